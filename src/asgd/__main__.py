@@ -1,0 +1,7 @@
+"""``python -m asgd`` is the ``asgd`` command."""
+
+import sys
+
+from asgd.cli import main
+
+sys.exit(main())

@@ -1,0 +1,275 @@
+"""The typed configuration: the one reader of ``params.yaml``, and the expansion of experiments into runs.
+
+Every model forbids unknown keys, so a typo is an error and never a silent default. Nothing heavy is imported here:
+Snakemake reads it at every start.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asgd.errors import AsgdError
+
+ModelType = TypeVar("ModelType", bound=BaseModel)
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Model(BaseModel):
+    """Base of all configuration models: frozen, unknown keys refused, numbers never taken from strings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_numbers_as_text(cls, values: Any) -> Any:
+        # YAML 1.1 reads 1e-3 as text; to accept it here and not elsewhere would hide the difference.
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            if isinstance(value, str) and _is_number(value):
+                raise ValueError(f"{key} is the text '{value}'; write it as a plain number, {float(value)!r}")
+        return values
+
+
+class DataConfig(Model):
+    """Where the images come from."""
+
+    source: Literal["cifar10", "image_folder", "synthetic"] = Field(
+        "cifar10",
+        description="cifar10: the official archive, downloaded and verified; image_folder: a folder or tar archive of "
+        "train/<class>/* and test/<class>/*, 32x32 RGB; synthetic: drawn by a seeded generator, no network",
+    )
+    path: str | None = Field(
+        None, description="the image folder or archive; for cifar10, a copy of the official archive already on disk"
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="expected SHA-256 of the archive at `path`; a mismatch is an error"
+    )
+    num_train: int = Field(4000, gt=0, multiple_of=10, description="synthetic only: number of training images")
+    num_test: int = Field(1000, gt=0, multiple_of=10, description="synthetic only: number of test images")
+    seed: int = Field(0, ge=0, description="synthetic only: seed of the generator")
+
+    @model_validator(mode="after")
+    def _check_path(self) -> "DataConfig":
+        if self.source == "image_folder" and self.path is None:
+            raise ValueError("path is missing: source image_folder needs the folder or the tar archive")
+        return self
+
+
+class RunConfig(Model):
+    """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
+
+    num_workers: int = Field(1, ge=1, description="m, the number of workers; the staleness is m - 1 (Section II)")
+    momentum: Probability = Field(0.0, description="b, the decay of the velocity; 0 is plain SGD (Section III-B)")
+    momentum_where: Literal["server", "worker"] = Field(
+        "server", description="who keeps a velocity: the server one for all, or each worker its own"
+    )
+    momentum_convention: Literal["pytorch", "ema"] = Field(
+        "pytorch", description="pytorch: v = b v + g; ema: v = b v + (1 - b) g"
+    )
+    dropout: Probability = Field(0.0, description="p, dropout rate on the two hidden fully connected layers (Figure 3)")
+    output_relu: bool = Field(True, description="whether a ReLU follows the logits too, as the text says literally")
+    pools: Literal[1, 2] = Field(2, description="max-pooling after the first convolution only, or after both")
+    learning_rate: float = Field(0.01, gt=0, description="eta; the paper gives none")
+    batch_size: int = Field(4, ge=1, description="images in a mini-batch (Section II: 4)")
+    epochs: float = Field(1.0, gt=0, description="passes over the training set; the paper gives no number")
+    steps: int | None = Field(None, ge=1, description="server steps; if set, it replaces `epochs`")
+    evaluations_per_epoch: int = Field(4, ge=1, description="evaluations on the test set in an epoch")
+    train_eval_images: int = Field(
+        2000, ge=0, description="training images (the first of each class, in turn) evaluated without dropout beside the test set"
+    )
+    engine: Literal["auto", "reference"] = Field("auto", description="the simulator; auto takes the fastest that applies")
+    device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine")
+    seed: int = Field(0, ge=0, description="seed of all streams of the run")
+
+    @model_validator(mode="after")
+    def _canonical(self) -> "RunConfig":
+        # Settings without effect take their default, so that two ways to write a run share one folder.
+        if self.momentum == 0:
+            object.__setattr__(self, "momentum_where", "server")
+            object.__setattr__(self, "momentum_convention", "pytorch")
+        if self.steps is not None:
+            object.__setattr__(self, "epochs", 1.0)
+        return self
+
+    def resolved_engine(self) -> tuple[str, str]:
+        """The engine that `auto` stands for here, and why. It depends on the configuration only, never on the machine."""
+        if self.engine != "auto":
+            return self.engine, "asked for"
+        return "reference", "the only engine"
+
+    def hashed(self) -> dict[str, Any]:
+        """What identifies the run: every key, with the engine resolved."""
+        return {**self.model_dump(), "engine": self.resolved_engine()[0]}
+
+    def arm(self) -> str:
+        """A short name of the arm: a hash of everything but the seed."""
+        return _hash({key: value for key, value in self.hashed().items() if key != "seed"})[:8]
+
+    def slug(self) -> str:
+        """A name for people; only the hash that follows it in a folder's name tells runs apart."""
+        momentum = f"-b{self.momentum!r}-{self.momentum_where}-{self.momentum_convention}" if self.momentum else ""
+        dropout = f"-p{self.dropout!r}" if self.dropout else ""
+        return f"m{self.num_workers}{momentum}{dropout}-lr{self.learning_rate!r}-seed{self.seed}"
+
+
+class Run(Model):
+    """A run of the study: its configuration and its folder's name (slug and hash of configuration, data, sources)."""
+
+    config: RunConfig
+    name: str
+
+    @staticmethod
+    def identify(config: RunConfig, data_fingerprint: str, source_fingerprint: str) -> "Run":
+        """The run of ``config`` on the data and by the sources with these fingerprints (hex digits)."""
+        key = {"config": config.hashed(), "data": data_fingerprint, "sources": source_fingerprint}
+        return Run(config=config, name=f"{config.slug()}-{_hash(key)[:12]}")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+class Experiment(Model):
+    """A named product over run parameters: every key may be a value or a list; `variants` couples keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    description: str = Field("", description="what it is for")
+    variants: list[dict[str, Any]] = Field(
+        default_factory=lambda: [{}], min_length=1, description="settings that go together, as one more axis of the product"
+    )
+    seeds: list[int] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
+
+    def expand(self, name: str, base: Mapping[str, Any], seeds: Sequence[int]) -> Iterator[RunConfig]:
+        """All runs, seeds innermost. Raises AsgdError naming the experiment and the key at fault."""
+        axes = {key: _as_list(value) for key, value in (self.model_extra or {}).items()}
+        for key, values in axes.items():
+            if not values:
+                raise AsgdError(f"experiments.{name}.{key}: the list is empty; give at least one value")
+            if len(values) != len({json.dumps(value) for value in values}):
+                raise AsgdError(f"experiments.{name}.{key}: a value stands twice in {values}; keep one")
+        for combination in itertools.product(*axes.values()):
+            for variant in self.variants:
+                settings = {**base, **dict(zip(axes, combination, strict=True)), **variant}
+                for seed in self.seeds or seeds:
+                    yield validate(RunConfig, {**settings, "seed": seed}, f"experiments.{name}")
+
+
+class Preset(Model):
+    """A complete study: data, what all runs share, seeds and experiments."""
+
+    description: str = Field("", description="one line for the report")
+    demonstration: bool = Field(False, description="whether the report must say that its results are not evidence")
+    data: DataConfig = Field(description="where the images come from")
+    run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
+    seeds: list[int] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
+    experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+
+
+class ClaimsConfig(Model):
+    """The margins of the decision rules, fixed before the runs are looked at."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)")
+    slow_workers: list[int] = Field([1, 10, 20, 30], min_length=2, description="C1, C4: the m compared")
+    gap_workers: tuple[int, int] = Field((1, 10), description="C2: the pair of m compared")
+    gap_points: tuple[float, float] = Field((2.0, 8.0), description="C2: range that counts as 'about 5', points of accuracy")
+    gap_share: float = Field(0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside")
+    fail_workers: int = Field(100, gt=1, description="C3, C5: the m that does not train")
+    some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
+    equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
+
+
+class Params(Model):
+    """All of params.yaml."""
+
+    preset: str = Field(description="the preset to run")
+    presets: dict[str, Preset] = Field(min_length=1)
+    claims: ClaimsConfig = Field(default_factory=ClaimsConfig)
+
+    @model_validator(mode="after")
+    def _check_preset(self) -> "Params":
+        if self.preset not in self.presets:
+            raise ValueError(f"preset '{self.preset}' does not exist; presets are {', '.join(self.presets)}")
+        return self
+
+    @property
+    def selected(self) -> Preset:
+        """The preset to run."""
+        return self.presets[self.preset]
+
+
+def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> Params:
+    """Read and validate ``params.yaml``; ``preset`` replaces the preset that it names.
+
+    Raises AsgdError, in one line, for a missing file, bad YAML, an unknown key or a value out of range, in any preset.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise AsgdError(f"{path}: cannot be read ({error.strerror}); run this in the project's folder") from error
+    except yaml.YAMLError as error:
+        raise AsgdError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise AsgdError(f"{path}: is not a mapping of keys to values")
+    if preset is not None:
+        values["preset"] = preset
+    params = validate(Params, values, str(path))
+    for name in params.presets:
+        list(expand_experiments(params.presets[name]))  # a bad value in any experiment is found at once
+    return params
+
+
+def expand_experiments(preset: Preset) -> dict[str, list[RunConfig]]:
+    """The run configurations of every experiment of a preset, in the order of the file."""
+    if "seed" in preset.run:
+        raise AsgdError("run.seed: give the seeds in `seeds`")
+    return {
+        name: list(experiment.expand(name, preset.run, preset.seeds)) for name, experiment in preset.experiments.items()
+    }
+
+
+def validate(model: type[ModelType], values: Any, where: str) -> ModelType:
+    """Build ``model`` from ``values``; the first fault becomes an AsgdError of one line that names key and value."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise AsgdError(f"{where}: {_describe(fault, key, model)}") from None
+
+
+def _describe(fault: Any, key: str, model: type[BaseModel]) -> str:
+    if fault["type"] == "extra_forbidden":
+        allowed = ", ".join(_model_at(model, fault["loc"][:-1]).model_fields)
+        return f"unknown key '{key}'; keys allowed here are {allowed}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] in ("value_error", "missing"):
+        return f"{key}: {message}" if key else message
+    return f"{key} = {fault['input']!r}: {message}"
+
+
+def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel]:
+    """The model that a fault's location lies in, through dictionaries of models."""
+    found = model
+    for part in location:
+        annotation = found.model_fields[part].annotation if part in found.model_fields else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        found = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), found)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

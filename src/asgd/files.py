@@ -1,0 +1,62 @@
+"""Files that are either whole or absent: written under a temporary name, then renamed."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asgd.errors import AsgdError
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, else remove it.
+
+    The temporary file has the same suffix, because writers such as Matplotlib choose the format by it.
+    Raises AsgdError where the file system refuses (full, read-only), naming ``path``.
+    """
+    target = Path(path)
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; results are for everybody
+        os.replace(temporary, target)
+    except OSError as error:
+        raise AsgdError(f"{target}: cannot be written ({error.strerror or error}); free space or fix its permissions") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` to ``path`` atomically, as UTF-8 with the line endings it has."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, keys in their order, atomically. Not-a-number is refused (ValueError)."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Parse a JSON file. Raises AsgdError if it is missing or not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except OSError as error:
+        raise AsgdError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise AsgdError(f"{path}: not valid JSON ({error}); delete it and make it again") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

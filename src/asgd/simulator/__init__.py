@@ -1,0 +1,1 @@
+"""Engines that simulate a parameter server and its workers, and the loop that evaluates them."""
