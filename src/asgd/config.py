@@ -181,6 +181,7 @@ class ClaimsConfig(Model):
     gap_share: float = Field(0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside")
     fail_workers: int = Field(100, gt=1, description="C3, C5: the m that does not train")
     some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
+    momentum: Probability = Field(0.9, gt=0, description="C4, C5: b of the runs with momentum that are compared with those without")
     equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
 
 

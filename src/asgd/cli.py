@@ -1,0 +1,167 @@
+"""The ``asgd`` command. The workflow's rules call the same functions.
+
+Heavy libraries are imported by the subcommand that needs them, so that ``asgd --help`` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from asgd import __version__
+from asgd.config import DataConfig, RunConfig, load_params, validate
+from asgd.errors import AsgdError
+
+DEFAULT_DATA_ROOT = Path("data")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong flag in one line, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status: 0, 1 after a one-line error, 2 for wrong flags, 130 after Ctrl-C."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except AsgdError as error:
+        print(f"asgd: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("asgd: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands; their flags are the configuration's keys, with dashes."""
+    parser = _Parser(prog="asgd", description="Simulate asynchronous SGD with constant staleness and judge the paper's claims.")
+    parser.add_argument("--version", action="version", version=f"asgd {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_train(commands)
+    _add_data(commands)
+    _add_claims(commands)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser("train", help="train one run", description="Train one run and write metrics.csv and run.json.")
+    parser.set_defaults(run=_train)
+    add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
+    _add_data_flags(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: results/runs/<run>)")
+
+
+def _add_data(commands: Any) -> None:
+    parser = commands.add_parser("data", help="prepare the images and show what is there", description="Prepare the images once and describe them.")
+    parser.set_defaults(run=_data)
+    _add_data_flags(parser)
+    parser.add_argument("--preset", help="take the data of this preset of params.yaml")
+    parser.add_argument("--contact-sheet", type=Path, metavar="FILE", help="also write a PNG with some images of every class")
+
+
+def _add_claims(commands: Any) -> None:
+    parser = commands.add_parser(
+        "claims", help="judge the paper's claims", description="Judge the paper's claims from the tables of a preset, with the margins of params.yaml."
+    )
+    parser.set_defaults(run=_claims)
+    parser.add_argument("--preset", help="which preset's results (default: the one that params.yaml names)")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the verdicts to FILE")
+
+
+def _add_data_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data (keys of `data` in params.yaml)")
+    add_model_flags(group, DataConfig, prefix="data-")
+    group.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="where prepared images are kept (default: %(default)s)")
+
+
+def add_model_flags(group: Any, model: type[BaseModel], prefix: str = "") -> None:
+    """A flag for every field of ``model``: ``num_workers`` becomes ``--num-workers``."""
+    for name, field in model.model_fields.items():
+        flag = f"--{prefix}{name.replace('_', '-')}"
+        default = "" if field.default is None else f" (default: {field.default})"
+        help_text = f"{field.description}{default}".replace("%", "%%")
+        group.add_argument(flag, dest=f"{prefix}{name}", default=argparse.SUPPRESS, help=help_text, **_flag_type(field))
+
+
+def flags_of(model: BaseModel, prefix: str = "") -> list[str]:
+    """The flags that make ``model``: the inverse of ``add_model_flags``; keys at their default are left out."""
+    flags = []
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if value == field.default:
+            continue
+        flag = f"{prefix}{name.replace('_', '-')}"
+        flags += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return flags
+
+
+def _flag_type(field: FieldInfo) -> dict[str, Any]:
+    types = [t for t in get_args(field.annotation) or (field.annotation,) if t is not type(None)]
+    if get_origin(field.annotation) is Literal:
+        return {"choices": types, "type": type(types[0])}
+    if types[0] is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    return {"type": types[0], "metavar": types[0].__name__.upper()}
+
+
+def _collect(options: argparse.Namespace, model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    values = vars(options)
+    return {name: values[prefix + name] for name in model.model_fields if prefix + name in values}
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = validate(RunConfig, _collect(options, RunConfig), "asgd train")
+    data = validate(DataConfig, _collect(options, DataConfig, "data-"), "asgd train: data")
+
+    from asgd.data import load_data, prepare_data
+    from asgd.job import identify_run, plan_schedule, train_run, write_run
+    from asgd.progress import ProgressWatcher
+
+    dataset = load_data(prepare_data(data, options.data_root))
+    folder = options.out or Path("results/runs") / identify_run(config, dataset.fingerprint).name
+    with ProgressWatcher(plan_schedule(config, len(dataset.train_images)).total_steps) as watcher:
+        result = train_run(config, dataset, watcher)
+    write_run(result, folder)
+    record = result.record
+    if record["stopped_early"]:
+        print(f"stopped early at step {record['last_step']:,} of {record['total_steps']:,}: the run is {record['outcome']}")
+    accuracy = record["final"]["test_accuracy"]
+    print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from asgd.data import format_data, prepare_data, write_contact_sheet
+
+    values = _collect(options, DataConfig, "data-")
+    if values and options.preset:
+        raise AsgdError("--preset and --data-... exclude each other; give one")
+    if values:
+        data = validate(DataConfig, values, "asgd data")
+    else:
+        data = load_params(preset=options.preset).selected.data
+    folder = prepare_data(data, options.data_root)
+    print(format_data(folder))
+    if options.contact_sheet:
+        write_contact_sheet(folder, options.contact_sheet)
+        print(f"contact sheet: {options.contact_sheet}")
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from asgd.claims import claims_to_json, format_claims, judge_preset
+    from asgd.files import write_json
+
+    params = load_params(options.params, options.preset)
+    verdicts = judge_preset(params, options.results / params.preset / "tables")
+    print(format_claims(verdicts))
+    if options.json:
+        write_json(options.json, claims_to_json(verdicts))

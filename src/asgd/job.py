@@ -1,0 +1,133 @@
+"""One training job: images and a configuration in, ``metrics.csv`` and ``run.json`` out."""
+
+import csv
+import hashlib
+import io
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from asgd.config import Run, RunConfig
+from asgd.data import Dataset
+from asgd.errors import AsgdError
+from asgd.files import write_json, write_text
+from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources
+from asgd.simulator.engine import Engine
+from asgd.simulator.outcome import classify_outcome
+from asgd.simulator.simulate import COLUMNS, Row, Schedule, simulate
+
+
+class Watcher:
+    """Told of a run's progress; this one ignores it."""
+
+    def on_steps(self, num_steps: int, loss: float) -> None:
+        """``num_steps`` more server steps were taken, with this mean training loss."""
+
+    def on_row(self, row: Row) -> None:
+        """The run was evaluated."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training job returns: the rows of metrics.csv and the contents of run.json."""
+
+    rows: list[Row]
+    record: dict[str, Any]
+
+
+def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
+    """The run of ``config`` on the images with this fingerprint, by the sources that are installed."""
+    return Run.identify(config, data_fingerprint, fingerprint_sources(config.resolved_engine()[0]))
+
+
+def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
+    """Steps and evaluations of a run on ``num_train`` images. Raises AsgdError where the numbers do not fit."""
+    steps_per_epoch = num_train // config.batch_size
+    if steps_per_epoch == 0:
+        raise AsgdError(f"batch_size = {config.batch_size}: larger than the training set of {num_train} images")
+    if config.train_eval_images > num_train:
+        raise AsgdError(f"train_eval_images = {config.train_eval_images}: the training set has only {num_train} images")
+    total = config.steps or round(config.epochs * steps_per_epoch)
+    if config.num_workers > total:
+        raise AsgdError(
+            f"num_workers = {config.num_workers}: larger than the {total} steps of the run, so most workers would never "
+            "be heard; train longer or take fewer workers"
+        )
+    return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
+
+
+def build_engine(config: RunConfig, dataset: Dataset) -> Engine:
+    """The engine that the configuration asks for, ready at step 0."""
+    # Imported here: PyTorch takes seconds, and not every engine needs it.
+    import torch
+
+    from asgd.simulator.reference import ReferenceEngine
+
+    if config.device != "cpu" and not torch.cuda.is_available():
+        raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
+    torch.set_num_threads(1)  # runs are parallel, not the 62,006 weights of one
+    torch.set_flush_denormal(True)  # the velocities of dead weights decay into denormals, which are slow
+    return ReferenceEngine(config, dataset.train_images, dataset.train_labels)
+
+
+def train_run(config: RunConfig, dataset: Dataset, watcher: Watcher | None = None) -> Result:
+    """Train one run from its first step to its end."""
+    watcher = watcher or Watcher()
+    schedule = plan_schedule(config, len(dataset.train_images))
+    engine = build_engine(config, dataset)
+    start = time.perf_counter()
+    rows = []
+    for row in simulate(engine, dataset, schedule, config.train_eval_images, watcher.on_steps):
+        rows.append(row)
+        watcher.on_row(row)
+    seconds = time.perf_counter() - start
+    return Result(rows, describe_run(config, dataset, schedule, rows, seconds))
+
+
+def describe_run(
+    config: RunConfig, dataset: Dataset, schedule: Schedule, rows: Sequence[Row], seconds: float
+) -> dict[str, Any]:
+    """The contents of run.json: what was asked for, by what and on what it ran, and how it ended."""
+    last = rows[-1]
+    name, why = config.resolved_engine()
+    return {
+        "run": identify_run(config, dataset.fingerprint).name,
+        "arm": config.arm(),
+        "config": config.model_dump(),
+        "data": {"source": dataset.source, "fingerprint": dataset.fingerprint, "content": dataset.content},
+        "sources": fingerprint_sources(name),
+        "engine": {"name": name, "variant": config.device, "why": why},
+        "versions": describe_versions(),
+        "hardware": describe_hardware(),
+        "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
+        "stopped_early": last.step < schedule.total_steps,
+        "last_step": last.step,
+        "total_steps": schedule.total_steps,
+        "steps_per_epoch": schedule.steps_per_epoch,
+        "wall_seconds": round(seconds, 3),
+        "steps_per_second": round(last.step / seconds, 1),
+        "final": {key: _number(getattr(last, key)) for key in ("test_accuracy", "test_loss", "train_loss")},
+    }
+
+
+def write_run(result: Result, folder: Path) -> None:
+    """Write ``folder``/metrics.csv, then run.json with the checksum of it; each is whole or absent."""
+    text = format_metrics(result.rows)
+    write_text(folder / "metrics.csv", text)
+    write_json(folder / "run.json", result.record | {"metrics_sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def format_metrics(rows: Sequence[Row]) -> str:
+    """metrics.csv: full precision, an empty cell where there is no value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_number(value) for value in astuple(row)] for row in rows)
+    return buffer.getvalue()
+
+
+def _number(value: float) -> float | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,93 @@
+"""Where a result comes from: the sources that decide it, the versions and the hardware."""
+
+import ast
+import hashlib
+import importlib.metadata
+import io
+import os
+import platform
+import sys
+import tokenize
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parent
+
+#: Sources that decide a run's numbers, whatever the engine; then those of each engine (a folder: all its modules).
+_COMMON_SOURCES = (
+    "architecture.py",
+    "streams.py",
+    "simulator/engine.py",
+    "simulator/outcome.py",
+    "simulator/simulate.py",
+)
+_ENGINE_SOURCES = {
+    "reference": ("model.py", "simulator/server.py", "simulator/reference.py"),
+}
+
+
+@cache
+def fingerprint_sources(engine: str) -> str:
+    """SHA-256 (hex) of the code that decides the numbers of a run by ``engine``, without comments and docstrings.
+
+    It is part of a run's folder name, so an edit that could change a result makes new runs, and one that cannot does not.
+    """
+    names = _COMMON_SOURCES + _ENGINE_SOURCES[engine]
+    return hash_sources(_PACKAGE / name for name in names)
+
+
+def hash_sources(paths: Iterable[Path]) -> str:
+    """SHA-256 (hex) over the code of Python files and folders of them; names count, comments and docstrings do not."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(f"{file.name}\0{strip_comments(file.read_text())}\0".encode())
+    return digest.hexdigest()
+
+
+def strip_comments(source: str) -> str:
+    """Python code without comments, docstrings, blank lines and trailing space; the same for every Python version."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        for first, last in _docstring_lines(node):
+            lines[first - 1 : last] = [""] * (last - first + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _docstring_lines(node: ast.AST) -> list[tuple[int, int]]:
+    if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        return []
+    first = node.body[0] if node.body else None
+    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)):
+        return []
+    return [(first.lineno, first.end_lineno or first.lineno)]
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of Python, of this package and of the numerical libraries that the process has loaded."""
+    libraries = [name for name in ("asgd", "numpy", "numba", "torch") if name in sys.modules]
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in libraries}
+
+
+def describe_hardware() -> dict[str, Any]:
+    """Processor, number of usable cores and operating system."""
+    return {"cpu": _processor_name(), "cores": _count_cores(), "system": f"{platform.system()} {platform.machine()}"}
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _count_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,23 @@
+"""The four outcomes of a run, which the paper's "does not train" lumps together."""
+
+from asgd.architecture import NUM_CLASSES
+
+TRAINED, PLATEAU, DEAD, NON_FINITE = OUTCOMES = ("trained", "plateau", "dead", "non_finite")
+
+#: A run has trained if its last test accuracy is above chance by more than this: 15 % for ten classes.
+TRAINED_MARGIN = 0.05
+
+
+def classify_outcome(test_accuracy: float, zero_gradient_share: float, is_finite: bool) -> str:
+    """The outcome of a run from its last evaluation.
+
+    - ``non_finite``: a loss or a weight overflowed.
+    - ``trained``: test accuracy above chance by more than ``TRAINED_MARGIN``.
+    - ``dead``: at chance, and the gradient of every step since the evaluation before was exactly zero.
+    - ``plateau``: at chance, and alive.
+    """
+    if not is_finite:
+        return NON_FINITE
+    if test_accuracy > 1 / NUM_CLASSES + TRAINED_MARGIN:
+        return TRAINED
+    return DEAD if zero_gradient_share == 1 else PLATEAU

@@ -1,0 +1,77 @@
+"""Random streams: independent, paired across arms, and cut into calls without effect."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgd.architecture import draw_initial_weights, num_parameters, parameter_shapes
+from asgd.streams import BatchStream, dropout_scale, dropout_threshold, stream
+
+
+def test_streams_of_one_seed_differ_and_repeat() -> None:
+    draws = {name: stream(3, name).random(4).tolist() for name in ("weights", "order", "dropout")}
+    assert len({tuple(values) for values in draws.values()}) == 3
+    assert stream(3, "order").random(4).tolist() == draws["order"]
+    assert stream(4, "order").random(4).tolist() != draws["order"]
+
+
+def test_an_epoch_uses_every_image_once() -> None:
+    batches = BatchStream(seed=0, num_images=12, batch_size=4).take_indices(6)
+    assert batches.shape == (6, 4)
+    for epoch in (batches[:3], batches[3:]):
+        assert sorted(epoch.ravel()) == list(range(12))
+    assert not np.array_equal(batches[:3], batches[3:])
+
+
+def test_a_remainder_is_left_out_of_its_epoch() -> None:
+    batches = BatchStream(seed=0, num_images=10, batch_size=4).take_indices(2)
+    assert len(np.unique(batches)) == 8
+
+
+@given(cuts=st.lists(st.integers(1, 7), min_size=1, max_size=6), units=st.sampled_from([0, 4, 204]))
+def test_how_steps_are_cut_into_calls_changes_nothing(cuts: list[int], units: int) -> None:
+    whole, parts = (BatchStream(5, 11, 2, units) for _ in range(2))
+    indices, masks = whole.take_indices(sum(cuts)), whole.take_masks(sum(cuts))
+    assert np.array_equal(indices, np.concatenate([parts.take_indices(cut) for cut in cuts]))
+    parts = BatchStream(5, 11, 2, units)
+    assert np.array_equal(masks, np.concatenate([parts.take_masks(cut) for cut in cuts]))
+
+
+def test_arms_share_the_order_whatever_their_dropout() -> None:
+    plain, dropped = BatchStream(1, 20, 4), BatchStream(1, 20, 4, 204)
+    dropped.take_masks(3)
+    assert np.array_equal(plain.take_indices(8), dropped.take_indices(8))
+
+
+def test_a_restored_stream_continues() -> None:
+    one, two = BatchStream(2, 10, 3, 4), BatchStream(9, 10, 3, 4)
+    one.take_indices(4), one.take_masks(4)
+    two.restore(one.state())
+    assert np.array_equal(one.take_indices(5), two.take_indices(5))
+    assert np.array_equal(one.take_masks(5), two.take_masks(5))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.7])
+def test_masks_drop_the_rate_and_keep_the_expectation(rate: float) -> None:
+    masks = BatchStream(0, 8, 4, 204).take_masks(500)
+    dropped = (masks < dropout_threshold(rate)).mean()
+    assert abs(dropped - rate) < 4 * np.sqrt(rate * (1 - rate) / masks.size)
+    assert np.isclose((1 - dropout_threshold(rate) / 65536) * dropout_scale(rate), 1)
+
+
+@pytest.mark.parametrize(("pools", "expected"), [(1, 206006), (2, 62006)])
+def test_initial_weights_have_pytorchs_bounds(pools: int, expected: int) -> None:
+    weights = draw_initial_weights(stream(0, "weights"), pools)
+    assert len(weights) == num_parameters(pools) == expected
+    bounds = {"conv1": (3 * 25) ** -0.5, "conv2": (6 * 25) ** -0.5, "fc2": 120**-0.5, "fc3": 84**-0.5}
+    bounds["fc1"] = {1: 1600, 2: 400}[pools] ** -0.5
+    first = 0
+    for name, shape in parameter_shapes(pools).items():
+        part = weights[first : first + int(np.prod(shape))]
+        first += len(part)
+        bound = bounds[name.split(".")[0]]
+        assert np.abs(part).max() <= bound
+        if len(part) > 50:
+            assert np.abs(part).max() > 0.9 * bound
+            assert abs(part.mean()) < 4 * bound / np.sqrt(3 * len(part))
