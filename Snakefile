@@ -1,0 +1,60 @@
+# The table of contents of the study: configuration, the rules' files, and the targets.
+#
+#   snakemake --cores 8                        the preset that params.yaml names
+#   snakemake --cores 8 --config preset=paper  another preset
+#   snakemake --cores 8 --config pdf=False     without TeX: everything but the report
+#   snakemake --cores 8 runs                   one of the targets below
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# The package of this working copy, also in `dvc exp run --temp`, where an editable install would mean another copy.
+SOURCES = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCES))
+os.environ["PYTHONPATH"] = os.pathsep.join([str(SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
+ASGD = f"{sys.executable} -m asgd"
+
+include: "workflow/rules/config.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+localrules: all, data, runs, tables, figures
+
+
+rule all:
+    default_target: True
+    input:
+        rules.judge_claims.output,
+        FIGURE_FILES,
+        TABLE_FILES,
+        REPORT if WITH_PDF else [],
+
+
+rule data:
+    input:
+        DATA,
+
+
+rule runs:
+    input:
+        RUN_FILES,
+
+
+rule tables:
+    input:
+        TABLE_FILES,
+        rules.judge_claims.output,
+
+
+rule figures:
+    input:
+        FIGURE_FILES,

@@ -1,0 +1,43 @@
+# From runs to tidy tables, and from tables to verdicts.
+
+TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations", "arms", "curves", "dvc_curves")}
+
+
+rule aggregate_runs:
+    input:
+        RUN_FILES,
+        manifest=MANIFEST,
+        sources=[SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"],
+    output:
+        **TABLES,
+    log:
+        "logs/aggregate_runs.log",
+    params:
+        runs=RUNS,
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Aggregating {STUDY.params.preset}"
+    script:
+        "../scripts/aggregate_runs.py"
+
+
+rule judge_claims:
+    input:
+        runs=TABLES["runs"],
+        evaluations=TABLES["evaluations"],
+        manifest=MANIFEST,
+        sources=[SOURCES / "asgd/claims.py", SOURCES / "asgd/statistics.py"],
+    output:
+        claims=f"{RESULTS}/claims.json",
+        metrics=f"{RESULTS}/metrics.json",
+    log:
+        "logs/judge_claims.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Judging the claims"
+    script:
+        "../scripts/judge_claims.py"

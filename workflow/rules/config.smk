@@ -1,0 +1,30 @@
+# What params.yaml and --config ask for, and where it goes.
+
+from asgd.cli import flags_of
+from asgd.config import load_params
+from asgd.errors import AsgdError
+from asgd.study import plan_study, write_manifest
+
+OPTIONS = {"preset", "pdf", "params"}
+if unknown := set(config) - OPTIONS:
+    raise WorkflowError(
+        f"--config {unknown.pop()}: unknown key; allowed are {', '.join(sorted(OPTIONS))}. "
+        "Parameters of the study stand in params.yaml"
+    )
+
+DATA_ROOT = Path("data")
+RUNS = "results/runs"
+WITH_PDF = str(config.get("pdf", True)).lower() != "false"
+
+try:
+    STUDY = plan_study(load_params(config.get("params", "params.yaml"), config.get("preset")), DATA_ROOT)
+    RESULTS = f"results/{STUDY.params.preset}"
+    # Everything made from the runs depends on this file: it changes exactly when the study does, and unlike
+    # Snakemake's own records it is there in a fresh clone too.
+    MANIFEST = f"{RESULTS}/study.json"
+    write_manifest(STUDY, Path(MANIFEST))
+except AsgdError as error:
+    raise WorkflowError(str(error)) from None
+
+EXPERIMENTS = STUDY.experiments
+RUN_FILES = [f"{RUNS}/{run}/{file}" for run in STUDY.runs for file in ("metrics.csv", "run.json")]
