@@ -1,0 +1,200 @@
+"""Prepared folders: made once, whole or absent, checked when opened."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asgd.config import DataConfig
+from asgd.data import format_data, load_data, prepare_data, prepared_folder, read_meta, verify_data, write_contact_sheet
+from asgd.errors import AsgdError
+from tests.data.folders import CLASSES, make_folder
+
+SMALL = DataConfig(source="synthetic", num_train=100, num_test=20)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return prepare_data(SMALL, tmp_path / "data", progress=False)
+
+
+def test_what_is_loaded(folder: Path) -> None:
+    data = load_data(folder)
+    assert data.train_images.shape == (100, 32, 32, 3)
+    assert data.train_images.dtype == np.uint8
+    assert data.train_labels.dtype == np.int64
+    assert data.train_labels.tolist() == list(range(10)) * 10
+    assert len(data.test_images) == len(data.test_labels) == 20
+    assert len(data.classes) == 10
+    assert folder.name == f"synthetic-{data.fingerprint[:12]}"
+    assert verify_data(folder) == data.content
+
+
+def test_images_are_mapped_and_read_only(folder: Path) -> None:
+    data = load_data(folder)
+    assert isinstance(data.train_images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        data.train_images[0] = 0
+
+
+def test_a_second_preparation_does_nothing(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert prepare_data(SMALL, folder.parent, progress=False) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_an_empty_folder_made_beforehand_is_filled(tmp_path: Path) -> None:
+    prepared_folder(SMALL, tmp_path).mkdir()
+    assert len(load_data(prepare_data(SMALL, tmp_path, progress=False)).train_labels) == 100
+
+
+def test_two_preparations_give_the_same_bytes(tmp_path: Path) -> None:
+    images = make_folder(tmp_path / "images")
+    config = DataConfig(source="image_folder", path=str(images))
+    first, second = (prepare_data(config, tmp_path / name, progress=False) for name in ("a", "b"))
+    for file in first.iterdir():
+        assert file.read_bytes() == (second / file.name).read_bytes()
+    assert read_meta(first)["counts"] == {"train": dict.fromkeys(CLASSES, 3), "test": dict.fromkeys(CLASSES, 2)}
+    assert str(tmp_path) not in (first / "meta.json").read_text()
+
+
+def test_synthetic_splits_and_seeds_differ(folder: Path) -> None:
+    data = load_data(folder)
+    assert not np.array_equal(data.train_images[:20], data.test_images)
+    other = prepare_data(SMALL.model_copy(update={"seed": 1}), folder.parent, progress=False)
+    assert load_data(other).content != data.content
+
+
+def test_synthetic_pixels_are_pinned(folder: Path) -> None:
+    # If this fails, results on synthetic images change: raise GENERATOR_VERSION, and measure its accuracies again.
+    assert load_data(folder).content == "5ee0e851dd4ffcc96655038c72fbaf24854b9ac823ac5a7b6e9770a487cbbf2c"
+
+
+def test_concurrent_preparations_agree(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: prepare_data(SMALL, tmp_path, progress=False), range(8)))
+    assert len(set(folders)) == 1
+    assert list(tmp_path.iterdir()) == [folders[0]]
+    verify_data(folders[0])
+
+
+def test_a_killed_preparation_leaves_nothing_that_passes_for_data(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from asgd.config import DataConfig; from asgd.data import prepare_data;"
+        f"prepare_data(DataConfig(source='synthetic', num_train=8000), Path({str(tmp_path)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while process.poll() is None and not list(tmp_path.glob(".part-*/*/train_images.npy")):
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    config = DataConfig(source="synthetic", num_train=8000)
+    if prepared_folder(config, tmp_path).exists():  # the kill came too late: then the folder is whole
+        verify_data(prepared_folder(config, tmp_path))
+    verify_data(prepare_data(config, tmp_path, progress=False))
+
+
+def test_a_disk_that_refuses_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import resource; from pathlib import Path; from asgd.config import DataConfig\n"
+        "from asgd.data import prepare_data; from asgd.errors import AsgdError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n"
+        f"    prepare_data(DataConfig(source='synthetic'), Path({str(tmp_path)!r}))\n"
+        "except AsgdError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "images cannot be written" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_that_is_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(AsgdError, match="images cannot be written"):
+        prepare_data(SMALL, tmp_path / "data", progress=False)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def replace_labels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    np.save(path, change(np.load(path)))
+
+
+DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "missing": ("train_images.npy", Path.unlink),
+    "truncated": ("train_images.npy", cut),
+    "empty": ("test_images.npy", lambda path: path.write_bytes(b"")),
+    "not an array": ("test_labels.npy", lambda path: path.write_bytes(b"hello" * 100)),
+    "label out of range": ("train_labels.npy", lambda path: replace_labels(path, lambda labels: labels + 1)),
+    "too few labels": ("train_labels.npy", lambda path: replace_labels(path, lambda labels: labels[:-1])),
+    "other labels": ("train_labels.npy", lambda path: replace_labels(path, lambda labels: labels // 2)),
+    "no meta": ("meta.json", Path.unlink),
+    "truncated meta": ("meta.json", cut),
+    "meta without keys": ("meta.json", lambda path: path.write_text(json.dumps({"classes": []}))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_named_with_the_cure(folder: Path, damage: str) -> None:
+    name, harm = DAMAGE[damage]
+    harm(folder / name)
+    with pytest.raises(AsgdError) as caught:
+        prepare_data(SMALL, folder.parent, progress=False)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(folder / name) in message
+    assert f"delete the folder {folder} and run `asgd data` again" in message
+
+
+def test_a_changed_pixel_is_found_by_verification(folder: Path) -> None:
+    path = folder / "test_images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    load_data(folder)
+    with pytest.raises(AsgdError, match="changed since they were prepared"):
+        format_data(folder)
+
+
+def test_an_absent_folder_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(AsgdError, match="no prepared images there; run `asgd data`"):
+        load_data(tmp_path / "nothing")
+
+
+def test_the_summary_names_what_is_there(folder: Path) -> None:
+    data = load_data(folder)
+    text = format_data(folder)
+    assert data.fingerprint in text
+    assert data.content in text
+    assert "a demonstration, not CIFAR-10" in text
+    assert "0.4 MB" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["pattern", "3", "10", "2"] in rows
+    assert ["all", "100", "20"] in rows
+
+
+def test_the_contact_sheet_shows_the_images(folder: Path, tmp_path: Path) -> None:
+    write_contact_sheet(folder, tmp_path / "sheet.png", per_class=3)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    data = load_data(folder)
+    # Enlarged twice: the first image of class 0 and the third of class 9 are found pixel by pixel.
+    height, width, _ = sheet.shape
+    left = width - 3 * 68
+    np.testing.assert_array_equal(sheet[4:68:2, left : left + 64 : 2], data.train_images[0])
+    np.testing.assert_array_equal(
+        sheet[height - 68 : height - 4 : 2, left + 136 : left + 200 : 2], data.train_images[29]
+    )
+    with pytest.raises(AsgdError, match="cannot be written"):
+        write_contact_sheet(folder, folder / "meta.json" / "sheet.png")
