@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all subcommands; their flags are the configuration's keys, with dashes."""
-    parser = _Parser(prog="asgd", description="Simulate asynchronous SGD with constant staleness and judge the paper's claims.")
+    parser = _Parser(
+        prog="asgd", description="Simulate asynchronous SGD with constant staleness and judge the paper's claims."
+    )
     parser.add_argument("--version", action="version", version=f"asgd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_train(commands)
@@ -52,7 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_train(commands: Any) -> None:
-    parser = commands.add_parser("train", help="train one run", description="Train one run and write metrics.csv and run.json.")
+    parser = commands.add_parser(
+        "train", help="train one run", description="Train one run and write metrics.csv and run.json."
+    )
     parser.set_defaults(run=_train)
     add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
     _add_data_flags(parser)
@@ -60,16 +64,24 @@ def _add_train(commands: Any) -> None:
 
 
 def _add_data(commands: Any) -> None:
-    parser = commands.add_parser("data", help="prepare the images and show what is there", description="Prepare the images once and describe them.")
+    parser = commands.add_parser(
+        "data",
+        help="prepare the images and show what is there",
+        description="Prepare the images once and describe them.",
+    )
     parser.set_defaults(run=_data)
     _add_data_flags(parser)
     parser.add_argument("--preset", help="take the data of this preset of params.yaml")
-    parser.add_argument("--contact-sheet", type=Path, metavar="FILE", help="also write a PNG with some images of every class")
+    parser.add_argument(
+        "--contact-sheet", type=Path, metavar="FILE", help="also write a PNG with some images of every class"
+    )
 
 
 def _add_claims(commands: Any) -> None:
     parser = commands.add_parser(
-        "claims", help="judge the paper's claims", description="Judge the paper's claims from the tables of a preset, with the margins of params.yaml."
+        "claims",
+        help="judge the paper's claims",
+        description="Judge the paper's claims from the tables of a preset, with the margins of params.yaml.",
     )
     parser.set_defaults(run=_claims)
     parser.add_argument("--preset", help="which preset's results (default: the one that params.yaml names)")
@@ -81,7 +93,13 @@ def _add_claims(commands: Any) -> None:
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data (keys of `data` in params.yaml)")
     add_model_flags(group, DataConfig, prefix="data-")
-    group.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="where prepared images are kept (default: %(default)s)")
+    group.add_argument(
+        "--data-root",
+        type=Path,
+        default=DEFAULT_DATA_ROOT,
+        metavar="DIR",
+        help="where prepared images are kept (default: %(default)s)",
+    )
 
 
 def add_model_flags(group: Any, model: type[BaseModel], prefix: str = "") -> None:
@@ -134,7 +152,8 @@ def _train(options: argparse.Namespace) -> None:
     write_run(result, folder)
     record = result.record
     if record["stopped_early"]:
-        print(f"stopped early at step {record['last_step']:,} of {record['total_steps']:,}: the run is {record['outcome']}")
+        steps = f"{record['last_step']:,} of {record['total_steps']:,}"
+        print(f"stopped early at step {steps}: the run is {record['outcome']}")
     accuracy = record["final"]["test_accuracy"]
     print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
 
@@ -145,10 +164,7 @@ def _data(options: argparse.Namespace) -> None:
     values = _collect(options, DataConfig, "data-")
     if values and options.preset:
         raise AsgdError("--preset and --data-... exclude each other; give one")
-    if values:
-        data = validate(DataConfig, values, "asgd data")
-    else:
-        data = load_params(preset=options.preset).selected.data
+    data = validate(DataConfig, values, "asgd data") if values else load_params(preset=options.preset).selected.data
     folder = prepare_data(data, options.data_root)
     print(format_data(folder))
     if options.contact_sheet:
@@ -157,11 +173,15 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from asgd.claims import claims_to_json, format_claims, judge_preset
+    from asgd.claims import claims_to_json, format_claims, judge_claims
     from asgd.files import write_json
+    from asgd.tables import read_table
 
     params = load_params(options.params, options.preset)
-    verdicts = judge_preset(params, options.results / params.preset / "tables")
+    tables = options.results / params.preset / "tables"
+    runs, evaluations = read_table(tables / "runs.csv"), read_table(tables / "evaluations.csv")
+    base = validate(RunConfig, params.selected.run, f"presets.{params.preset}.run")
+    verdicts = judge_claims(runs, evaluations, params.claims, base)
     print(format_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))

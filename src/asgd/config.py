@@ -80,9 +80,13 @@ class RunConfig(Model):
     steps: int | None = Field(None, ge=1, description="server steps; if set, it replaces `epochs`")
     evaluations_per_epoch: int = Field(4, ge=1, description="evaluations on the test set in an epoch")
     train_eval_images: int = Field(
-        2000, ge=0, description="training images (the first of each class, in turn) evaluated without dropout beside the test set"
+        2000,
+        ge=0,
+        description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
     )
-    engine: Literal["auto", "reference"] = Field("auto", description="the simulator; auto takes the fastest that applies")
+    engine: Literal["auto", "reference"] = Field(
+        "auto", description="the simulator; auto takes the fastest that applies"
+    )
     device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine")
     seed: int = Field(0, ge=0, description="seed of all streams of the run")
 
@@ -97,7 +101,7 @@ class RunConfig(Model):
         return self
 
     def resolved_engine(self) -> tuple[str, str]:
-        """The engine that `auto` stands for here, and why. It depends on the configuration only, never on the machine."""
+        """The engine that `auto` stands for, and why: by the configuration alone, never by the machine."""
         if self.engine != "auto":
             return self.engine, "asked for"
         return "reference", "the only engine"
@@ -141,7 +145,9 @@ class Experiment(Model):
 
     description: str = Field("", description="what it is for")
     variants: list[dict[str, Any]] = Field(
-        default_factory=lambda: [{}], min_length=1, description="settings that go together, as one more axis of the product"
+        [{}],
+        min_length=1,
+        description="settings that go together, as one more axis of the product",
     )
     seeds: list[int] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
 
@@ -174,14 +180,22 @@ class Preset(Model):
 class ClaimsConfig(Model):
     """The margins of the decision rules, fixed before the runs are looked at."""
 
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)")
+    confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)"
+    )
     slow_workers: list[int] = Field([1, 10, 20, 30], min_length=2, description="C1, C4: the m compared")
     gap_workers: tuple[int, int] = Field((1, 10), description="C2: the pair of m compared")
-    gap_points: tuple[float, float] = Field((2.0, 8.0), description="C2: range that counts as 'about 5', points of accuracy")
-    gap_share: float = Field(0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside")
+    gap_points: tuple[float, float] = Field(
+        (2.0, 8.0), description="C2: range that counts as 'about 5', points of accuracy"
+    )
+    gap_share: float = Field(
+        0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside"
+    )
     fail_workers: int = Field(100, gt=1, description="C3, C5: the m that does not train")
     some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
-    momentum: Probability = Field(0.9, gt=0, description="C4, C5: b of the runs with momentum that are compared with those without")
+    momentum: Probability = Field(
+        0.9, gt=0, description="C4, C5: b of the runs with momentum that are compared with those without"
+    )
     equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
 
 

@@ -26,10 +26,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; results are for everybody
-        os.replace(temporary, target)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; results are for everybody
+        temporary.replace(target)
     except OSError as error:
-        raise AsgdError(f"{target}: cannot be written ({error.strerror or error}); free space or fix its permissions") from error
+        raise AsgdError(
+            f"{target}: cannot be written ({error.strerror or error}); free space or fix its permissions"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ import hashlib
 import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,8 @@ def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
     total = config.steps or round(config.epochs * steps_per_epoch)
     if config.num_workers > total:
         raise AsgdError(
-            f"num_workers = {config.num_workers}: larger than the {total} steps of the run, so most workers would never "
-            "be heard; train longer or take fewer workers"
+            f"num_workers = {config.num_workers}: larger than the {total} steps of the run, so some workers would never "
+            "be heard; train longer or take fewer"
         )
     return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
 
@@ -69,8 +70,19 @@ def build_engine(config: RunConfig, dataset: Dataset) -> Engine:
     if config.device != "cpu" and not torch.cuda.is_available():
         raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
     torch.set_num_threads(1)  # runs are parallel, not the 62,006 weights of one
-    torch.set_flush_denormal(True)  # the velocities of dead weights decay into denormals, which are slow
     return ReferenceEngine(config, dataset.train_images, dataset.train_labels)
+
+
+@contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Within the block, denormal numbers are zero: the velocities of dead weights decay into them, and they are slow."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def train_run(config: RunConfig, dataset: Dataset, watcher: Watcher | None = None) -> Result:
@@ -80,9 +92,10 @@ def train_run(config: RunConfig, dataset: Dataset, watcher: Watcher | None = Non
     engine = build_engine(config, dataset)
     start = time.perf_counter()
     rows = []
-    for row in simulate(engine, dataset, schedule, config.train_eval_images, watcher.on_steps):
-        rows.append(row)
-        watcher.on_row(row)
+    with flush_denormals():
+        for row in simulate(engine, dataset, schedule, config.train_eval_images, watcher.on_steps):
+            rows.append(row)
+            watcher.on_row(row)
     seconds = time.perf_counter() - start
     return Result(rows, describe_run(config, dataset, schedule, rows, seconds))
 
@@ -97,7 +110,7 @@ def describe_run(
         "run": identify_run(config, dataset.fingerprint).name,
         "arm": config.arm(),
         "config": config.model_dump(),
-        "data": {"source": dataset.source, "fingerprint": dataset.fingerprint, "content": dataset.content},
+        "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
         "sources": fingerprint_sources(name),
         "engine": {"name": name, "variant": config.device, "why": why},
         "versions": describe_versions(),

@@ -59,5 +59,5 @@ def load_weights(module: nn.Module, weights: NDArray[np.float32]) -> None:
 
 def normalize_images(images: NDArray[np.uint8], dtype: torch.dtype = torch.float32, device: str = "cpu") -> Tensor:
     """Images [n, 32, 32, 3] of 0..255 as the network's input [n, 3, 32, 32] in [-1, 1]."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device=device, dtype=dtype)
+    pixels = torch.from_numpy(np.array(images)).to(device=device, dtype=dtype)  # copied: they may be mapped read-only
     return ((pixels - PIXEL_CENTRE) / PIXEL_CENTRE).permute(0, 3, 1, 2).contiguous()

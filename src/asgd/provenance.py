@@ -32,7 +32,7 @@ _ENGINE_SOURCES = {
 def fingerprint_sources(engine: str) -> str:
     """SHA-256 (hex) of the code that decides the numbers of a run by ``engine``, without comments and docstrings.
 
-    It is part of a run's folder name, so an edit that could change a result makes new runs, and one that cannot does not.
+    It is part of a run's folder name, so an edit that could change a result makes new runs, and no other does.
     """
     names = _COMMON_SOURCES + _ENGINE_SOURCES[engine]
     return hash_sources(_PACKAGE / name for name in names)
@@ -64,7 +64,9 @@ def _docstring_lines(node: ast.AST) -> list[tuple[int, int]]:
     if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return []
     first = node.body[0] if node.body else None
-    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)):
+    if not (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    ):
         return []
     return [(first.lineno, first.end_lineno or first.lineno)]
 

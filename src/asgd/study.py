@@ -1,6 +1,7 @@
 """A study: what a preset of params.yaml asks for, resolved to folders. It plans; it does not run anything."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,15 @@ def plan_study(params: Params, data_root: Path) -> Study:
     return Study(params, prepared_folder(data, data_root), experiments)
 
 
-def write_manifest(study: Study, path: Path) -> None:
-    """Write the manifest if it differs from the file there, so that the file is as old as its contents."""
+def write_manifest(study: Study, path: Path, made_from: Path) -> None:
+    """Write the manifest to ``path`` if it differs from the file there, so that the file is as old as its contents.
+
+    ``made_from`` is the manifest that the present results were made from. Going back to it, after a dry run of
+    something else say, gives the file its old time again: nothing has to be made anew.
+    """
     manifest = json.loads(json.dumps(study.manifest()))
-    if not path.exists() or read_json(path) != manifest:
-        write_json(path, manifest)
+    if path.exists() and read_json(path) == manifest:
+        return
+    write_json(path, manifest)
+    if made_from.exists() and read_json(made_from) == manifest:
+        shutil.copystat(made_from, path)

@@ -1,6 +1,7 @@
 # From runs to tidy tables, and from tables to verdicts.
 
 TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations", "arms", "curves", "dvc_curves")}
+ENVIRONMENT = f"{RESULTS}/tables/environment.json"
 
 
 rule aggregate_runs:
@@ -10,6 +11,8 @@ rule aggregate_runs:
         sources=[SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"],
     output:
         **TABLES,
+        environment=ENVIRONMENT,
+        manifest=MADE_FROM,
     log:
         "logs/aggregate_runs.log",
     params:
@@ -28,7 +31,7 @@ rule judge_claims:
         runs=TABLES["runs"],
         evaluations=TABLES["evaluations"],
         manifest=MANIFEST,
-        sources=[SOURCES / "asgd/claims.py", SOURCES / "asgd/statistics.py"],
+        sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), SOURCES / "asgd/statistics.py"],
     output:
         claims=f"{RESULTS}/claims.json",
         metrics=f"{RESULTS}/metrics.json",

@@ -22,7 +22,8 @@ try:
     # Everything made from the runs depends on this file: it changes exactly when the study does, and unlike
     # Snakemake's own records it is there in a fresh clone too.
     MANIFEST = f"{RESULTS}/study.json"
-    write_manifest(STUDY, Path(MANIFEST))
+    MADE_FROM = f"{RESULTS}/tables/study.json"
+    write_manifest(STUDY, Path(MANIFEST), Path(MADE_FROM))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None
 

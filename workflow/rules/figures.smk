@@ -1,4 +1,4 @@
-# A figure, its rule, its script and its file share a name, which says which figure of the paper it answers.
+# A figure, its script and its file share a name, which says which figure of the paper it answers.
 
 # Each with the experiment that it shows (None: all of them).
 FIGURES = {
@@ -15,27 +15,26 @@ FIGURE_FILES = [
     for suffix in ("pdf", "png")
 ]
 
-for figure in FIGURES:
 
-    rule:
-        name:
-            f"plot_{figure}"
-        input:
-            runs=TABLES["runs"],
-            evaluations=TABLES["evaluations"],
-            arms=TABLES["arms"],
-            curves=TABLES["curves"],
-            style="report/asgd.mplstyle",
-            sources=[SOURCES / "asgd/plotting.py"],
-        output:
-            pdf=f"{RESULTS}/figures/{figure}.pdf",
-            png=f"{RESULTS}/figures/{figure}.png",
-        log:
-            f"logs/plot_{figure}.log",
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        message:
-            f"Plotting {figure}"
-        script:
-            f"../scripts/plot_{figure}.py"
+rule plot_figure:
+    input:
+        arms=TABLES["arms"],
+        curves=TABLES["curves"],
+        evaluations=TABLES["evaluations"],
+        style="report/asgd.mplstyle",
+        script="workflow/scripts/plot_{figure}.py",
+        sources=sorted((SOURCES / "asgd/figures").glob("*.py")),
+    output:
+        pdf=RESULTS + "/figures/{figure}.pdf",
+        png=RESULTS + "/figures/{figure}.png",
+    wildcard_constraints:
+        figure="|".join(FIGURES),
+    log:
+        "logs/plot_{figure}.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Plotting {wildcards.figure}"
+    script:
+        "../scripts/plot_{wildcards.figure}.py"

@@ -1,4 +1,45 @@
 # Generated LaTeX (every number and table of the text), and the PDF.
 
-TABLE_FILES = []
+from asgd.report import GENERATED
+
+TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
 REPORT = f"{RESULTS}/report.pdf"
+
+
+rule build_tables:
+    input:
+        runs=TABLES["runs"],
+        arms=TABLES["arms"],
+        environment=ENVIRONMENT,
+        claims=rules.judge_claims.output.claims,
+        manifest=MANIFEST,
+        sources=sorted((SOURCES / "asgd/report").glob("*.py")),
+    output:
+        TABLE_FILES,
+    log:
+        "logs/build_tables.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Writing the report's tables and numbers"
+    script:
+        "../scripts/build_tables.py"
+
+
+rule build_report:
+    input:
+        source="report/report.tex",
+        references="report/references.bib",
+        generated=TABLE_FILES + [file for file in FIGURE_FILES if file.endswith(".pdf")],
+    output:
+        pdf=REPORT,
+    log:
+        "logs/build_report.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Compiling the report"
+    script:
+        "../scripts/build_report.py"

@@ -17,7 +17,7 @@ class Interval:
     """What happened over consecutive server steps."""
 
     num_steps: int
-    loss_sum: float  #: sum over steps of the mini-batch's mean loss, at the stale weights; inf or nan if one was not finite
+    loss_sum: float  #: sum over steps of the mini-batch's mean loss at the stale weights; may be inf or nan
     num_zero_gradients: int  #: steps whose gradient was exactly zero in every entry
     gradient_norm: float  #: Euclidean norm of the last step's gradient
 

@@ -97,7 +97,7 @@ class ReferenceEngine:
         for first in range(0, len(images), _EVALUATION_BATCH):
             part = slice(first, first + _EVALUATION_BATCH)
             outputs = self._call(images[part], None).double()  # so that a dead run's loss is ln 10 to the last digit
-            targets = torch.from_numpy(np.ascontiguousarray(labels[part])).to(outputs.device)
+            targets = torch.from_numpy(np.array(labels[part])).to(outputs.device)
             loss += float(self.loss(outputs, targets)) * len(targets)
             correct += int((outputs.argmax(1) == targets).sum())
             zero += int((outputs == 0).all(1).sum())

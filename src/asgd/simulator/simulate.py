@@ -20,15 +20,19 @@ _CHUNK = 500
 class Images(Protocol):
     """The images of a run, as arrays [n, 32, 32, 3] uint8 and [n] int64."""
 
-    train_images: NDArray[np.uint8]
-    train_labels: NDArray[np.int64]
-    test_images: NDArray[np.uint8]
-    test_labels: NDArray[np.int64]
+    @property
+    def train_images(self) -> NDArray[np.uint8]: ...
+    @property
+    def train_labels(self) -> NDArray[np.int64]: ...
+    @property
+    def test_images(self) -> NDArray[np.uint8]: ...
+    @property
+    def test_labels(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
 class Row:
-    """One evaluation: a row of metrics.csv. Not-a-number where there is no value (before the first step, or overflow)."""
+    """One evaluation: a row of metrics.csv. Not-a-number where there is no value: before the first step, or overflow."""
 
     step: int
     epoch: float
@@ -95,11 +99,13 @@ def ends_early(row: Row, frozen: bool) -> bool:
 
 
 def _advance(engine: Engine, num_steps: int, on_progress: Callable[[int, float], None]) -> Interval:
-    loss, zero, norm, left = 0.0, 0, 0.0, num_steps
-    while left > 0:
-        part = engine.advance(min(left, _CHUNK))
+    loss, zero, norm = 0.0, 0, 0.0
+    for first in range(0, num_steps, _CHUNK):
+        part = engine.advance(min(_CHUNK, num_steps - first))
         on_progress(part.num_steps, part.loss_sum / part.num_steps)
-        loss, zero, norm, left = loss + part.loss_sum, zero + part.num_zero_gradients, part.gradient_norm, left - part.num_steps
+        loss += part.loss_sum
+        zero += part.num_zero_gradients
+        norm = part.gradient_norm
         if not math.isfinite(loss):
             break
     return Interval(num_steps, loss, zero, norm)

@@ -1,0 +1,210 @@
+"""From the folders of finished runs to tidy tables. ``COLUMNS`` documents every column of every table."""
+
+import hashlib
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from asgd.architecture import NUM_CLASSES
+from asgd.claims.selection import Study
+from asgd.claims.verdict import Verdict, VerdictName
+from asgd.config import ClaimsConfig, RunConfig
+from asgd.errors import AsgdError
+from asgd.files import read_json
+from asgd.simulator.outcome import NON_FINITE, OUTCOMES
+from asgd.simulator.simulate import Schedule
+from asgd.statistics import describe
+
+CHANCE_LOSS = math.log(NUM_CLASSES)  #: nats; what a non-finite run counts as
+CHANCE_ACCURACY = 1 / NUM_CLASSES
+
+_LOSSES = ("train_loss", "train_eval_loss", "test_loss")
+_ACCURACIES = ("train_eval_accuracy", "test_accuracy")
+_TIMES = {"step": "server steps taken", "epoch": "passes over the training set: step / steps per epoch"}
+
+METRICS = {
+    "train_loss": "mean training loss since the evaluation before, at the stale weights, nats; empty at step 0",
+    "train_eval_loss": "loss on a fixed training subset, without dropout, nats",
+    "train_eval_accuracy": "accuracy on that subset, in [0, 1]",
+    "test_loss": "loss on the test set, nats",
+    "test_accuracy": "accuracy on the test set, in [0, 1]",
+    "gradient_norm": "norm of the gradient applied last; empty at step 0",
+    "zero_gradient_share": "share of steps since the evaluation before with an all-zero gradient; empty at step 0",
+    "staleness_displacement": "||W_t - W_{t-tau}||, norm of the difference of current and stale weights",
+    "zero_logit_share": "share of test images whose logits are all exactly zero",
+}
+
+_SETTINGS = {name: field.description or "" for name, field in RunConfig.model_fields.items()}
+_ARM_SETTINGS = {name: text for name, text in _SETTINGS.items() if name != "seed"}
+_ARM = {"arm": "hash of the configuration but the seed"}
+_RUN = {"run": "name of the run's folder", **_ARM, "seed": _SETTINGS["seed"]}
+_EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
+
+#: What every column of every table means: {table: {column: description}}, columns in their order.
+COLUMNS: dict[str, dict[str, str]] = {
+    "runs": {
+        **_RUN,
+        **_EXPERIMENTS,
+        **_ARM_SETTINGS,
+        "outcome": "trained, plateau (alive, at chance), dead (gradient exactly zero) or non_finite",
+        "stopped_early": "whether the run ended before total_steps because nothing could change any more",
+        "last_step": "server steps really taken",
+        "total_steps": "server steps asked for",
+        "final_test_accuracy": "test accuracy at total_steps, in [0, 1]; a non-finite run counts as at chance",
+        "final_test_loss": "test loss at total_steps, nats",
+        "final_train_loss": "training loss of the last interval, nats",
+        "wall_seconds": "duration of the run, seconds",
+        "steps_per_second": "server steps a second, evaluations included",
+    },
+    "evaluations": {**_RUN, **_TIMES, **METRICS},
+    "arms": {
+        **_ARM,
+        **_EXPERIMENTS,
+        **_ARM_SETTINGS,
+        "n_runs": "number of runs, one a seed",
+        **{outcome: f"number of runs with outcome {outcome}" for outcome in OUTCOMES},
+        "final_test_accuracy_mean": "mean over runs of the final test accuracy, in [0, 1]",
+        "final_test_accuracy_std": "its standard deviation (n - 1); empty for one run",
+    },
+    "curves": {
+        **_ARM,
+        **_TIMES,
+        "metric": f"one of {', '.join(METRICS)}",
+        "n": "number of runs that have a value",
+        "mean": "mean over runs, in the metric's unit",
+        "variance": "variance over runs (n - 1); empty for one run",
+        "std": "standard deviation over runs; empty for one run",
+        "ci_low": "lower limit of the 95 % t-interval of the mean; empty for one run",
+        "ci_high": "upper limit of it",
+    },
+}
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]]) -> Tables:
+    """Read finished runs into the tables ``runs`` and ``evaluations`` (see ``COLUMNS``).
+
+    ``experiments`` maps each experiment to the names of its runs. A run that stopped early is continued to its end on
+    the regular evaluation grid: a dead one by its last row, a non-finite one at chance (loss ln 10, accuracy 0.1).
+    Raises AsgdError naming the file of a run that is missing, truncated, edited, or in the wrong folder.
+    """
+    if not folders:
+        raise AsgdError("no runs to aggregate; give at least one run folder")
+    rows, curves = [], []
+    members = {name: frozenset(runs) for name, runs in experiments.items()}
+    for folder in map(Path, folders):
+        record, metrics = _read_run(folder)
+        memberships = ";".join(name for name, runs in members.items() if record["run"] in runs)
+        evaluations = _complete(metrics, record)
+        rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
+        curves.append(evaluations)
+    table = pd.DataFrame(rows, columns=list(COLUMNS["runs"]))
+    return table, pd.concat(curves, ignore_index=True)[list(COLUMNS["evaluations"])]
+
+
+def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row an arm (``COLUMNS["arms"]``), in the order of their first runs."""
+    rows = []
+    for _, group in runs.groupby("arm", sort=False):
+        accuracy = describe(group["final_test_accuracy"])
+        row: dict[str, Any] = {name: group[name].iloc[0] for name in ("arm", *_ARM_SETTINGS)}
+        row |= {"experiments": _merge(group["experiments"].fillna("")), "n_runs": len(group)}
+        row |= {outcome: int((group["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+        row |= {"final_test_accuracy_mean": float(accuracy.mean), "final_test_accuracy_std": float(accuracy.std)}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(COLUMNS["arms"]))
+
+
+def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """One row per arm, evaluation and metric (``COLUMNS["curves"]``): mean, spread and t-interval over runs."""
+    tables = []
+    for arm, group in evaluations.groupby("arm", sort=False):
+        by_run = group.pivot(index="run", columns=["step", "epoch"], values=list(METRICS))
+        found = describe(by_run.to_numpy(dtype=float), confidence)
+        keys = pd.DataFrame(by_run.columns.to_list(), columns=["metric", "step", "epoch"])
+        summary = {"n": found.n, "mean": found.mean, "variance": found.variance, "std": found.std}
+        tables.append(keys.assign(arm=arm, **summary, ci_low=found.low, ci_high=found.high))
+    return pd.concat(tables, ignore_index=True)[list(COLUMNS["curves"])]
+
+
+def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: RunConfig) -> dict[str, float | int]:
+    """A handful of numbers for metrics.json: counts of runs and verdicts, and accuracies without momentum or dropout.
+
+    ``base`` is the study's reference setting; accuracies are means over seeds, in [0, 1].
+    """
+    study = Study.of(runs, pd.DataFrame(), ClaimsConfig(), base)
+    workers = study.values_of("num_workers", momentum=0.0, dropout=0.0)
+    trained = float((runs["outcome"] == "trained").mean())
+    metrics: dict[str, float | int] = {"n_runs": len(runs), "trained_share": trained}
+    for label, m in {"m1": 1, "largest_m": max(workers, default=1)}.items():
+        arm = study.runs_of(num_workers=m, momentum=0.0, dropout=0.0)
+        if len(arm):
+            metrics[f"accuracy_{label}"] = float(arm["final_test_accuracy"].mean())
+    counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in get_args(VerdictName)}
+    return {**metrics, **{f"claims_{name.replace(' ', '_')}": count for name, count in counts.items()}}
+
+
+def _read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    """run.json and metrics.csv of a run, checked against each other and against the folder's name."""
+    try:
+        record = read_json(folder / "run.json")
+        text = (folder / "metrics.csv").read_bytes()
+    except AsgdError as error:
+        raise _fault(folder, "run.json", "missing or not valid JSON") from error
+    except OSError as error:
+        raise _fault(folder, "metrics.csv", f"cannot be read ({error.strerror})") from error
+    needed = {"run", "arm", "config", "outcome", "last_step", "total_steps", "steps_per_epoch", "metrics_sha256"}
+    if not isinstance(record, dict) or not needed <= record.keys():
+        raise _fault(folder, "run.json", "incomplete")
+    if record["run"] != folder.name:
+        raise _fault(folder, "run.json", f"is that of another run, {record['run']}")
+    if hashlib.sha256(text).hexdigest() != record["metrics_sha256"]:
+        raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)")
+    metrics = pd.read_csv(io.BytesIO(text))
+    if missing := [name for name in (*_TIMES, *METRICS) if name not in metrics]:
+        raise _fault(folder, "metrics.csv", f"has no column {missing[0]}")
+    return record, metrics
+
+
+def _fault(folder: Path, file: str, what: str) -> AsgdError:
+    return AsgdError(f"{folder / file}: {what}; delete the folder {folder.name} and run it again")
+
+
+def _complete(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
+    """The evaluations of a run to its last step, with the run's names."""
+    per_epoch = record["config"].get("evaluations_per_epoch", RunConfig().evaluations_per_epoch)
+    schedule = Schedule(record["total_steps"], record["steps_per_epoch"], per_epoch)
+    rest = [step for step in schedule.evaluation_steps() if step > record["last_step"]]
+    continued = pd.concat([metrics, *[metrics.tail(1).assign(step=step) for step in rest]], ignore_index=True)
+    continued["epoch"] = continued["step"] / record["steps_per_epoch"]
+    if record["outcome"] == NON_FINITE:
+        continued = _put_at_chance(continued)
+    return continued.assign(run=record["run"], arm=record["arm"], seed=record["config"]["seed"])
+
+
+def _put_at_chance(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Count the evaluations without a finite test loss as at chance; a metric that the run never had stays empty."""
+    overflowed = evaluations["test_loss"].isna()
+    for names, chance in ((_LOSSES, CHANCE_LOSS), (_ACCURACIES, CHANCE_ACCURACY)):
+        for name in names:
+            # The training subset may be switched off (train_eval_images: 0); step 0 has no training loss at all.
+            if name == "train_loss" or evaluations[name].notna().any():
+                evaluations.loc[overflowed, name] = chance
+    return evaluations
+
+
+def _run_row(record: Mapping[str, Any], memberships: str, last: pd.Series) -> dict[str, Any]:
+    names = {"run": record["run"], "arm": record["arm"], "experiments": memberships}
+    known = {name: record[name] for name in COLUMNS["runs"] if name in record and name not in names}
+    finals = {f"final_{name}": float(last[name]) for name in ("test_accuracy", "test_loss", "train_loss")}
+    return {**record["config"], **known, **names, **finals}
+
+
+def _merge(memberships: pd.Series) -> str:
+    """All experiments named in ``memberships``, each once, in their order."""
+    return ";".join(dict.fromkeys(name for entry in memberships for name in entry.split(";") if name))

@@ -1,0 +1,23 @@
+"""The figures: each function takes the tidy tables and returns a Matplotlib figure; nothing is computed but selections.
+
+A figure, its script, its rule and its file share a name that says which figure of the paper it answers.
+"""
+
+from asgd.figures.curves import draw_figure1_delay, draw_figure1_real_time, draw_figure3_dropout
+from asgd.figures.dvc_curves import select_dvc_curves
+from asgd.figures.momentum import draw_figure2_momentum
+from asgd.figures.outcomes import draw_outcomes
+from asgd.figures.selection import Tables
+from asgd.figures.style import save_figure, use_style
+
+__all__ = [
+    "Tables",
+    "draw_figure1_delay",
+    "draw_figure1_real_time",
+    "draw_figure2_momentum",
+    "draw_figure3_dropout",
+    "draw_outcomes",
+    "save_figure",
+    "select_dvc_curves",
+    "use_style",
+]

@@ -1,0 +1,85 @@
+"""How the runs of every arm ended: a grid of arms for each experiment, each arm a bar of its seeds."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from asgd.figures.selection import experiment_names, label_arm, list_arms, naming_keys, select_experiment, varying_keys
+from asgd.figures.style import PAGE_WIDTH
+
+#: Face, hatch and text colour of each outcome; lightness and hatch differ, so that they survive greyscale.
+OUTCOMES = {
+    "trained": ("#7FC8A9", "", "black"),
+    "plateau": ("#FBE9A3", "....", "black"),
+    "dead": ("#222222", "", "white"),
+    "non_finite": ("#D55E00", "////", "white"),
+}
+_ROW_HEIGHT = 0.2  # inches
+
+
+def draw_outcomes(arms: pd.DataFrame, experiments: list[str] | None = None) -> Figure:
+    """The number of seeds that trained, stayed at a plateau, died or overflowed, for every arm.
+
+    A block for each of ``experiments`` (default: all): its most varied key across, all other differences down.
+    """
+    names = experiments or experiment_names(arms)
+    blocks = {name: select_experiment(arms, name) for name in names}
+    grids = {name: _arrange(block) for name, block in blocks.items()}
+    rows = [len(dict.fromkeys(row for row, _ in grid)) for grid in grids.values()]
+    height = 0.5 + sum(_ROW_HEIGHT * number + 0.42 for number in rows)
+    figure = Figure(figsize=(PAGE_WIDTH, height))
+    panels = figure.subplots(len(names), 1, squeeze=False, height_ratios=rows)
+    for axes, (name, grid) in zip(panels[:, 0], grids.items(), strict=True):
+        _draw_grid(axes, grid)
+        axes.set_title(f"experiment {name}", loc="left", pad=3)
+    handles = [
+        Patch(facecolor=face, hatch=hatch, edgecolor="0.3", linewidth=0.4, label=outcome.replace("_", "-"))
+        for outcome, (face, hatch, _) in OUTCOMES.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, title="number of seeds that ended as")
+    return figure
+
+
+def _arrange(arms: pd.DataFrame) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Place the arms: (row label, column label) of each, in the order of their keys."""
+    varying = varying_keys(arms) or ["num_workers"]
+    across = max(varying, key=lambda key: arms[key].nunique())
+    down = naming_keys(arms, without=across)
+    grid: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for arm in list_arms(arms):
+        grid.setdefault((label_arm(arm, down), label_arm(arm, [across])), []).append(arm)
+    return grid
+
+
+def _draw_grid(axes: Axes, grid: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
+    rows = list(dict.fromkeys(row for row, _ in grid))
+    columns = list(dict.fromkeys(column for _, column in grid))
+    for (row, column), arms in grid.items():
+        for arm in arms:
+            _draw_bar(axes, arm, columns.index(column), rows.index(row))
+    axes.set_xlim(0, len(columns))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xticks([index + 0.46 for index in range(len(columns))], columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_bar(axes: Axes, arm: dict[str, Any], column: int, row: int) -> None:
+    """A bar of unit width for all seeds of an arm, cut by outcome, the counts written in it."""
+    left, width = float(column), 0.92 / max(1, arm["n_runs"])
+    for outcome, (face, hatch, ink) in OUTCOMES.items():
+        count = int(arm[outcome])
+        if not count:
+            continue
+        axes.barh(row, count * width, 0.78, left, color=face, hatch=hatch, edgecolor="0.3", linewidth=0.4)
+        number = axes.text(left + count * width / 2, row, str(count), color=ink, fontsize=7)
+        number.set(ha="center", va="center_baseline")
+        if hatch:  # a plain patch behind the number, to keep it readable
+            number.set_bbox({"facecolor": face, "edgecolor": "none", "pad": 0.6})
+        left += count * width

@@ -1,0 +1,7 @@
+"""The report: generated LaTeX (every number and table of it) and the building of its PDF."""
+
+from asgd.report.build import build_report
+from asgd.report.environment import collect_environment
+from asgd.report.tables import GENERATED, write_tables
+
+__all__ = ["GENERATED", "build_report", "collect_environment", "write_tables"]

@@ -1,0 +1,140 @@
+"""The command line: flags, files written, last lines, and errors of one line."""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgd.cli import add_model_flags, build_parser, flags_of, main
+from asgd.config import RunConfig, validate
+
+SYNTHETIC = [
+    "--data-source",
+    "synthetic",
+    "--data-num-train",
+    "80",
+    "--data-num-test",
+    "20",
+    "--train-eval-images",
+    "10",
+]
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run `asgd train` on few synthetic images in an empty folder; returns (exit status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*flags: str) -> tuple[int, str, str]:
+        status = main(["train", *SYNTHETIC, *flags])
+        output = capsys.readouterr()
+        return status, output.out, output.err
+
+    return call
+
+
+def test_train_writes_its_files_and_ends_with_accuracy_and_outcome(train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = train("--num-workers", "3", "--momentum", "0.9", "--epochs", "2", "--out", "run")
+    assert status == 0
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    rows = list(csv.DictReader((tmp_path / "run/metrics.csv").open()))
+    assert [int(row["step"]) for row in rows] == [0, 5, 10, 15, 20, 25, 30, 35, 40]
+    assert rows[0]["train_loss"] == ""
+    assert float(rows[-1]["test_accuracy"]) == record["final"]["test_accuracy"]
+    assert record["config"]["num_workers"] == 3
+    accuracy = record["final"]["test_accuracy"]
+    assert out.splitlines()[-1] == f"run: test accuracy {accuracy:.2%}, outcome {record['outcome']}"
+
+
+def test_the_same_run_gives_the_same_bytes_and_a_folder_of_its_own(train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    train("--steps", "6", "--dropout", "0.5", "--out", "one")
+    train("--steps", "6", "--dropout", "0.5")
+    (folder,) = (tmp_path / "results/runs").iterdir()
+    assert folder.name == json.loads((folder / "run.json").read_text())["run"]
+    assert (folder / "metrics.csv").read_bytes() == (tmp_path / "one/metrics.csv").read_bytes()
+
+
+def test_a_run_that_ends_early_says_so(train) -> None:  # type: ignore[no-untyped-def]
+    _, out, _ = train("--learning-rate", "1000000", "--no-output-relu", "--epochs", "5")
+    assert "stopped early at step" in out.splitlines()[-2]
+    assert out.splitlines()[-1].endswith("test accuracy none, outcome non_finite")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--num-workers", "41", "--epochs", "2"], "num_workers = 41: larger than the 40 steps of the run"),
+        (["--batch-size", "81"], "batch_size = 81: larger than the training set of 80 images"),
+        (["--train-eval-images", "81"], "train_eval_images = 81: the training set has only 80 images"),
+        (["--momentum", "1"], "momentum = 1.0"),
+        (["--data-source", "image_folder"], "path is missing"),
+        (["--data-source", "image_folder", "--data-path", "nowhere"], "nowhere"),
+        (["--device", "tpu"], "device = 'tpu'"),
+    ],
+)
+def test_a_wrong_value_is_one_line_and_leaves_no_run(train, tmp_path: Path, flags: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, error = train(*flags, "--out", "run")
+    assert (status, out) == (1, "")
+    assert error.startswith("asgd: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--num-wokers", "3"])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert "--num-wokers" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["data"], ["claims"]])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    assert "usage: asgd" in capsys.readouterr().out
+
+
+def test_help_does_not_wait_for_heavy_libraries() -> None:
+    code = "import sys, asgd.cli; asgd.cli.build_parser(); print('torch' in sys.modules, 'pandas' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
+
+
+def test_every_key_of_the_configuration_is_a_flag() -> None:
+    options = build_parser().parse_args(["train", "--no-output-relu", "--pools", "1", "--learning-rate", "0.5"])
+    assert (options.output_relu, options.pools, options.learning_rate) == (False, 1, 0.5)
+
+
+@given(
+    values=st.fixed_dictionaries(
+        {},
+        optional={
+            "num_workers": st.integers(1, 999),
+            "momentum": st.floats(0, 0.99),
+            "momentum_where": st.sampled_from(["server", "worker"]),
+            "learning_rate": st.floats(1e-6, 10),
+            "output_relu": st.booleans(),
+            "pools": st.sampled_from([1, 2]),
+            "steps": st.integers(1, 10**6),
+            "seed": st.integers(0, 2**31),
+        },
+    )
+)
+def test_flags_carry_any_configuration(values: dict[str, object]) -> None:
+    config = validate(RunConfig, values, "test")
+    parser = argparse.ArgumentParser()
+    add_model_flags(parser, RunConfig)
+    assert validate(RunConfig, vars(parser.parse_args(flags_of(config))), "test") == config
+
+
+def test_the_module_is_the_command() -> None:
+    assert subprocess.check_output([sys.executable, "-m", "asgd", "--version"], text=True).startswith("asgd ")

@@ -1,0 +1,18 @@
+"""Write the report's generated LaTeX: numbers, verdicts, accuracies, open settings and environment."""
+
+from pathlib import Path
+
+from asgd.claims import claims_from_json
+from asgd.config import load_params
+from asgd.files import read_json
+from asgd.report import write_tables
+from asgd.tables import read_table
+
+write_tables(
+    Path(snakemake.output[0]).parent,
+    load_params(snakemake.config.get("params", "params.yaml"), snakemake.config.get("preset")),
+    read_table(snakemake.input.runs),
+    read_table(snakemake.input.arms),
+    claims_from_json(read_json(snakemake.input.claims), snakemake.input.claims),
+    read_json(snakemake.input.environment),
+)

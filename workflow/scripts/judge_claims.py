@@ -1,0 +1,19 @@
+"""Judge the claims from the tables of a preset; write claims.json, and a handful of numbers to metrics.json."""
+
+from snakemake.iocontainers import Snakemake
+
+from asgd.aggregate import summarize_metrics
+from asgd.claims import claims_to_json, judge_claims
+from asgd.config import ClaimsConfig, RunConfig, validate
+from asgd.files import read_json, write_json
+from asgd.tables import read_table
+
+snakemake: Snakemake
+
+manifest = read_json(snakemake.input.manifest)
+base = validate(RunConfig, manifest["run"], snakemake.input.manifest)
+margins = validate(ClaimsConfig, manifest["claims"], snakemake.input.manifest)
+runs, evaluations = read_table(snakemake.input.runs), read_table(snakemake.input.evaluations)
+verdicts = judge_claims(runs, evaluations, margins, base)
+write_json(snakemake.output.claims, claims_to_json(verdicts))
+write_json(snakemake.output.metrics, summarize_metrics(runs, verdicts, base))
