@@ -69,7 +69,7 @@ def test_a_run_that_ends_early_says_so(train) -> None:  # type: ignore[no-untype
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--num-workers", "41", "--epochs", "2"], "num_workers = 41: larger than the 40 steps of the run"),
+        (["--num-workers", "41", "--epochs", "2"], "num_workers = 41: more than the 40 steps of the run"),
         (["--batch-size", "81"], "batch_size = 81: larger than the training set of 80 images"),
         (["--train-eval-images", "81"], "train_eval_images = 81: the training set has only 80 images"),
         (["--momentum", "1"], "momentum = 1.0"),

@@ -158,7 +158,17 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         raise _fault(folder, "run.json", "missing or not valid JSON") from error
     except OSError as error:
         raise _fault(folder, "metrics.csv", f"cannot be read ({error.strerror})") from error
-    needed = {"run", "arm", "config", "outcome", "last_step", "total_steps", "steps_per_epoch", "metrics_sha256"}
+    needed = {
+        "run",
+        "arm",
+        "config",
+        "engine",
+        "outcome",
+        "last_step",
+        "total_steps",
+        "steps_per_epoch",
+        "metrics_sha256",
+    }
     if not isinstance(record, dict) or not needed <= record.keys():
         raise _fault(folder, "run.json", "incomplete")
     if record["run"] != folder.name:
@@ -199,7 +209,8 @@ def _put_at_chance(evaluations: pd.DataFrame) -> pd.DataFrame:
 
 
 def _run_row(record: Mapping[str, Any], memberships: str, last: pd.Series) -> dict[str, Any]:
-    names = {"run": record["run"], "arm": record["arm"], "experiments": memberships}
+    # The engine that ran, not `auto`: two configurations that resolve to one engine are the same run.
+    names = {"run": record["run"], "arm": record["arm"], "experiments": memberships, "engine": record["engine"]["name"]}
     known = {name: record[name] for name in COLUMNS["runs"] if name in record and name not in names}
     finals = {f"final_{name}": float(last[name]) for name in ("test_accuracy", "test_loss", "train_loss")}
     return {**record["config"], **known, **names, **finals}

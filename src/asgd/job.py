@@ -54,7 +54,7 @@ def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
     total = config.steps or round(config.epochs * steps_per_epoch)
     if config.num_workers > total:
         raise AsgdError(
-            f"num_workers = {config.num_workers}: larger than the {total} steps of the run, so some workers would never "
+            f"num_workers = {config.num_workers}: more than the {total} steps of the run, so some workers would never "
             "be heard; train longer or take fewer"
         )
     return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
@@ -75,7 +75,7 @@ def build_engine(config: RunConfig, dataset: Dataset) -> Engine:
 
 @contextmanager
 def flush_denormals() -> Iterator[None]:
-    """Within the block, denormal numbers are zero: the velocities of dead weights decay into them, and they are slow."""
+    """Within the block, denormal numbers are zero: velocities of dead weights decay into them, and they are slow."""
     import torch
 
     torch.set_flush_denormal(True)

@@ -59,7 +59,13 @@ def test_many_workers_match_separate_networks() -> None:
 
 @pytest.mark.parametrize(("where", "convention"), list(itertools.product(["server", "worker"], ["pytorch", "ema"])))
 def test_how_steps_are_cut_into_calls_changes_nothing(where: str, convention: str) -> None:
-    settings = {"num_workers": 3, "momentum": 0.9, "momentum_where": where, "momentum_convention": convention, "dropout": 0.5}
+    settings = {
+        "num_workers": 3,
+        "momentum": 0.9,
+        "momentum_where": where,
+        "momentum_convention": convention,
+        "dropout": 0.5,
+    }
     whole, parts = engine_of(**settings), engine_of(**settings)
     one = whole.advance(12)
     two = [parts.advance(cut) for cut in (5, 1, 6)]

@@ -7,7 +7,10 @@ import torch
 
 from asgd.simulator.server import Server
 
-KINDS = [(0.0, "server", "pytorch"), *[(0.9, where, kind) for where in ("server", "worker") for kind in ("pytorch", "ema")]]
+KINDS = [
+    (0.0, "server", "pytorch"),
+    *[(0.9, where, kind) for where in ("server", "worker") for kind in ("pytorch", "ema")],
+]
 
 
 def run_quadratic(server: Server, curvature: float, steps: int) -> list[float]:
@@ -56,7 +59,9 @@ def test_plain_delayed_descent_matches_its_closed_form() -> None:
     tau = num_workers - 1
     server = Server(torch.ones(1, dtype=torch.float64), num_workers, x)
     got = run_quadratic(server, 1.0, 80)
-    expected = [sum((-x) ** k * math.comb(t - tau * (k - 1), k) for k in range(80) if t - tau * (k - 1) >= k) for t in range(81)]
+    expected = [
+        sum((-x) ** k * math.comb(t - tau * (k - 1), k) for k in range(80) if t - tau * (k - 1) >= k) for t in range(81)
+    ]
     assert got == pytest.approx(expected, rel=1e-12)
 
 

@@ -1,5 +1,6 @@
 """The loop around an engine: the schedule, the four outcomes, and early ends."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ def outcome(rows: list[Row]) -> str:
 def test_a_schedule_starts_at_0_ends_at_the_last_step_and_rises(total: int, per_epoch: int, evaluations: int) -> None:
     steps = Schedule(total, per_epoch, evaluations).evaluation_steps()
     assert (steps[0], steps[-1]) == (0, total)
-    assert all(a < b for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(steps))
     assert set(range(per_epoch, total, per_epoch)) <= set(steps)
 
 

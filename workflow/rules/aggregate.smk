@@ -2,13 +2,14 @@
 
 TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations", "arms", "curves", "dvc_curves")}
 ENVIRONMENT = f"{RESULTS}/tables/environment.json"
+STATISTICS = [SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"]
 
 
 rule aggregate_runs:
     input:
         RUN_FILES,
         manifest=MANIFEST,
-        sources=[SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"],
+        sources=STATISTICS,
     output:
         **TABLES,
         environment=ENVIRONMENT,
@@ -31,7 +32,7 @@ rule judge_claims:
         runs=TABLES["runs"],
         evaluations=TABLES["evaluations"],
         manifest=MANIFEST,
-        sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), SOURCES / "asgd/statistics.py"],
+        sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), *STATISTICS],
     output:
         claims=f"{RESULTS}/claims.json",
         metrics=f"{RESULTS}/metrics.json",

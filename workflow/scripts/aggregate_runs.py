@@ -3,16 +3,14 @@
 import shutil
 from pathlib import Path
 
-from snakemake.iocontainers import Snakemake
-
 from asgd.aggregate import read_runs, summarize_arms, summarize_curves
 from asgd.figures import select_dvc_curves
 from asgd.files import read_json, write_json
+from asgd.logs import log_to
 from asgd.report import collect_environment
 from asgd.tables import write_table
 
-snakemake: Snakemake
-
+log_to(snakemake.log[0])
 manifest = read_json(snakemake.input.manifest)
 names = dict.fromkeys(name for members in manifest["experiments"].values() for name in members)
 folders = [Path(snakemake.params.runs, name) for name in names]

@@ -5,9 +5,11 @@ from pathlib import Path
 from asgd.claims import claims_from_json
 from asgd.config import load_params
 from asgd.files import read_json
+from asgd.logs import log_to
 from asgd.report import write_tables
 from asgd.tables import read_table
 
+log_to(snakemake.log[0])
 write_tables(
     Path(snakemake.output[0]).parent,
     load_params(snakemake.config.get("params", "params.yaml"), snakemake.config.get("preset")),

@@ -1,15 +1,13 @@
 """Judge the claims from the tables of a preset; write claims.json, and a handful of numbers to metrics.json."""
 
-from snakemake.iocontainers import Snakemake
-
 from asgd.aggregate import summarize_metrics
 from asgd.claims import claims_to_json, judge_claims
 from asgd.config import ClaimsConfig, RunConfig, validate
 from asgd.files import read_json, write_json
+from asgd.logs import log_to
 from asgd.tables import read_table
 
-snakemake: Snakemake
-
+log_to(snakemake.log[0])
 manifest = read_json(snakemake.input.manifest)
 base = validate(RunConfig, manifest["run"], snakemake.input.manifest)
 margins = validate(ClaimsConfig, manifest["claims"], snakemake.input.manifest)

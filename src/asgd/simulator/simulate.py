@@ -32,7 +32,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """One evaluation: a row of metrics.csv. Not-a-number where there is no value: before the first step, or overflow."""
+    """One evaluation: a row of metrics.csv. Not-a-number where there is none: before the first step, after overflow."""
 
     step: int
     epoch: float

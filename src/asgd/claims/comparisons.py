@@ -1,0 +1,67 @@
+"""What several rules share: paired comparisons of arms, and the words for what was compared."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from asgd.claims.selection import Curves, Study, pair
+from asgd.simulator.outcome import OUTCOMES
+from asgd.statistics import average_over_steps, describe, estimate_paired_difference, sign_flip_test
+
+Trend = Literal["rises", "falls", "undecided"]
+
+NO_INTERVAL = "fewer than two paired seeds give no interval"
+
+
+def list_values(name: str, values: Sequence[Any]) -> str:
+    """As in ``m = 1, 10``."""
+    return f"{name} = {', '.join(map(str, values))}"
+
+
+def split_present(study: Study, workers: Sequence[int]) -> tuple[list[int], str]:
+    """Those of ``workers`` that have runs, and the words on what was tested."""
+    present = [m for m in workers if len(study.runs_of(num_workers=m))]
+    return present, describe_tested(present, [m for m in workers if m not in present])
+
+
+def describe_tested(present: Sequence[int], absent: Sequence[int]) -> str:
+    """What was tested and what could not be."""
+    tested = [f"tested at {list_values('m', present)}"] if present else []
+    return "; ".join([*tested, *([f"no runs at {list_values('m', absent)}"] if absent else [])])
+
+
+def compare_areas(study: Study, key: str, values: Sequence[Any], **fixed: Any) -> list[dict[str, Any]]:
+    """Paired differences, second minus first, of the area under the train_loss curve between adjacent ``values``."""
+    curves = [study.curves_of("train_loss", **fixed, **{key: value}) for value in values]
+    found = []
+    for i in range(len(values) - 1):
+        first, second = (average_over_steps(c.epochs, c.values) for c in pair(curves[i], curves[i + 1]))
+        difference = estimate_paired_difference(first, second, study.margins.confidence)
+        p_value = sign_flip_test(second - first, "greater")
+        found.append({"from": values[i], "to": values[i + 1], **difference._asdict(), "p_value": p_value})
+    return found
+
+
+def judge_trend(comparisons: Sequence[dict[str, Any]]) -> tuple[Trend, dict[str, Any]]:
+    """Whether the area rises at every step, and the comparison that decides: the lowest one."""
+    if falling := [found for found in comparisons if found["high"] < 0]:
+        return "falls", min(falling, key=lambda found: found["high"])
+    weakest = min(comparisons, key=lambda found: np.nan_to_num(found["low"], nan=-np.inf))
+    return ("rises" if all(found["low"] > 0 for found in comparisons) else "undecided"), weakest
+
+
+def difference_after_first_epoch(first: Curves, second: Curves, confidence: float) -> pd.DataFrame:
+    """Paired difference first - second of accuracy, in points, at each evaluation after the first epoch.
+
+    Columns epoch, mean, low, high (two-sided interval of ``confidence``).
+    """
+    a, b = (curves.after_first_epoch() for curves in pair(first, second))
+    found = describe(100 * (a.values - b.values), confidence)
+    return pd.DataFrame({"epoch": a.epochs, "mean": found.mean, "low": found.low, "high": found.high})
+
+
+def count_outcomes(arm: pd.DataFrame) -> dict[str, int]:
+    """Number of runs for each outcome."""
+    return {outcome: int((arm["outcome"] == outcome).sum()) for outcome in OUTCOMES}

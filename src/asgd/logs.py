@@ -1,0 +1,22 @@
+"""Logs of the workflow's scripts: everything that a script prints, and its errors as users are meant to see them."""
+
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from asgd.errors import AsgdError
+
+
+def log_to(path: str | Path) -> None:
+    """From here on write standard output and standard error to ``path``; an AsgdError is one line there."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout = sys.stderr = Path(path).open("w", buffering=1)  # noqa: SIM115  (open until the process ends)
+    sys.excepthook = _print_error
+
+
+def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if isinstance(error, AsgdError):
+        print(f"asgd: error: {error}", file=sys.stderr)
+    else:
+        traceback.print_exception(kind, error, trace)

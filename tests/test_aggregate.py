@@ -1,0 +1,242 @@
+"""From run folders to tables: continuation of runs that stopped early, summaries, and damaged folders."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asgd.aggregate import (
+    COLUMNS,
+    METRICS,
+    read_runs,
+    summarize_arms,
+    summarize_curves,
+    summarize_metrics,
+)
+from asgd.claims import Verdict
+from asgd.config import RunConfig
+from asgd.errors import AsgdError
+from asgd.tables import read_table, write_table
+
+LN10 = math.log(10)
+STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations
+
+
+def write_run(
+    root: Path, accuracy: float = 0.5, outcome: str = "trained", last_step: int = 100, without: str = "", **changes
+) -> Path:
+    """A finished run's folder as `asgd train` leaves it; the metrics that start with ``without`` are left empty."""
+    config = RunConfig(**changes)
+    folder = root / f"{config.slug()}-0123456789ab"
+    folder.mkdir(parents=True)
+    metrics = tabulate_metrics(accuracy, outcome, last_step)
+    metrics.loc[:, [name for name in metrics if without and name.startswith(without)]] = np.nan
+    metrics.to_csv(folder / "metrics.csv", index=False)
+    record = {
+        "run": folder.name,
+        "arm": config.arm(),
+        "config": config.model_dump(),
+        "engine": {"name": config.resolved_engine()[0], "variant": "cpu", "why": "asked for"},
+        "outcome": outcome,
+        "stopped_early": last_step < 100,
+        "last_step": last_step,
+        "total_steps": 100,
+        "steps_per_epoch": 100,
+        "wall_seconds": 2.0,
+        "steps_per_second": 50.0,
+        "metrics_sha256": hashlib.sha256((folder / "metrics.csv").read_bytes()).hexdigest(),
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def tabulate_metrics(accuracy: float, outcome: str, last_step: int) -> pd.DataFrame:
+    steps = np.array([step for step in STEPS if step <= last_step])
+    frame = pd.DataFrame({"step": steps, "epoch": steps / 100, **dict.fromkeys(METRICS, 1.0)})
+    frame["test_accuracy"] = 0.1 + (accuracy - 0.1) * steps / 100
+    frame.loc[0, ["train_loss", "gradient_norm", "zero_gradient_share"]] = np.nan
+    if outcome == "dead":
+        frame.loc[len(frame) - 1, ["train_loss", "test_loss", "gradient_norm", "zero_gradient_share"]] = [
+            LN10,
+            LN10,
+            0,
+            1,
+        ]
+    if outcome == "non_finite":
+        frame.loc[len(frame) - 1, list(METRICS)] = np.nan
+    return frame
+
+
+def read(*folders: Path, **experiments: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return read_runs(folders, experiments)
+
+
+def test_tables_have_the_documented_columns(tmp_path):
+    runs, evaluations = read(write_run(tmp_path), write_run(tmp_path, seed=1))
+    tables = {
+        "runs": runs,
+        "evaluations": evaluations,
+        "arms": summarize_arms(runs),
+        "curves": summarize_curves(evaluations),
+    }
+    for name, table in tables.items():
+        assert list(table) == list(COLUMNS[name])
+        assert all(COLUMNS[name].values())
+    assert tables.keys() == COLUMNS.keys()
+
+
+def test_runs_know_their_experiments_and_settings(tmp_path):
+    first, second = write_run(tmp_path), write_run(tmp_path, num_workers=10, momentum=0.9)
+    runs, _ = read(first, second, delay=[first.name], momentum=[first.name, second.name])
+    assert runs["experiments"].tolist() == ["delay;momentum", "momentum"]
+    assert runs["num_workers"].tolist() == [1, 10]
+    assert runs["momentum"].tolist() == [0.0, 0.9]
+    assert set(runs["engine"]) == {RunConfig().resolved_engine()[0]}, "the engine that ran, not auto"
+    assert runs["final_test_accuracy"].tolist() == [0.5, 0.5]
+
+
+def test_a_dead_run_is_continued_by_its_last_row(tmp_path):
+    runs, evaluations = read(write_run(tmp_path, accuracy=0.1, outcome="dead", last_step=50))
+    assert evaluations["step"].tolist() == STEPS
+    assert evaluations["epoch"].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert evaluations["test_loss"].tolist() == [1, 1, LN10, LN10, LN10]
+    assert evaluations["zero_gradient_share"].tolist()[2:] == [1, 1, 1]
+    row = runs.iloc[0]
+    assert (row["stopped_early"], row["last_step"], row["total_steps"]) == (True, 50, 100)
+    assert row["final_test_loss"] == LN10
+
+
+def test_a_non_finite_run_counts_as_at_chance(tmp_path):
+    runs, evaluations = read(write_run(tmp_path, accuracy=0.9, outcome="non_finite", last_step=50))
+    assert evaluations["step"].tolist() == STEPS
+    for name in ("train_loss", "train_eval_loss", "test_loss"):
+        assert evaluations[name].tolist()[2:] == [LN10] * 3
+    assert evaluations["test_accuracy"].tolist() == pytest.approx([0.1, 0.3, 0.1, 0.1, 0.1])
+    assert evaluations["gradient_norm"].isna().tolist() == [True, False, True, True, True]
+    assert runs.loc[0, "final_test_accuracy"] == 0.1
+
+
+def test_a_metric_that_was_switched_off_stays_empty_at_chance(tmp_path):
+    settings = {"without": "train_eval", "train_eval_images": 0}
+    _, evaluations = read(write_run(tmp_path, outcome="non_finite", last_step=50, **settings))
+    assert evaluations["train_eval_loss"].isna().all()
+    assert evaluations["train_eval_accuracy"].isna().all()
+    assert evaluations["test_loss"].tolist()[2:] == [LN10] * 3
+
+
+def test_arms_count_outcomes_and_average_accuracies(tmp_path):
+    alive = [write_run(tmp_path, accuracy=accuracy, seed=seed) for seed, accuracy in enumerate([0.4, 0.5])]
+    dead = write_run(tmp_path, accuracy=0.1, outcome="dead", last_step=50, seed=2)
+    alone = write_run(tmp_path, num_workers=10)
+    runs, _ = read(*alive, dead, alone, delay=[alive[0].name, alone.name], dropout=[alive[1].name])
+    arms = summarize_arms(runs)
+    assert arms["n_runs"].tolist() == [3, 1]
+    assert arms[["trained", "plateau", "dead", "non_finite"]].to_numpy().tolist() == [[2, 0, 1, 0], [1, 0, 0, 0]]
+    finals = [0.4, 0.5, 0.1]
+    assert arms["final_test_accuracy_mean"].tolist() == pytest.approx([np.mean(finals), 0.5])
+    assert arms.loc[0, "final_test_accuracy_std"] == pytest.approx(np.std(finals, ddof=1))
+    assert math.isnan(arms.loc[1, "final_test_accuracy_std"])
+    assert arms["experiments"].tolist() == ["delay;dropout", "delay"]
+    assert arms.loc[0, "arm"] == RunConfig().arm()
+
+
+def test_curves_average_over_seeds(tmp_path):
+    folders = [write_run(tmp_path, accuracy=accuracy, seed=seed) for seed, accuracy in enumerate([0.3, 0.5])]
+    curves = summarize_curves(read(*folders)[1])
+    last = curves[(curves["metric"] == "test_accuracy") & (curves["step"] == 100)].iloc[0]
+    assert last[["n", "mean", "variance"]].tolist() == pytest.approx([2, 0.4, 0.02])
+    # t(0.975, 1 degree of freedom) is 12.7062; the standard error of 0.3 and 0.5 is 0.1
+    assert (last["ci_low"], last["ci_high"]) == pytest.approx((0.4 - 1.27062, 0.4 + 1.27062), abs=1e-5)
+    start = curves[(curves["metric"] == "train_loss") & (curves["step"] == 0)].iloc[0]
+    assert start["n"] == 0
+    assert math.isnan(start["mean"])
+    assert len(curves) == len(STEPS) * len(METRICS)
+
+
+def test_curves_of_one_run_have_no_interval(tmp_path):
+    curves = summarize_curves(read(write_run(tmp_path))[1])
+    assert curves[["variance", "std", "ci_low", "ci_high"]].isna().all(axis=None)
+
+
+def test_metrics_are_a_handful_of_numbers(tmp_path):
+    folders = [
+        write_run(tmp_path, accuracy=0.5),
+        write_run(tmp_path, accuracy=0.3, num_workers=30),
+        write_run(tmp_path, accuracy=0.9, num_workers=100, momentum=0.9),
+        write_run(tmp_path, accuracy=0.1, outcome="dead", dropout=0.5),
+    ]
+    verdicts = [Verdict(id=f"C{i}", claim="", verdict=name, reason="") for i, name in enumerate(["partly", "partly"])]
+    metrics = summarize_metrics(read(*folders)[0], verdicts, RunConfig())
+    assert metrics == {
+        "n_runs": 4,
+        "trained_share": 0.75,
+        "accuracy_m1": 0.5,
+        "accuracy_largest_m": pytest.approx(0.3),
+        "claims_reproduced": 0,
+        "claims_not_reproduced": 0,
+        "claims_partly": 2,
+        "claims_inconclusive": 0,
+        "claims_not_applicable": 0,
+    }
+    json.dumps(metrics, allow_nan=False)
+
+
+def edit_record(folder: Path, **changes) -> None:
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, **changes}))
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "metrics.csv"
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+DAMAGE = {
+    "metrics missing": (lambda folder: (folder / "metrics.csv").unlink(), r"metrics.csv: cannot be read"),
+    "metrics truncated": (truncate, r"metrics.csv: truncated or edited"),
+    "record missing": (lambda folder: (folder / "run.json").unlink(), r"run.json: missing or not valid JSON"),
+    "record truncated": (lambda folder: (folder / "run.json").write_text('{"run":'), r"run.json: missing or not valid"),
+    "record incomplete": (lambda folder: (folder / "run.json").write_text("{}"), r"run.json: incomplete"),
+    "record a list": (lambda folder: (folder / "run.json").write_text("[1]"), r"run.json: incomplete"),
+    "another run": (lambda folder: edit_record(folder, run="m2-other"), r"run.json: is that of another run, m2-other"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_folder_is_an_error_that_names_it(tmp_path, damage):
+    whole, broken = write_run(tmp_path), write_run(tmp_path, seed=1)
+    make, message = DAMAGE[damage]
+    make(broken)
+    with pytest.raises(AsgdError, match=message) as caught:
+        read(whole, broken)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(str(broken))
+    assert text.endswith(f"delete the folder {broken.name} and run it again")
+
+
+def test_a_missing_column_is_an_error_even_if_the_hash_fits(tmp_path):
+    folder = write_run(tmp_path)
+    path = folder / "metrics.csv"
+    pd.read_csv(path).drop(columns="test_loss").to_csv(path, index=False)
+    edit_record(folder, metrics_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(AsgdError, match=r"metrics.csv: has no column test_loss"):
+        read(folder)
+
+
+def test_no_folders_is_an_error():
+    with pytest.raises(AsgdError, match="no runs to aggregate"):
+        read()
+
+
+def test_tables_survive_csv(tmp_path):
+    for table in read(write_run(tmp_path, num_workers=3), write_run(tmp_path, seed=1, dropout=0.3)):
+        write_table(tmp_path / "table.csv", table.assign(arm="12345678"))
+        again = read_table(tmp_path / "table.csv")
+        assert again["arm"].tolist() == ["12345678"] * len(table)
+        numbers = table.select_dtypes("number")
+        pd.testing.assert_frame_equal(again[numbers.columns], numbers, check_dtype=False)

@@ -1,0 +1,111 @@
+"""DVC's stages around Snakemake, on a clone of the project with a study of seconds: real commands, nothing replaced."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[1]
+TINY_PARAMS = {
+    "preset": "smoke",
+    "presets": {
+        "smoke": {
+            "data": {"source": "synthetic", "num_train": 200, "num_test": 100},
+            "run": {"learning_rate": 0.01, "epochs": 1, "evaluations_per_epoch": 2, "train_eval_images": 0},
+            "seeds": [0],
+            "experiments": {"workers": {"num_workers": [1, 2]}},
+        }
+    },
+    "claims": {"confidence": 0.95},
+}
+
+pytestmark = pytest.mark.slow
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run a command of the test's own environment in ``folder``; returns what it printed, or fails with that."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def commit(folder: Path, message: str) -> None:
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    run(["git", "add", "--all"], folder)
+    run(["git", *identity, "commit", "--quiet", "--message", message], folder)
+
+
+def trained_runs(folder: Path) -> set[str]:
+    return {path.parent.name for path in folder.glob("results/runs/*/run.json")}
+
+
+def metrics_diff(folder: Path, *revisions: str) -> dict[str, Any]:
+    """The changes that `dvc metrics diff` reports, by metric."""
+    (changes,) = json.loads(run(["dvc", "metrics", "diff", "--json", *revisions], folder)).values()
+    return dict(changes)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree with the tiny study, run once by `dvc repro` and committed."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], PROJECT).split("\0"):
+        if (PROJECT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    (folder / "params.yaml").write_text(yaml.safe_dump(TINY_PARAMS))
+    profile = folder / "profiles/default/config.yaml"
+    profile.write_text(profile.read_text() + "\nconfig: [pdf=False]\n")  # the tests of the report are elsewhere
+    run(["git", "init", "--quiet"], folder)
+    run(["git", "config", "user.name", "Tester"], folder)
+    run(["git", "config", "user.email", "tester@example.org"], folder)
+    commit(folder, "A tiny study")
+    run(["dvc", "repro"], folder)
+    commit(folder, "Its results")
+    return folder
+
+
+def test_repro_makes_the_outputs_and_git_keeps_the_small_ones(clone: Path) -> None:
+    assert len(trained_runs(clone)) == 2
+    kept = run(["git", "ls-files", "results", "data"], clone).split()
+    assert "results/smoke/metrics.json" in kept
+    assert "results/smoke/tables/dvc_curves.csv" in kept
+    assert not [name for name in kept if name.startswith(("results/runs", "data"))]
+
+
+def test_a_second_repro_does_nothing(clone: Path) -> None:
+    assert "Data and pipelines are up to date" in run(["dvc", "repro"], clone)
+    assert run(["git", "status", "--porcelain"], clone) == ""
+
+
+def test_experiments_in_place_and_in_a_temporary_copy(clone: Path, tmp_path: Path) -> None:
+    before = trained_runs(clone)
+
+    run(["dvc", "exp", "run", "--name", "fast", "--set-param", "presets.smoke.run.learning_rate=0.05"], clone)
+    after = trained_runs(clone)
+    assert before < after, "the pool of runs only grows"
+    assert sum("-lr0.05-" in name for name in after) == len(after) - len(before) == 2
+    changed = metrics_diff(clone)
+    assert changed
+    assert all(change["old"] != change["new"] for change in changed.values())
+
+    page = tmp_path / "plots"
+    run(["dvc", "plots", "diff", "--out", str(page), "HEAD", "workspace"], clone)
+    html = (page / "index.html").read_text()
+    assert '"ci_low"' in html, "drawn by the project's own template, which has a band"
+    assert '"rev": "HEAD"' in html
+    assert '"rev": "workspace"' in html
+
+    run(["dvc", "exp", "run", "--temp", "--name", "more", "--set-param", "presets.smoke.seeds=[0,1]"], clone)
+    assert trained_runs(clone) == after, "a temporary copy leaves the workspace alone"
+    assert metrics_diff(clone, "fast", "more")["n_runs"] == {"old": 2, "new": 4, "diff": 2}
