@@ -11,9 +11,8 @@ import pytest
 def test_a_users_error_is_one_line_and_a_bug_is_a_traceback(tmp_path: Path, error: str, lines: int) -> None:
     script = tmp_path / "script.py"
     log = tmp_path / "logs" / "script.log"
-    script.write_text(
-        f"from asgd.errors import AsgdError\nfrom asgd.logs import log_to\nlog_to({str(log)!r})\nprint('so far')\nraise {error}\n"
-    )
+    head = f"from asgd.errors import AsgdError\nfrom asgd.logs import log_to\nlog_to({str(log)!r})\nprint('so far')\n"
+    script.write_text(head + f"raise {error}\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     found = log.read_text().splitlines()

@@ -34,7 +34,7 @@ rule judge_claims:
         manifest=MANIFEST,
         sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), *STATISTICS],
     output:
-        claims=f"{RESULTS}/claims.json",
+        claims=report(f"{RESULTS}/claims.json", caption="../report/claims.rst", category="Claims"),
         metrics=f"{RESULTS}/metrics.json",
     log:
         "logs/judge_claims.log",

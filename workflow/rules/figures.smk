@@ -26,7 +26,12 @@ rule plot_figure:
         sources=sorted((SOURCES / "asgd/figures").glob("*.py")),
     output:
         pdf=RESULTS + "/figures/{figure}.pdf",
-        png=RESULTS + "/figures/{figure}.png",
+        png=report(
+            RESULTS + "/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
     wildcard_constraints:
         figure="|".join(FIGURES),
     log:

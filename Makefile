@@ -1,0 +1,57 @@
+# The commands a newcomer types. Each sets itself up: it needs Python >= 3.11, git, make and a package registry.
+
+SHELL := /bin/bash
+CORES ?= all
+# Jobs are single-threaded and run side by side; more threads in each would only fight over the cores.
+export OMP_NUM_THREADS ?= 1
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+SNAKEMAKE = snakemake --cores $(CORES)
+READY = .venv/.ready
+
+.SILENT:
+.DEFAULT_GOAL := help
+.PHONY: help setup tex demo paper figures test lint types format lock clean
+
+help: ## list these targets
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## make the virtual environment .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml workflow/scripts/make_environment.sh
+	workflow/scripts/make_environment.sh .venv
+	touch $@
+
+tex: ## install TeX if it is missing and may be installed
+	workflow/scripts/install_tex.sh
+
+demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minutes)
+	workflow/scripts/run_preset.sh smoke $(SNAKEMAKE)
+
+paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
+	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
+
+figures: $(READY) ## only the figures of the preset that params.yaml names
+	$(SNAKEMAKE) figures
+
+test: $(READY) ## run all tests
+	workflow/scripts/install_tex.sh || true
+	pytest -n auto
+
+lint: $(READY) ## check style and formatting (ruff)
+	ruff check
+	ruff format --check
+
+types: $(READY) ## check types (mypy)
+	mypy
+
+format: $(READY) ## put the sources into the checked format
+	ruff format
+	ruff check --fix
+
+lock: $(READY) ## choose the exact versions of requirements.lock anew
+	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
+		--custom-compile-command "make lock" -o requirements.lock
+
+clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs)
+	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis
