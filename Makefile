@@ -11,7 +11,7 @@ READY = .venv/.ready
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures test lint types format lock clean
+.PHONY: help setup tex demo paper figures test lint types format readme lock clean
 
 help: ## list these targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ types: $(READY) ## check types (mypy)
 format: $(READY) ## put the sources into the checked format
 	ruff format
 	ruff check --fix
+
+readme: $(READY) ## put the verdicts of PRESET (default: pilot) into the README
+	python workflow/scripts/update_readme.py $(or $(PRESET),pilot)
 
 lock: $(READY) ## choose the exact versions of requirements.lock anew
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -1,8 +1,6 @@
 """The figures draw the arms and labels that they should, and the same data give the same bytes."""
 
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -207,19 +205,3 @@ def test_bad_tables_and_styles_are_named(tmp_path: Path) -> None:
         read_table(tmp_path / "arms.csv")
     with pytest.raises(AsgdError, match=r"none\.mplstyle: the style file is missing"):
         use_style(tmp_path / "none.mplstyle")
-
-
-@pytest.mark.parametrize(
-    "script", sorted((PROJECT / "workflow" / "scripts").glob("plot_*.py")), ids=lambda path: path.stem
-)
-def test_each_script_writes_its_figure(script: Path, tmp_path: Path) -> None:
-    paths = {name: tmp_path / f"{name}.csv" for name in ("arms", "curves", "evaluations")}
-    for name, path in paths.items():
-        getattr(FEW, name).to_csv(path, index=False)
-    style = PROJECT / "report" / "asgd.mplstyle"
-    inputs = SimpleNamespace(style=str(style), **{name: str(path) for name, path in paths.items()})
-    name = script.stem.removeprefix("plot_")
-    outputs = SimpleNamespace(pdf=str(tmp_path / f"{name}.pdf"), png=str(tmp_path / f"{name}.png"))
-    runpy.run_path(str(script), {"snakemake": SimpleNamespace(input=inputs, output=outputs)})
-    assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -2,16 +2,14 @@
 
 import json
 import re
-import runpy
 import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from asgd.claims import Verdict, claims_to_json
+from asgd.claims import Verdict
 from asgd.config import Params
 from asgd.errors import AsgdError
 from asgd.figures import draw_figure1_delay, save_figure, use_style
@@ -209,18 +207,3 @@ def test_a_failed_build_names_the_error_and_keeps_the_log(tmp_path: Path) -> Non
 def test_a_missing_generated_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match=r"numbers\.tex: cannot be read"):
         build_report(PROJECT / "report", [tmp_path / "numbers.tex"], tmp_path / "out.pdf")
-
-
-def test_the_script_writes_every_table(tmp_path: Path) -> None:
-    RUNS.to_csv(tmp_path / "runs.csv", index=False)
-    TABLES.arms.to_csv(tmp_path / "arms.csv", index=False)
-    (tmp_path / "claims.json").write_text(json.dumps(claims_to_json(VERDICTS)))
-    (tmp_path / "environment.json").write_text("{}")
-    files = {"runs": "runs.csv", "arms": "arms.csv", "claims": "claims.json", "environment": "environment.json"}
-    job = SimpleNamespace(
-        input=SimpleNamespace(**{name: str(tmp_path / file) for name, file in files.items()}),
-        output=[str(tmp_path / "tables" / name) for name in GENERATED],
-        config={"preset": "smoke", "params": str(PROJECT / "params.yaml")},
-    )
-    runpy.run_path(str(PROJECT / "workflow" / "scripts" / "build_tables.py"), {"snakemake": job})
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(GENERATED)

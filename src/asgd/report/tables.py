@@ -131,12 +131,10 @@ def _float_accuracies(experiment: str, rows: list[list[str]], start: int) -> str
 def make_assumptions_table(params: Params, arms: pd.DataFrame, environment: Mapping[str, Any]) -> str:
     """What the paper leaves open, and what the study does about it."""
     preset = params.selected
-    copied = preset.data.source == "image_folder"
-    caveat = ". Where these are compressed with loss (JPEG), the pixels differ from the originals" if copied else ""
     relu = {True: "with the ReLU on the logits (the literal reading)", False: "with plain logits"}
     pools = {1: "pooling after the first convolution only", 2: "pooling after both convolutions"}
     rows = [
-        ["Images", "CIFAR-10", escape(describe_data(preset, environment) + caveat)],
+        ["Images", "CIFAR-10", escape(describe_data(preset, environment))],
         ["Learning rate", "not given", _list(arms, "learning_rate")],
         ["Epochs", "not given", _list(arms, "epochs")],
         ["Runs an arm", "several (``some runs'')", f"{_range(arms['n_runs'])}, paired by seed"],

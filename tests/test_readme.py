@@ -1,0 +1,42 @@
+"""The README shows what the shipped results say."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from asgd.claims import claims_from_json
+from asgd.errors import AsgdError
+from asgd.files import read_json
+from asgd.report import update_readme
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_claims_table_is_that_of_the_headline_figures_preset(tmp_path: Path) -> None:
+    (preset,) = set(re.findall(r"\]\(results/(\w+)/figures/", README))
+    claims = ROOT / "results" / preset / "claims.json"
+    copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
+    update_readme(copy, claims_from_json(read_json(claims), str(claims)))
+    assert copy.read_text() == README
+
+
+def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Title\n")
+    with pytest.raises(AsgdError, match=r"comments .* are missing"):
+        update_readme(tmp_path / "README.md", [])
+
+
+def test_every_file_that_it_links_to_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_every_make_target_that_it_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^make (\w+)", README, re.MULTILINE)
+    assert targets
+    assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
