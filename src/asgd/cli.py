@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_data(commands)
     _add_claims(commands)
+    _add_compile(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -60,6 +62,12 @@ def _add_train(commands: Any) -> None:
     parser.set_defaults(run=_train)
     add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
     _add_data_flags(parser)
+    parser.add_argument(
+        "--variant",
+        choices=["auto", "vector", "plain"],
+        default="auto",
+        help="kernels of the fused engine: explicit vectors, plain loops, or what the machine is best at (default)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: results/runs/<run>)")
 
 
@@ -88,6 +96,19 @@ def _add_claims(commands: Any) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the verdicts to FILE")
+
+
+def _add_compile(commands: Any) -> None:
+    description = "Compile the fused engine, unless that is done already, and say where the result lies."
+    parser = commands.add_parser("compile", help="compile the fused engine", description=description)
+    parser.set_defaults(run=_compile)
+
+
+def _add_bench(commands: Any) -> None:
+    description = "Time the engines side by side, on one thread, against the naive paper-style simulator."
+    parser = commands.add_parser("bench", help="measure the engines' speed", description=description)
+    parser.set_defaults(run=_bench)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +169,7 @@ def _train(options: argparse.Namespace) -> None:
     dataset = load_data(prepare_data(data, options.data_root))
     folder = options.out or Path("results/runs") / identify_run(config, dataset.fingerprint).name
     with ProgressWatcher(plan_schedule(config, len(dataset.train_images)).total_steps) as watcher:
-        result = train_run(config, dataset, watcher)
+        result = train_run(config, dataset, watcher, options.variant)
     write_run(result, folder)
     record = result.record
     if record["stopped_early"]:
@@ -185,3 +206,19 @@ def _claims(options: argparse.Namespace) -> None:
     print(format_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))
+
+
+def _compile(options: argparse.Namespace) -> None:
+    from asgd.simulator.fused import choose_variant, warm_cache
+
+    print(f"{warm_cache()}: {choose_variant()} kernels")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from asgd.benchmark import format_benchmark, run_benchmark
+    from asgd.files import write_json
+
+    found = run_benchmark()
+    print(format_benchmark(found))
+    if options.json:
+        write_json(options.json, found)

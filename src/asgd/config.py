@@ -84,14 +84,16 @@ class RunConfig(Model):
         ge=0,
         description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
     )
-    engine: Literal["auto", "reference"] = Field(
-        "auto", description="the simulator; auto takes the fastest that applies"
+    engine: Literal["auto", "fused", "reference"] = Field(
+        "auto", description="the simulator; auto takes fused on the CPU, reference on another device"
     )
     device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine")
     seed: int = Field(0, ge=0, description="seed of all streams of the run")
 
     @model_validator(mode="after")
     def _canonical(self) -> "RunConfig":
+        if self.engine == "fused" and self.device != "cpu":
+            raise ValueError(f"engine = 'fused' runs on the CPU only, not on {self.device}; use reference or auto")
         # Settings without effect take their default, so that two ways to write a run share one folder.
         if self.momentum == 0:
             object.__setattr__(self, "momentum_where", "server")
@@ -104,7 +106,9 @@ class RunConfig(Model):
         """The engine that `auto` stands for, and why: by the configuration alone, never by the machine."""
         if self.engine != "auto":
             return self.engine, "asked for"
-        return "reference", "the only engine"
+        if self.device != "cpu":
+            return "reference", f"fused runs on the CPU only, and the device is {self.device}"
+        return "fused", "the fastest on the CPU"
 
     def hashed(self) -> dict[str, Any]:
         """What identifies the run: every key, with the engine resolved."""

@@ -5,8 +5,7 @@ import hashlib
 import io
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,9 +59,13 @@ def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
     return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
 
 
-def build_engine(config: RunConfig, dataset: Dataset) -> Engine:
-    """The engine that the configuration asks for, ready at step 0."""
-    # Imported here: PyTorch takes seconds, and not every engine needs it.
+def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> Engine:
+    """The engine that the configuration asks for, at step 0; ``variant`` forces one of the fused engine's."""
+    # Engines are imported here: PyTorch takes seconds, and the fused one does without it.
+    if config.resolved_engine()[0] == "fused":
+        from asgd.simulator.fused import FusedEngine
+
+        return FusedEngine(config, dataset.train_images, dataset.train_labels, variant=variant)
     import torch
 
     from asgd.simulator.reference import ReferenceEngine
@@ -73,35 +76,24 @@ def build_engine(config: RunConfig, dataset: Dataset) -> Engine:
     return ReferenceEngine(config, dataset.train_images, dataset.train_labels)
 
 
-@contextmanager
-def flush_denormals() -> Iterator[None]:
-    """Within the block, denormal numbers are zero: velocities of dead weights decay into them, and they are slow."""
-    import torch
-
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-def train_run(config: RunConfig, dataset: Dataset, watcher: Watcher | None = None) -> Result:
-    """Train one run from its first step to its end."""
+def train_run(
+    config: RunConfig, dataset: Dataset, watcher: Watcher | None = None, variant: str = "auto"
+) -> Result:
+    """Train one run from its first step to its end. ``variant`` forces one of the fused engine's; see there."""
     watcher = watcher or Watcher()
     schedule = plan_schedule(config, len(dataset.train_images))
-    engine = build_engine(config, dataset)
+    engine = build_engine(config, dataset, variant)
     start = time.perf_counter()
     rows = []
-    with flush_denormals():
-        for row in simulate(engine, dataset, schedule, config.train_eval_images, watcher.on_steps):
-            rows.append(row)
-            watcher.on_row(row)
+    for row in simulate(engine, dataset, schedule, config.train_eval_images, watcher.on_steps):
+        rows.append(row)
+        watcher.on_row(row)
     seconds = time.perf_counter() - start
-    return Result(rows, describe_run(config, dataset, schedule, rows, seconds))
+    return Result(rows, describe_run(config, dataset, engine.variant, schedule, rows, seconds))
 
 
 def describe_run(
-    config: RunConfig, dataset: Dataset, schedule: Schedule, rows: Sequence[Row], seconds: float
+    config: RunConfig, dataset: Dataset, variant: str, schedule: Schedule, rows: Sequence[Row], seconds: float
 ) -> dict[str, Any]:
     """The contents of run.json: what was asked for, by what and on what it ran, and how it ended."""
     last = rows[-1]
@@ -112,7 +104,7 @@ def describe_run(
         "config": config.model_dump(),
         "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
         "sources": fingerprint_sources(name),
-        "engine": {"name": name, "variant": config.device, "why": why},
+        "engine": {"name": name, "variant": variant, "why": why},
         "versions": describe_versions(),
         "hardware": describe_hardware(),
         "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),

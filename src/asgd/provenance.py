@@ -24,6 +24,7 @@ _COMMON_SOURCES = (
     "simulator/simulate.py",
 )
 _ENGINE_SOURCES = {
+    "fused": ("simulator/fused",),
     "reference": ("model.py", "simulator/server.py", "simulator/reference.py"),
 }
 

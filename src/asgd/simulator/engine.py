@@ -35,6 +35,11 @@ class Engine(Protocol):
     """One run in progress: server, workers and the random streams of one seed."""
 
     @property
+    def variant(self) -> str:
+        """Which of the engine's ways to compute is used: a device, or a set of kernels."""
+        ...
+
+    @property
     def weights(self) -> NDArray[np.float32]:
         """A copy of the server's weights W_t, in the order of ``architecture.parameter_shapes``: [num_parameters]."""
         ...
