@@ -17,6 +17,7 @@ from asgd.config import DataConfig, RunConfig, load_params, validate
 from asgd.errors import AsgdError
 
 DEFAULT_DATA_ROOT = Path("data")
+RUNS = Path("results/runs")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,6 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_data(commands)
     _add_claims(commands)
+    _add_calibration(commands)
+    _add_pool(commands)
     _add_compile(commands)
     _add_bench(commands)
     return parser
@@ -96,6 +99,24 @@ def _add_claims(commands: Any) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the verdicts to FILE")
+
+
+def _add_calibration(commands: Any) -> None:
+    description = "Show which learning rate the calibration chooses, and by what."
+    parser = commands.add_parser("calibration", help="show the choice of the learning rate", description=description)
+    parser.set_defaults(run=_calibration)
+    parser.add_argument("--preset", default="calibration", help="the preset that calibrates (default: %(default)s)")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+
+
+def _add_pool(commands: Any) -> None:
+    pack = commands.add_parser("pack", help="put a preset's runs into one file", description="Pack finished runs.")
+    pack.set_defaults(run=_pack)
+    pack.add_argument("archive", type=Path, help="the file to write, .tar.xz")
+    pack.add_argument("--preset", help="whose runs (default: the preset that params.yaml names)")
+    unpack = commands.add_parser("unpack", help="put packed runs back", description="Put packed runs into the pool.")
+    unpack.set_defaults(run=_unpack)
+    unpack.add_argument("archive", type=Path, help="a file that `asgd pack` wrote")
 
 
 def _add_compile(commands: Any) -> None:
@@ -167,7 +188,7 @@ def _train(options: argparse.Namespace) -> None:
     from asgd.progress import ProgressWatcher
 
     dataset = load_data(prepare_data(data, options.data_root))
-    folder = options.out or Path("results/runs") / identify_run(config, dataset.fingerprint).name
+    folder = options.out or RUNS / identify_run(config, dataset.fingerprint).name
     with ProgressWatcher(plan_schedule(config, len(dataset.train_images)).total_steps) as watcher:
         result = train_run(config, dataset, watcher, options.variant)
     write_run(result, folder)
@@ -206,6 +227,30 @@ def _claims(options: argparse.Namespace) -> None:
     print(format_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))
+
+
+def _calibration(options: argparse.Namespace) -> None:
+    from asgd.calibration import format_choice, rank_learning_rates
+    from asgd.tables import read_table
+
+    runs = read_table(
+        options.results / options.preset / "tables" / "runs.csv", ("learning_rate", "final_test_accuracy")
+    )
+    print(format_choice(rank_learning_rates(runs)))
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from asgd.pool import pack_runs
+    from asgd.study import plan_study
+
+    names = plan_study(load_params(preset=options.preset), DEFAULT_DATA_ROOT).runs
+    print(f"{options.archive}: {pack_runs(names, RUNS, options.archive)} of {len(names)} runs")
+
+
+def _unpack(options: argparse.Namespace) -> None:
+    from asgd.pool import unpack_runs
+
+    print(f"{RUNS}: {unpack_runs(options.archive, RUNS)} runs more")
 
 
 def _compile(options: argparse.Namespace) -> None:

@@ -76,9 +76,7 @@ def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> 
     return ReferenceEngine(config, dataset.train_images, dataset.train_labels)
 
 
-def train_run(
-    config: RunConfig, dataset: Dataset, watcher: Watcher | None = None, variant: str = "auto"
-) -> Result:
+def train_run(config: RunConfig, dataset: Dataset, watcher: Watcher | None = None, variant: str = "auto") -> Result:
     """Train one run from its first step to its end. ``variant`` forces one of the fused engine's; see there."""
     watcher = watcher or Watcher()
     schedule = plan_schedule(config, len(dataset.train_images))
