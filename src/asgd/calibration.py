@@ -1,4 +1,4 @@
-"""The choice of the learning rate, which the paper does not give: by a rule fixed before the runs, on their own seeds."""
+"""The choice of the learning rate, which the paper does not give: by a rule fixed beforehand, on seeds of its own."""
 
 import pandas as pd
 
