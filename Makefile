@@ -6,15 +6,18 @@ CORES ?= all
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# The preset whose results are shipped: the study, or until it is done the pilot.
+PRESET ?= $(if $(wildcard results/paper-jpeg/tables/study.json),paper-jpeg,pilot)
+
 SNAKEMAKE = snakemake --cores $(CORES)
 READY = .venv/.ready
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures test lint types format readme lock clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme lock clean
 
 help: ## list these targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/\$$\(PRESET\)/, "$(PRESET)", $$2); printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## make the virtual environment .venv from requirements.lock
 
@@ -31,8 +34,12 @@ demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minut
 paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
 	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
 
-figures: $(READY) ## only the figures of the preset that params.yaml names
-	$(SNAKEMAKE) figures
+figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) anew from its tables (minutes)
+	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures) && \
+	$(SNAKEMAKE) --forceall --config shipped=True preset=$(PRESET) -- $$targets
+
+verify: $(READY) ## check the shipped results against configuration, sources and data
+	asgd verify
 
 test: $(READY) ## run all tests
 	workflow/scripts/install_tex.sh || true
@@ -49,8 +56,8 @@ format: $(READY) ## put the sources into the checked format
 	ruff format
 	ruff check --fix
 
-readme: $(READY) ## put the verdicts of PRESET (default: pilot) into the README
-	python workflow/scripts/update_readme.py $(or $(PRESET),pilot)
+readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) into the README
+	python workflow/scripts/update_readme.py $(PRESET)
 
 lock: $(READY) ## choose the exact versions of requirements.lock anew
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \

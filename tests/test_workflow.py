@@ -83,12 +83,12 @@ def test_a_changed_margin_judges_again_and_trains_nothing(project: Project) -> N
 
 
 def test_an_edit_of_a_training_source_trains_everything_anew(project: Project) -> None:
-    append(project.folder / "src/asgd/simulator/server.py", "\nEDITED = True\n")
+    append(project.folder / "src/asgd/simulator/simulate.py", "\nEDITED = True\n")
     assert project.planned_jobs()["train_run"] == TINY_RUNS
 
 
 def test_a_comment_in_a_training_source_trains_nothing(project: Project) -> None:
-    append(project.folder / "src/asgd/simulator/server.py", "\n# a remark\n")
+    append(project.folder / "src/asgd/simulator/simulate.py", "\n# a remark\n")
     assert project.planned_jobs() == {}
 
 

@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_data(commands)
     _add_claims(commands)
+    _add_verify(commands)
     _add_calibration(commands)
     _add_pool(commands)
     _add_compile(commands)
@@ -99,6 +100,19 @@ def _add_claims(commands: Any) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the verdicts to FILE")
+
+
+def _add_verify(commands: Any) -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="check shipped results against configuration, sources and data",
+        description="Say which shipped results do not match params.yaml, the sources and the data. Trains nothing.",
+    )
+    parser.set_defaults(run=_verify)
+    parser.add_argument("--preset", help="whose results (default: all presets that have some)")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s")
 
 
 def _add_calibration(commands: Any) -> None:
@@ -227,6 +241,19 @@ def _claims(options: argparse.Namespace) -> None:
     print(format_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from asgd.verify import find_shipped, format_checks, verify_results
+
+    presets = [options.preset] if options.preset else find_shipped(load_params(options.params), options.results)
+    wrong = []
+    for preset in presets:
+        checks = verify_results(load_params(options.params, preset), options.results, options.data_root)
+        print(format_checks(checks, str(options.results / preset)))
+        wrong += [f"{preset} ({check.name})" for check in checks if check.faults]
+    if wrong:
+        raise AsgdError(f"{options.results}: does not match: {', '.join(wrong)}; see the lines marked * above")
 
 
 def _calibration(options: argparse.Namespace) -> None:

@@ -24,7 +24,24 @@ _COMMON_SOURCES = (
     "simulator/simulate.py",
 )
 _ENGINE_SOURCES = {
-    "fused": ("simulator/fused",),
+    "fused": tuple(
+        f"simulator/fused/{name}.py"
+        for name in (
+            "engine",
+            "floating_point",
+            "layout",
+            "minimal_filtering",
+            "network",
+            "options",
+            "plain",
+            "plain_dense",
+            "program",
+            "sink",
+            "vector",
+            "vector_dense",
+            "vectors",
+        )
+    ),
     "reference": ("model.py", "simulator/server.py", "simulator/reference.py"),
 }
 

@@ -27,7 +27,7 @@ def characteristic_polynomial(
     power = num_workers if where == "worker" else 1
     decay = np.zeros(power + 1)
     decay[0], decay[-1] = 1, -momentum  # z^power - b
-    polynomial = np.polymul([1.0, -1.0], decay)
+    polynomial = np.asarray(np.polymul([1.0, -1.0], decay), np.float64)
     if where == "server":
         polynomial = np.concatenate([polynomial, np.zeros(num_workers - 1)])  # times z^tau
     polynomial[-2] += _gradient_share(momentum, convention) * x

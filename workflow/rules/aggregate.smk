@@ -4,27 +4,28 @@ TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations
 ENVIRONMENT = f"{RESULTS}/tables/environment.json"
 STATISTICS = [SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"]
 
+if not SHIPPED:
 
-rule aggregate_runs:
-    input:
-        RUN_FILES,
-        manifest=MANIFEST,
-        sources=STATISTICS,
-    output:
-        **TABLES,
-        environment=ENVIRONMENT,
-        manifest=MADE_FROM,
-    log:
-        "logs/aggregate_runs.log",
-    params:
-        runs=RUNS,
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    message:
-        "Aggregating {STUDY.params.preset}"
-    script:
-        "../scripts/aggregate_runs.py"
+    rule aggregate_runs:
+        input:
+            RUN_FILES,
+            manifest=MANIFEST,
+            sources=STATISTICS,
+        output:
+            **TABLES,
+            environment=ENVIRONMENT,
+            manifest=MADE_FROM,
+        log:
+            "logs/aggregate_runs.log",
+        params:
+            runs=RUNS,
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        message:
+            "Aggregating {STUDY.params.preset}"
+        script:
+            "../scripts/aggregate_runs.py"
 
 
 rule judge_claims:

@@ -3,9 +3,9 @@
 from asgd.cli import flags_of
 from asgd.config import load_params
 from asgd.errors import AsgdError
-from asgd.study import plan_study, write_manifest
+from asgd.study import check_shipped, plan_study, write_manifest
 
-OPTIONS = {"preset", "pdf", "params"}
+OPTIONS = {"preset", "pdf", "params", "shipped"}
 if unknown := set(config) - OPTIONS:
     raise WorkflowError(
         f"--config {unknown.pop()}: unknown key; allowed are {', '.join(sorted(OPTIONS))}. "
@@ -15,6 +15,8 @@ if unknown := set(config) - OPTIONS:
 DATA_ROOT = Path("data")
 RUNS = "results/runs"
 WITH_PDF = str(config.get("pdf", True)).lower() != "false"
+# The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
+SHIPPED = str(config.get("shipped", False)).lower() == "true"
 
 try:
     STUDY = plan_study(load_params(config.get("params", "params.yaml"), config.get("preset")), DATA_ROOT)
@@ -23,6 +25,8 @@ try:
     # Snakemake's own records it is there in a fresh clone too.
     MANIFEST = f"{RESULTS}/study.json"
     MADE_FROM = f"{RESULTS}/tables/study.json"
+    if SHIPPED:
+        check_shipped(STUDY, Path(MADE_FROM))
     write_manifest(STUDY, Path(MANIFEST), Path(MADE_FROM))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None

@@ -1,9 +1,11 @@
-# Generated LaTeX (every number and table of the text), and the PDF.
+# Generated LaTeX (every number and table of the text), the PDF, and the checksums of all that is shipped.
 
 from asgd.report import GENERATED
 
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
 REPORT = f"{RESULTS}/report.pdf"
+PRODUCTS = [*rules.judge_claims.output, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
+CHECKSUMS = f"{RESULTS}/checksums.json"
 
 
 rule build_tables:
@@ -43,3 +45,22 @@ rule build_report:
         "Compiling the report"
     script:
         "../scripts/build_report.py"
+
+
+rule record_checksums:
+    input:
+        TABLES.values(),
+        ENVIRONMENT,
+        MADE_FROM,
+        PRODUCTS,
+    output:
+        CHECKSUMS,
+    log:
+        "logs/record_checksums.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Recording the checksums of what is shipped"
+    script:
+        "../scripts/record_checksums.py"

@@ -22,6 +22,7 @@ def collect_environment(records: Iterable[str | Path]) -> dict[str, Any]:
         "data_source": _join(run.get("data", {}).get("source") for run in runs),
         "data_description": _join(run.get("data", {}).get("description") for run in runs),
         "fingerprint": _join(run.get("data", {}).get("fingerprint") for run in runs),
+        "data_content": _join(run.get("data", {}).get("content") for run in runs),
         **{
             name: _join(run.get("versions", {}).get(name) for run in runs)
             for name in ("python", "torch", "numpy", "numba")
