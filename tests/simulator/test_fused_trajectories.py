@@ -170,9 +170,9 @@ def test_images_may_be_mapped_into_memory_read_only(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (IMAGES.astype(np.float32), LABELS, "contiguous uint8"),
-        (IMAGES[:, :16], LABELS, "contiguous uint8"),
-        (IMAGES[:, ::-1], LABELS, "contiguous uint8"),
+        (IMAGES.astype(np.float32), LABELS, "must be contiguous uint8"),
+        (IMAGES[:, :16], LABELS, "must be contiguous uint8"),
+        (IMAGES[:, ::-1], LABELS, "must be contiguous uint8"),
         (IMAGES, LABELS[:-1], "one label for each image"),
         (IMAGES, LABELS + 1, "must be 0 to 9"),
         (IMAGES[:3], LABELS[:3], "batch_size = 4: there are only 3"),

@@ -1,0 +1,11 @@
+"""The fused engine: the paper's network and the whole server step in one compiled program, without PyTorch.
+
+Start with docs/engine.md. ``layout`` says where numbers lie, ``vectors`` what a vector is, ``plain`` and ``vector``
+hold the kernels, ``network`` a tile's way through them, ``program`` the simulation, ``cache`` the compiled code,
+``engine`` the class.
+"""
+
+from asgd.simulator.fused.cache import cache_directory, choose_variant
+from asgd.simulator.fused.engine import FusedEngine, warm_cache
+
+__all__ = ["FusedEngine", "cache_directory", "choose_variant", "warm_cache"]
