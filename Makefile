@@ -56,7 +56,7 @@ format: $(READY) ## put the sources into the checked format
 	ruff format
 	ruff check --fix
 
-readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) into the README
+readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benchmark into the README
 	python workflow/scripts/update_readme.py $(PRESET)
 
 lock: $(READY) ## choose the exact versions of requirements.lock anew

@@ -136,5 +136,31 @@ def test_flags_carry_any_configuration(values: dict[str, object]) -> None:
     assert validate(RunConfig, vars(parser.parse_args(flags_of(config))), "test") == config
 
 
+def test_a_job_of_the_fused_engine_does_without_heavy_libraries(tmp_path: Path) -> None:
+    """So that it starts in about a second: a study has hundreds of them."""
+    flags = [*SYNTHETIC, "--steps", "4", "--out", "run"]
+    code = f"import sys; from asgd.cli import main; main({['train', *flags]!r})\n"
+    code += "print([name for name in ('torch', 'torchvision', 'pandas', 'matplotlib') if name in sys.modules])"
+    output = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    assert output.splitlines()[-1] == "[]"
+    assert json.loads((tmp_path / "run/run.json").read_text())["engine"]["name"] == "fused"
+
+
+@pytest.mark.parametrize("variant", ["vector", "plain"])
+def test_the_kernels_can_be_forced(train, tmp_path: Path, variant: str) -> None:  # type: ignore[no-untyped-def]
+    train("--steps", "4", "--variant", variant, "--out", "run")
+    assert json.loads((tmp_path / "run/run.json").read_text())["engine"]["variant"] == variant
+
+
+def test_both_engines_start_alike(train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for engine in ("fused", "reference"):
+        train("--steps", "8", "--engine", engine, "--dropout", "0.5", "--num-workers", "3", "--out", engine)
+    fused, reference = (
+        [float(row["test_loss"]) for row in csv.DictReader((tmp_path / engine / "metrics.csv").open())]
+        for engine in ("fused", "reference")
+    )
+    assert fused == pytest.approx(reference, rel=1e-5)
+
+
 def test_the_module_is_the_command() -> None:
     assert subprocess.check_output([sys.executable, "-m", "asgd", "--version"], text=True).startswith("asgd ")

@@ -9,24 +9,25 @@ import pytest
 from asgd.claims import claims_from_json
 from asgd.errors import AsgdError
 from asgd.files import read_json
-from asgd.report import update_readme
+from asgd.report.readme import make_benchmark_markdown, make_claims_markdown, update_block
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_claims_table_is_that_of_the_headline_figures_preset(tmp_path: Path) -> None:
-    (preset,) = set(re.findall(r"\]\(results/(\w+)/figures/", README))
+def test_its_tables_are_those_of_the_results(tmp_path: Path) -> None:
+    (preset,) = set(re.findall(r"\]\(results/([\w-]+)/figures/", README))
     claims = ROOT / "results" / preset / "claims.json"
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
-    update_readme(copy, claims_from_json(read_json(claims), str(claims)))
+    update_block(copy, "claims", make_claims_markdown(claims_from_json(read_json(claims), str(claims))))
+    update_block(copy, "benchmark", make_benchmark_markdown(read_json(ROOT / "results" / "benchmark.json")))
     assert copy.read_text() == README
 
 
-def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
+def test_a_readme_without_a_place_for_a_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Title\n")
     with pytest.raises(AsgdError, match=r"comments .* are missing"):
-        update_readme(tmp_path / "README.md", [])
+        update_block(tmp_path / "README.md", "claims", "")
 
 
 def test_every_file_that_it_links_to_exists() -> None:

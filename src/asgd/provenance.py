@@ -97,10 +97,11 @@ def describe_versions() -> dict[str, str]:
 
 def describe_hardware() -> dict[str, Any]:
     """Processor, number of usable cores and operating system."""
-    return {"cpu": _processor_name(), "cores": _count_cores(), "system": f"{platform.system()} {platform.machine()}"}
+    return {"cpu": find_processor(), "cores": _count_cores(), "system": f"{platform.system()} {platform.machine()}"}
 
 
-def _processor_name() -> str:
+def find_processor() -> str:
+    """The processor's name, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

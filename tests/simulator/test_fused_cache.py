@@ -58,6 +58,17 @@ def test_two_jobs_may_compile_at_once_and_a_third_compiles_nothing(tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in directory.rglob("*.nb*")} == compiled
 
 
+def test_a_copy_of_the_sources_elsewhere_compiles_nothing(tmp_path: Path) -> None:
+    """As in a temporary copy of the project, or another clone of it."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    run_python(_EVALUATE, cache)
+    compiled = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb*")}
+    shutil.copytree(SOURCES, tmp_path / "copy" / "asgd")
+    run_python(_EVALUATE, cache, tmp_path / "copy")
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb*")} == compiled
+
+
 @pytest.mark.parametrize("name", ["vectors.py", "plain.py", "layout.py"])
 def test_a_changed_source_has_another_cache(tmp_path: Path, name: str) -> None:
     copy = tmp_path / "copy" / "asgd"

@@ -2,7 +2,6 @@
 
 from asgd.report.build import build_report
 from asgd.report.environment import collect_environment
-from asgd.report.readme import update_readme
 from asgd.report.tables import GENERATED, write_tables
 
-__all__ = ["GENERATED", "build_report", "collect_environment", "update_readme", "write_tables"]
+__all__ = ["GENERATED", "build_report", "collect_environment", "write_tables"]

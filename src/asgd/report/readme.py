@@ -1,13 +1,12 @@
-"""The README's table of claims, kept in step with the results that it shows."""
+"""The README's tables, kept in step with the results that they show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from asgd.claims import Verdict, format_effect
 from asgd.errors import AsgdError
 from asgd.files import write_text
-
-_BEGIN, _END = "<!-- claims: begin -->\n", "<!-- claims: end -->\n"
 
 
 def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
@@ -27,11 +26,33 @@ def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def update_readme(readme: Path, verdicts: Sequence[Verdict]) -> None:
-    """Replace what stands between the README's two claims comments. Raises AsgdError where they are missing."""
-    text = readme.read_text()
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+def make_benchmark_markdown(result: Mapping[str, Any]) -> str:
+    """Microseconds a step, and times the naive simulator's speed, by engine and m, of ``asgd bench``'s numbers."""
+    kept = [row for row in result["steps"] if row["momentum"] > 0 and row["dropout"] == 0]
+    workers = list(dict.fromkeys(row["num_workers"] for row in kept))
+    rows = [f"| µs a step (times naive) | {' | '.join(f'm = {m}' for m in workers)} |", "|---|" + "---|" * len(workers)]
+    for engine in dict.fromkeys(row["engine"] for row in kept):
+        cells = [f"{row['microseconds']:.0f} ({row['ratio_to_naive']:.1f})" for row in kept if row["engine"] == engine]
+        rows.append(f"| {engine} | {' | '.join(cells)} |")
+    evaluation, job, start = result["evaluation"], result["job"], result["start_up_seconds"]
+    ratio = evaluation["ratio_to_pytorch"]["fused-vector"]
+    machine = result["machine"]
+    seconds = evaluation["seconds"]["fused-vector"]
+    text = (
+        f"One thread of {machine['processor']} ({machine['llvm_name']}), momentum 0.9, medians of interleaved rounds. "
+        f"An evaluation of 10,000 images takes {seconds:.2f} s, {ratio:.1f} times less than in PyTorch. An epoch of "
+        f"12,500 steps through `asgd train` takes {job['fused']:.1f} s, {job['ratio']:.1f} times less than with the "
+        f"reference engine; a job starts in {start['cached']:.1f} s ({start['cold']:.0f} s once, to compile)."
+    )
+    rows += ["", text]
+    return "\n".join(rows) + "\n"
+
+
+def update_block(readme: Path, name: str, content: str) -> None:
+    """Replace what stands between the README's comments ``name``: begin and end. AsgdError where they are missing."""
+    first, last = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+    before, begin, rest = readme.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise AsgdError(f"{readme}: the comments {_BEGIN.strip()} and {_END.strip()} are missing; put them back")
-    write_text(readme, f"{before}{begin}{make_claims_markdown(verdicts)}{end}{after}")
+        raise AsgdError(f"{readme}: the comments {first.strip()} and {last.strip()} are missing; put them back")
+    write_text(readme, f"{before}{begin}{content}{end}{after}")
