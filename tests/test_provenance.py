@@ -1,9 +1,12 @@
 """The fingerprint of the training sources: what changes it and what does not."""
 
+import io
+import tokenize
 from pathlib import Path
 
 import pytest
 
+import asgd
 from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources, hash_sources, strip_comments
 
 SOURCE = '''"""Module."""
@@ -26,6 +29,20 @@ def fingerprint(folder: Path, source: str) -> str:
 
 def test_only_code_is_left() -> None:
     assert strip_comments(SOURCE) == ('import math\ndef area(r):\n    text = "# no comment"\n    return math.pi * r**2')
+
+
+@pytest.mark.parametrize("file", sorted(Path(asgd.__file__).parent.rglob("*.py")), ids=lambda file: file.name)
+def test_comments_are_told_from_strings_as_the_tokenizer_tells_them(file: Path) -> None:
+    source = file.read_text()
+    lines, strings = source.splitlines(), []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = lines[token.start[0] - 1][: token.start[1]]
+        elif token.type == tokenize.STRING and "#" in token.string and not token.string.startswith('"""'):
+            strings.append(token.string)
+    stripped = strip_comments(source)
+    assert stripped == strip_comments("\n".join(lines))
+    assert not [string for string in strings if string not in stripped]
 
 
 @pytest.mark.parametrize(

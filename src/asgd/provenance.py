@@ -3,17 +3,22 @@
 import ast
 import hashlib
 import importlib.metadata
-import io
 import os
 import platform
+import re
 import sys
-import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).parent
+
+#: A string (the group: it may contain a "#") or a comment.
+_STRING_OR_COMMENT = re.compile(
+    r"""(\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|\#[^\n]*""",
+    re.DOTALL,
+)
 
 #: Sources that decide a run's numbers, whatever the engine; then those of each engine (a folder: all its modules).
 _COMMON_SOURCES = (
@@ -67,26 +72,21 @@ def hash_sources(paths: Iterable[Path]) -> str:
 
 def strip_comments(source: str) -> str:
     """Python code without comments, docstrings, blank lines and trailing space; the same for every Python version."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        for first, last in _docstring_lines(node):
-            lines[first - 1 : last] = [""] * (last - first + 1)
+    # The tokenizer of the standard library would do too, but takes 0.1 s of each job's start.
+    lines = _STRING_OR_COMMENT.sub(lambda match: match[1] or "", source).splitlines()
+    for first, last in _docstring_lines(ast.parse(source)):
+        lines[first - 1 : last] = [""] * (last - first + 1)
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _docstring_lines(node: ast.AST) -> list[tuple[int, int]]:
+def _docstring_lines(node: ast.AST) -> Iterator[tuple[int, int]]:
     if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        return []
+        return
     first = node.body[0] if node.body else None
-    if not (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    ):
-        return []
-    return [(first.lineno, first.end_lineno or first.lineno)]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        yield first.lineno, first.end_lineno or first.lineno
+    for child in node.body:
+        yield from _docstring_lines(child)
 
 
 def describe_versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ that compile at the same time overwrite whole files with equal ones.
 import hashlib
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def choose_variant(asked: str = "auto") -> str:
 def load_program(variant: str) -> program.Program:
     """The compiled entry points of a variant; they are compiled, or read from disk, at their first call."""
     directory = cache_directory()
+    _load_numba_without_scipy()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _numba_cache(directory):
@@ -63,6 +65,21 @@ def load_program(variant: str) -> program.Program:
     except (OSError, RuntimeError) as error:  # read-only or full: slower, not wrong
         warnings.warn(f"{directory}: not usable as a cache ({error}); set ASGD_CACHE_DIR", stacklevel=2)
         return program.build(VARIANTS[variant])
+
+
+def _load_numba_without_scipy() -> None:
+    """Numba looks for SciPy's BLAS at its first compilation, which the kernels do not use: 0.2 s of each job's start.
+
+    A process that has loaded it is left alone, so that Numba's linear algebra works there as ever.
+    """
+    name = "scipy.linalg.cython_blas"
+    if "scipy.linalg" in sys.modules:
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # to Python's import: not installed
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        del sys.modules[name]
 
 
 class PathlessLocator(UserProvidedCacheLocator):
