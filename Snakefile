@@ -26,6 +26,7 @@ if not SHIPPED:
     include: "workflow/rules/data.smk"
     include: "workflow/rules/train.smk"
 include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

@@ -140,7 +140,8 @@ def test_a_job_of_the_fused_engine_does_without_heavy_libraries(tmp_path: Path) 
     """So that it starts in about a second: a study has hundreds of them."""
     flags = [*SYNTHETIC, "--steps", "4", "--out", "run"]
     code = f"import sys; from asgd.cli import main; main({['train', *flags]!r})\n"
-    code += "print([name for name in ('torch', 'torchvision', 'pandas', 'matplotlib', 'scipy.linalg') if name in sys.modules])"
+    heavy = ("torch", "torchvision", "pandas", "matplotlib", "scipy.linalg")
+    code += f"print([name for name in {heavy!r} if name in sys.modules])"
     output = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path, stderr=subprocess.DEVNULL)
     assert output.splitlines()[-1] == "[]"
     assert json.loads((tmp_path / "run/run.json").read_text())["engine"]["name"] == "fused"

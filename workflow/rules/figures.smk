@@ -7,6 +7,18 @@ FIGURES = {
     "figure2_momentum": "momentum",
     "figure3_dropout": "dropout",
     "outcomes": None,
+    "phase_map": "map",
+    "reconciliation": "map",
+    "readings": "readings",
+    "death": "readings",
+    "regulariser": "regulariser",
+}
+# The tables that a figure reads beside those of all figures.
+FIGURE_TABLES = {
+    "phase_map": {"map": ANALYSES["map"], "sharpness": ANALYSES["sharpness"]},
+    "reconciliation": {"pairs": ANALYSES["map_pairs"]},
+    "readings": {"runs": TABLES["runs"]},
+    "death": {"death": ANALYSES["death"]},
 }
 FIGURE_FILES = [
     f"{RESULTS}/figures/{figure}.{suffix}"
@@ -18,6 +30,7 @@ FIGURE_FILES = [
 
 rule plot_figure:
     input:
+        unpack(lambda wildcards: FIGURE_TABLES.get(wildcards.figure, {})),
         arms=TABLES["arms"],
         curves=TABLES["curves"],
         evaluations=TABLES["evaluations"],

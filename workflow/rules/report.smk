@@ -4,7 +4,7 @@ from asgd.report import GENERATED
 
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
 REPORT = f"{RESULTS}/report.pdf"
-PRODUCTS = [*rules.judge_claims.output, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
+PRODUCTS = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
 CHECKSUMS = f"{RESULTS}/checksums.json"
 
 

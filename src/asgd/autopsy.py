@@ -1,0 +1,186 @@
+"""One run followed closely to its death, beside the same run without the output ReLU: when and why each logit dies.
+
+With a ReLU on the logits, a class whose logit is negative for every image is lost: no gradient flows through it. A run
+is dead when all ten are (design, section 1). So the server's weights are probed along the run for the largest logit of
+each class, *before* that ReLU, over a fixed sample of test images.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from asgd.architecture import NUM_CLASSES
+from asgd.claims.selection import Study, change
+from asgd.config import ClaimsConfig, RunConfig
+from asgd.data import Dataset
+from asgd.job import build_engine, plan_schedule
+from asgd.model import PaperNetwork, load_weights, normalize_images
+from asgd.sharpness import measure_sharpness, sample_images
+from asgd.simulator.engine import Engine, Interval
+from asgd.simulator.outcome import DEAD
+from asgd.stability import find_threshold
+
+LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
+
+#: How much of the probed time lies before the death.
+_SHARE_BEFORE = 0.9
+
+
+class Probing(NamedTuple):
+    """How closely a run is looked at."""
+
+    num_probes: int = 240  #: about as many, evenly spaced
+    num_images: int = 500  #: test images for the logits, training images for the sharpness
+    sharpness_every: int = 10  #: probes; the sharpness takes seconds
+
+
+def choose_dying_run(runs: pd.DataFrame, base: RunConfig, margins: ClaimsConfig) -> RunConfig:
+    """The run to dissect: at the m of C3, without momentum and dropout, one that died.
+
+    Of several, one at the rate of ``base`` before others, then the smallest rate, then the one that ended first. If
+    none died, ``base`` with the first seed, at that m or the largest below it that has runs. ``runs`` is the table of
+    ``asgd.aggregate``.
+    """
+    plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
+    dead = runs[plain & (runs["num_workers"] == margins.fail_workers) & (runs["outcome"] == DEAD)]
+    if dead.empty:
+        workers = runs.loc[runs["num_workers"] <= margins.fail_workers, "num_workers"]
+        return change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True)
+    other = dead["learning_rate"] != base.learning_rate
+    first = dead.assign(other=other).sort_values(["other", "learning_rate", "last_step", "seed"]).head(1)
+    config = Study.of(first.drop(columns="other"), pd.DataFrame(), margins, base).configs[0]
+    return change(config, seed=int(first["seed"].iloc[0]), engine=str(first["engine"].iloc[0]))
+
+
+def dissect_run(config: RunConfig, dataset: Dataset, probing: Probing | None = None) -> pd.DataFrame:
+    """Probe ``config``, which has the output ReLU, until a little after its death (or to its end), and without it.
+
+    One table of ``follow_run``; its column output_relu tells the two apart.
+    """
+    probing = probing or Probing()
+    total = plan_schedule(config, len(dataset.train_images)).total_steps
+    death = find_death(config, dataset)
+    steps = total if death is None else min(total, max(1, round(death / _SHARE_BEFORE)))
+    pair = [change(config, output_relu=relu, seed=config.seed) for relu in (True, False)]
+    return pd.concat([follow_run(one, dataset, steps, probing) for one in pair], ignore_index=True)
+
+
+def find_death(config: RunConfig, dataset: Dataset, every: int = 50) -> int | None:
+    """The step, rounded up to ``every``, from which all gradients are exactly zero; None if the run does not die.
+
+    It has died when they were zero for a round of all workers and then a whole epoch: weights that move no more and
+    give no gradient on any image never will.
+    """
+    schedule = plan_schedule(config, len(dataset.train_images))
+    patience = config.num_workers + schedule.steps_per_epoch
+    engine, silent = build_engine(config, dataset), 0
+    for step in range(every, schedule.total_steps + patience + every, every):
+        passed = engine.advance(every)
+        if not math.isfinite(passed.loss_sum):
+            return None
+        silent = silent + every if passed.num_zero_gradients == every else 0
+        if silent >= patience:
+            return step - silent if step - silent < schedule.total_steps else None
+    return None
+
+
+def follow_run(config: RunConfig, dataset: Dataset, num_steps: int, probing: Probing) -> pd.DataFrame:
+    """Train ``config`` for ``num_steps``, probing it from step 0 on; after an overflow the rows end.
+
+    Columns: num_workers, learning_rate, seed, output_relu, step, epoch; train_loss, gradient_norm, zero_gradient_share
+    of the steps since the probe before, as in metrics.csv; test_loss, test_accuracy, zero_logit_share on the sample of
+    test images; staleness_displacement; logit_0 to logit_9, the largest logit of each class before the output ReLU;
+    live_logits, how many of these are positive; sharpness and stability (``asgd.sharpness``), empty where not measured.
+    """
+    images, labels = dataset.test_images[: probing.num_images], dataset.test_labels[: probing.num_images]
+    per_epoch = plan_schedule(config, len(dataset.train_images)).steps_per_epoch
+    inputs, sample = normalize_images(images), sample_images(dataset, min(len(images), len(dataset.train_images)))
+    scale = config.learning_rate / find_threshold(
+        config.num_workers, config.momentum, config.momentum_where, config.momentum_convention
+    )
+    names = {key: getattr(config, key) for key in ("num_workers", "learning_rate", "seed", "output_relu")}
+    every = max(1, num_steps // probing.num_probes)
+    engine, rows, passed = build_engine(config, dataset), [], None
+    for index, step in enumerate(range(0, num_steps + 1, every)):
+        if index:
+            passed = engine.advance(every)
+        found = engine.evaluate(images, labels)
+        if not math.isfinite(found.loss):
+            break
+        row: dict[str, Any] = {**names, "step": step, "epoch": step / per_epoch, **_describe_steps(passed)}
+        row |= {"test_loss": found.loss, "test_accuracy": found.accuracy, "zero_logit_share": found.zero_logit_share}
+        row |= {"staleness_displacement": engine.staleness_displacement(), **_probe_logits(config, engine, inputs)}
+        measured = index % probing.sharpness_every == 0
+        sharpness = measure_sharpness(_load(config, engine), *sample) if measured else math.nan
+        rows.append(row | {"sharpness": sharpness, "stability": scale * sharpness})
+    return pd.DataFrame(rows)
+
+
+def list_logit_deaths(table: pd.DataFrame) -> pd.DataFrame:
+    """When each logit of a run was positive for some image for the last time; one row a class.
+
+    ``table`` holds one run of ``follow_run``. Columns: label; dead_at_start (whether it was not positive at step 0);
+    last_alive_step (empty if never positive); dies (whether it ends dead).
+    """
+    rows = []
+    for label, name in enumerate(LOGITS):
+        alive = table.loc[table[name] > 0, "step"]
+        dies = bool(table[name].iloc[-1] <= 0)
+        last = None if alive.empty else int(alive.max())
+        dead_at_start = bool(table[name].iloc[0] <= 0)
+        rows.append({"label": label, "dead_at_start": dead_at_start, "last_alive_step": last, "dies": dies})
+    return pd.DataFrame(rows).astype({"last_alive_step": "Int64"})
+
+
+def describe_death(table: pd.DataFrame) -> str:
+    """In a sentence: did the run die, was it unstable before, and what the worst burst did to its logits.
+
+    ``table`` is that of ``dissect_run``. The burst is the largest ||W_t - W_{t-tau}|| before the death; what it did is
+    read m steps later, when the last stale gradient from before it has been applied.
+    """
+    run = table[table["output_relu"]].reset_index(drop=True)
+    first = run.iloc[0]
+    silent = run["zero_gradient_share"].eq(1).iloc[::-1].cummin().iloc[::-1]
+    dies = bool(silent.iloc[-1])
+    before = run[~silent] if dies else run
+    burst = before.sort_values("staleness_displacement").iloc[-1]
+    after = run[run["step"] >= burst["step"] + burst["num_workers"]].head(1)
+    left = f" and {int(after['live_logits'].iloc[0])} a round of m steps after it" if len(after) else ""
+    # The step of the burst itself may already show its damage.
+    ahead = run[run["step"] <= burst["step"] - burst["num_workers"]].tail(1)
+    had = int((ahead if len(ahead) else run.head(1))["live_logits"].iloc[0])
+    ended = f"died by step {int(run.loc[silent, 'step'].min())}" if dies else "did not die"
+    return (
+        f"The run with m = {first['num_workers']:g}, learning rate {first['learning_rate']:g} and seed "
+        f"{first['seed']:g} {ended}; its learning rate times sharpness reached {before['stability'].max():.1f} times "
+        f"the stability threshold; {int(first['live_logits'])} of its ten logits lived at the start, {had} before the "
+        f"largest burst of ||W_t - W_{{t-tau}}|| (step {int(burst['step'])}){left}"
+    )
+
+
+def _describe_steps(passed: Interval | None) -> dict[str, float]:
+    if passed is None:
+        return {"train_loss": math.nan, "gradient_norm": math.nan, "zero_gradient_share": math.nan}
+    return {
+        "train_loss": passed.loss_sum / passed.num_steps,
+        "gradient_norm": passed.gradient_norm,
+        "zero_gradient_share": passed.num_zero_gradients / passed.num_steps,
+    }
+
+
+def _probe_logits(config: RunConfig, engine: Engine, inputs: Tensor) -> dict[str, float]:
+    with torch.no_grad():
+        logits: NDArray[Any] = _load(change(config, output_relu=False), engine)(inputs).numpy()
+    largest = dict(zip(LOGITS, logits.max(axis=0).tolist(), strict=True))
+    return {**largest, "live_logits": sum(value > 0 for value in largest.values())}
+
+
+def _load(config: RunConfig, engine: Engine) -> PaperNetwork:
+    """The server's weights in a network without dropout."""
+    network = PaperNetwork(config.pools, config.output_relu)
+    load_weights(network, engine.weights)
+    return network

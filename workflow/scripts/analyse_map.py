@@ -1,0 +1,18 @@
+"""The map of the unstated settings: outcomes, claims at every rate, and over all pairs of settings."""
+
+from asgd.config import ClaimsConfig, validate
+from asgd.files import read_json, write_json
+from asgd.logs import log_to
+from asgd.phase_map import PhaseMap, summarize_map, summarize_pairs, tabulate_claims, tabulate_pairs
+from asgd.tables import read_table, write_table
+
+log_to(snakemake.log[0])
+margins = validate(ClaimsConfig, read_json(snakemake.input.manifest)["claims"], snakemake.input.manifest)
+phase_map = PhaseMap.of(read_table(snakemake.input.runs), read_table(snakemake.input.evaluations), margins)
+judged = phase_map.judge_rates()
+pairs = tabulate_pairs(phase_map, judged)
+write_table(snakemake.output.map, summarize_map(phase_map))
+write_table(snakemake.output.claims, tabulate_claims(judged, margins))
+write_table(snakemake.output.pairs, pairs)
+sentence = summarize_pairs(pairs, phase_map.runs["seed"].nunique(), margins)
+write_json(snakemake.output.summary, {"reconciliation": sentence})
