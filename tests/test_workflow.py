@@ -68,6 +68,21 @@ def test_another_learning_rate_trains_and_going_back_does_nothing(project: Proje
     assert project.planned_jobs() == {}
 
 
+def test_two_ways_to_write_a_run_share_it(project: Project) -> None:
+    project.write_params(changed(engine="fused", batch_size=4, output_relu=True))
+    assert "train_run" not in project.planned_jobs()
+
+
+def test_an_edit_of_a_script_runs_it_again(project: Project) -> None:
+    script = project.folder / "workflow/scripts/judge_claims.py"
+    before = shutil.copy2(script, project.folder / "before.py")
+    append(script, "\nEDITED = True\n")
+    jobs = project.planned_jobs()
+    shutil.move(before, script)
+    assert "judge_claims" in jobs
+    assert not {"train_run", "aggregate_runs"} & set(jobs)
+
+
 def test_only_what_depends_on_a_value_is_trained(project: Project) -> None:
     params = copy.deepcopy(TINY)
     params["presets"]["tiny"]["experiments"]["dropout"]["dropout"] = [0.0, 0.3]

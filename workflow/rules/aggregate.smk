@@ -11,6 +11,7 @@ if not SHIPPED:
             RUN_FILES,
             manifest=MANIFEST,
             sources=STATISTICS,
+            script="workflow/scripts/aggregate_runs.py",
         output:
             **TABLES,
             environment=ENVIRONMENT,
@@ -34,6 +35,7 @@ rule judge_claims:
         evaluations=TABLES["evaluations"],
         manifest=MANIFEST,
         sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), *STATISTICS],
+        script="workflow/scripts/judge_claims.py",
     output:
         claims=report(f"{RESULTS}/claims.json", caption="../report/claims.rst", category="Claims"),
         metrics=f"{RESULTS}/metrics.json",

@@ -24,6 +24,7 @@ rule analyse_map:
             *[SOURCES / "asgd" / name for name in ("phase_map.py", "stability.py", "statistics.py")],
             *sorted((SOURCES / "asgd/claims").glob("*.py")),
         ],
+        script="workflow/scripts/analyse_map.py",
     output:
         map=ANALYSES["map"],
         claims=ANALYSES["map_claims"],
@@ -48,6 +49,7 @@ if not SHIPPED:
             data=ancient(DATA),
             manifest=MANIFEST,
             sources=SOURCES / "asgd/sharpness.py",
+            script="workflow/scripts/measure_sharpness.py",
         output:
             ANALYSES["sharpness"],
         log:
@@ -72,6 +74,7 @@ if not SHIPPED:
             data=ancient(DATA),
             manifest=MANIFEST,
             sources=[SOURCES / "asgd" / name for name in ("autopsy.py", "sharpness.py")],
+            script="workflow/scripts/record_death.py",
         output:
             table=ANALYSES["death"],
             logits=ANALYSES["death_logits"],

@@ -16,6 +16,7 @@ rule build_tables:
         claims=rules.judge_claims.output.claims,
         manifest=MANIFEST,
         sources=sorted((SOURCES / "asgd/report").glob("*.py")),
+        script="workflow/scripts/build_tables.py",
     output:
         TABLE_FILES,
     log:
@@ -34,6 +35,7 @@ rule build_report:
         source="report/report.tex",
         references="report/references.bib",
         generated=TABLE_FILES + [file for file in FIGURE_FILES if file.endswith(".pdf")],
+        script="workflow/scripts/build_report.py",
     output:
         pdf=REPORT,
     log:
@@ -49,10 +51,8 @@ rule build_report:
 
 rule record_checksums:
     input:
-        TABLES.values(),
-        ENVIRONMENT,
-        MADE_FROM,
-        PRODUCTS,
+        files=[*TABLES.values(), ENVIRONMENT, MADE_FROM, *PRODUCTS],
+        script="workflow/scripts/record_checksums.py",
     output:
         CHECKSUMS,
     log:

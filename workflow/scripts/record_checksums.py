@@ -6,4 +6,4 @@ from asgd.logs import log_to
 from asgd.verify import write_checksums
 
 log_to(snakemake.log[0])
-write_checksums(snakemake.input, Path(snakemake.output[0]))
+write_checksums(snakemake.input.files, Path(snakemake.output[0]))
