@@ -24,6 +24,7 @@ from asgd.report.numbers import collect_macros, describe_data, format_percent
 GENERATED = ("numbers.tex", "claims.tex", "accuracy.tex", "assumptions.tex", "environment.tex")
 
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
+_ENGINES_OWN = {"Numba", "PyTorch"}  # each engine loads one of them
 _MOST_ROWS = 46  # of a table that fits a column
 _MOST_ARMS = 80  # of an experiment that a table may list; larger ones are for figures
 
@@ -190,11 +191,17 @@ def make_environment_table(
         "Server steps": format_count(environment.get("total_steps", runs["last_step"].sum())),
         "Core hours": f"{hours:.2g}" if hours < 10 else format_count(hours),
     }
-    names = {"cpu": "Processor", "cores": "Usable cores", "system": "System", "engine": "Engine", "device": "Device"}
+    names = {
+        "cpu": "Processor",
+        "cores": "Usable cores",
+        "system": "System",
+        "engine": "Engine",
+        "device": "Device or kernels",
+    }
     versions = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "numba": "Numba"}
     machine = {title: escape(environment.get(key, "")) for key, title in (names | versions).items()}
     groups = [
-        [[title, value or "not recorded"] for title, value in group.items() if value or title != "Numba"]
+        [[title, value or "not recorded"] for title, value in group.items() if value or title not in _ENGINES_OWN]
         for group in (study, cost, machine)
     ]
     return make_table(f"@{{}}l{_ragged(2.2)}@{{}}", [], groups)
