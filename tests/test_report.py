@@ -134,7 +134,7 @@ def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
 def test_the_environment_tolerates_missing_values(tmp_path: Path) -> None:
     text = write_example(tmp_path)["environment.tex"]
     assert r"Processor & A\_1 \& B" in text
-    assert "PyTorch & not recorded" in text
+    assert "Python & not recorded" in text
 
 
 def test_the_environment_is_gathered_from_the_records(tmp_path: Path) -> None:
