@@ -97,8 +97,8 @@ def _add_claims(commands: Any) -> None:
     )
     parser.set_defaults(run=_claims)
     parser.add_argument("--preset", help="which preset's results (default: the one that params.yaml names)")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    _add_params_flag(parser)
+    _add_results_flag(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the verdicts to FILE")
 
 
@@ -110,8 +110,8 @@ def _add_verify(commands: Any) -> None:
     )
     parser.set_defaults(run=_verify)
     parser.add_argument("--preset", help="whose results (default: all presets that have some)")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    _add_params_flag(parser)
+    _add_results_flag(parser)
     parser.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s")
 
 
@@ -120,7 +120,7 @@ def _add_calibration(commands: Any) -> None:
     parser = commands.add_parser("calibration", help="show the choice of the learning rate", description=description)
     parser.set_defaults(run=_calibration)
     parser.add_argument("--preset", default="calibration", help="the preset that calibrates (default: %(default)s)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    _add_results_flag(parser)
 
 
 def _add_pool(commands: Any) -> None:
@@ -144,6 +144,14 @@ def _add_bench(commands: Any) -> None:
     parser = commands.add_parser("bench", help="measure the engines' speed", description=description)
     parser.set_defaults(run=_bench)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
+
+
+def _add_params_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
+
+
+def _add_results_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -236,8 +244,7 @@ def _claims(options: argparse.Namespace) -> None:
     params = load_params(options.params, options.preset)
     tables = options.results / params.preset / "tables"
     runs, evaluations = read_table(tables / "runs.csv"), read_table(tables / "evaluations.csv")
-    base = validate(RunConfig, params.selected.run, f"presets.{params.preset}.run")
-    verdicts = judge_claims(runs, evaluations, params.claims, base)
+    verdicts = judge_claims(runs, evaluations, params.claims, params.base)
     print(format_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))

@@ -221,6 +221,11 @@ class Params(Model):
         """The preset to run."""
         return self.presets[self.preset]
 
+    @property
+    def base(self) -> RunConfig:
+        """The reference settings of the preset to run: what its `run` says, and defaults."""
+        return validate(RunConfig, self.selected.run, f"presets.{self.preset}.run")
+
 
 def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> Params:
     """Read and validate ``params.yaml``; ``preset`` replaces the preset that it names.

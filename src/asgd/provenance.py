@@ -20,7 +20,7 @@ _STRING_OR_COMMENT = re.compile(
     re.DOTALL,
 )
 
-#: Sources that decide a run's numbers, whatever the engine; then those of each engine (a folder: all its modules).
+#: Sources that decide a run's numbers, whatever the engine; then those of each engine.
 _COMMON_SOURCES = (
     "architecture.py",
     "streams.py",

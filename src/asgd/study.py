@@ -13,6 +13,9 @@ from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
 from asgd.job import identify_run
 
+#: The report's generated files: named here, because Snakemake asks at every start and the report's code loads slowly.
+GENERATED = ("numbers.tex", "claims.tex", "accuracy.tex", "assumptions.tex", "environment.tex")
+
 #: What the tables depend on. Any other change of the manifest, of a margin say, leaves them as they are.
 TABLE_KEYS = ("data_folder", "experiments", "claims.confidence")
 

@@ -130,7 +130,7 @@ def check_claims(study: Study, folder: Path) -> Check:
     """claims.json and metrics.json are what the tables give with the margins of now."""
     runs = read_table(folder / "tables/runs.csv", COLUMNS["runs"])
     evaluations = read_table(folder / "tables/evaluations.csv", COLUMNS["evaluations"])
-    base = validate(RunConfig, study.params.selected.run, f"presets.{study.params.preset}.run")
+    base = study.params.base
     verdicts = judge_claims(runs, evaluations, study.params.claims, base)
     shipped = {entry["id"]: entry for entry in read_json(folder / "claims.json")["verdicts"]}
     judged = {entry["id"]: entry for entry in claims_to_json(verdicts)["verdicts"]}

@@ -2,6 +2,7 @@
 
 from asgd.report.build import build_report
 from asgd.report.environment import collect_environment
-from asgd.report.tables import GENERATED, write_tables
+from asgd.report.tables import write_tables
+from asgd.study import GENERATED
 
 __all__ = ["GENERATED", "build_report", "collect_environment", "write_tables"]

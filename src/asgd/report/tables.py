@@ -19,9 +19,7 @@ from asgd.figures.selection import (
 from asgd.files import write_text
 from asgd.report.latex import define_macros, escape, format_count, list_words, make_table
 from asgd.report.numbers import collect_macros, describe_data, format_percent
-
-#: The files that ``write_tables`` writes.
-GENERATED = ("numbers.tex", "claims.tex", "accuracy.tex", "assumptions.tex", "environment.tex")
+from asgd.study import GENERATED
 
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
 _ENGINES_OWN = {"Numba", "PyTorch"}  # each engine loads one of them
