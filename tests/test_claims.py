@@ -353,6 +353,27 @@ def test_the_gap_is_taken_at_matched_training_loss():
     assert found.effect == pytest.approx(0.05 - 0.2 * (LN10 - 1.3) / (LN10 - 1.2))
 
 
+def test_the_gap_is_taken_from_the_longest_runs_that_a_pair_has():
+    tables = regulariser_of(delay_gap=0.5)  # alone it would refute the claim: see below
+    tables.arm(num_workers=1, dropout=0.5, loss=1.6, accuracy=0.4, gap=0.01)
+    for arm, gap in (({}, 0.3), ({"num_workers": 10}, 0.1), ({"dropout": 0.5}, 0.1)):
+        tables.arm(**{"num_workers": 1, **arm}, loss=1.0, gap=gap, epochs=9.0)
+    found = tables.judge()["C6"]
+    assert found.verdict == "reproduced"  # (b) by m = 10 and p = 0.2, (c) by those that have long runs
+    assert "m = 10 matches p = 0.2" in found.reason
+    assert "over 9 epochs" in found.reason
+    assert [found.details["gap"][key] for key in ("num_workers", "dropout", "epochs")] == [10, 0.5, 9.0]
+    tables.arm(num_workers=1, dropout=0.2, loss=1.0, gap=0.6, epochs=9.0)
+    assert tables.judge()["C6"].verdict == "not reproduced"  # now the match has long runs, and they count
+
+
+def test_shorter_runs_are_not_taken_for_the_gap():
+    tables = regulariser_of()
+    for arm in ({}, {"num_workers": 10}, {"dropout": 0.2}):
+        tables.arm(**{"num_workers": 1, **arm}, loss=1.0, epochs=2.0)
+    assert tables.judge()["C6"].details["gap"]["epochs"] == 3.0
+
+
 def test_slowing_alike_without_the_gap_is_partly():
     same = 0.2 * (LN10 - 1.3) / (LN10 - 1.2)  # the gap of plain SGD at the matched loss
     found = regulariser_of(delay_gap=same).judge()["C6"]

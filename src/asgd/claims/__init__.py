@@ -33,7 +33,9 @@ C6 (dropout looks like delay, which may regularise). (a) The areas of C1 between
     first epoch and at the last one. (c) The train-test gap (test loss minus loss on the training subset, both without
     dropout) is taken for each run where its training-subset loss first falls to one level, the lowest that all
     compared runs reach; its change against m = 1, p = 0 has the same sign for m as for p, both intervals without 0.
-    The m and p of (c) are a match of (b), the largest m and the p closest to it; without a match, the same among all.
+    It needs runs that overfit: it is taken from the longest runs, of at least the reference length, that a pair of (b)
+    and m = 1, p = 0 have. The m and p of (c) are, of the pairs with such runs, a match of (b) before others, then the
+    largest m and the p closest to it.
     *Not reproduced*: (a) fails, or (c) has opposite signs. *Reproduced*: all three. *Partly* ("slows alike, not shown
     to regularise"): (a) and (b). Otherwise *inconclusive*.
 

@@ -29,6 +29,9 @@ class Match:
 class GapShift:
     """Change of the train-test gap against plain SGD at one common training loss."""
 
+    num_workers: int
+    dropout: float
+    epochs: float  #: length of the compared runs
     level: float  #: training loss without dropout at which the gaps were taken, nats
     by_delay: Estimate  #: nats
     by_dropout: Estimate  #: nats
@@ -51,7 +54,8 @@ def judge_regulariser(study: Study) -> Verdict:
     trend, weakest = judge_trend(areas)
     matches = _match_curves(study, workers, rates)
     chosen = _choose(matches)
-    shift = _compare_gaps(study, chosen) if chosen else None
+    compared, epochs = _choose_long(study, matches)
+    shift = _compare_gaps(study, compared, epochs) if compared else None
     by_delay = shift.by_delay if shift else None
     return Verdict(
         **about,
@@ -63,7 +67,7 @@ def judge_regulariser(study: Study) -> Verdict:
         confidence=study.margins.confidence,
         n=min(found["n"] for found in areas),
         reason=_explain(trend, weakest, chosen, shift),
-        details={"areas": areas, "matches": [vars(match) for match in matches], "gap": _describe_shift(chosen, shift)},
+        details={"areas": areas, "matches": [vars(match) for match in matches], "gap": _describe_shift(shift)},
     )
 
 
@@ -102,21 +106,40 @@ def _choose(matches: Sequence[Match]) -> Match | None:
     return max(matches, key=lambda match: (match.matches, match.num_workers, -match.difference), default=None)
 
 
-def _compare_gaps(study: Study, chosen: Match) -> GapShift | None:
-    """The gap of plain SGD, of the delay and of the dropout rate, at the lowest training loss that all runs reach."""
-    arms = [
-        {"num_workers": 1, "dropout": 0.0},
-        {"num_workers": chosen.num_workers, "dropout": 0.0},
-        {"num_workers": 1, "dropout": chosen.dropout},
+def _choose_long(study: Study, matches: Sequence[Match]) -> tuple[Match | None, float]:
+    """The pair whose gaps are compared and for how many epochs: the longest runs that a pair and plain SGD have."""
+    lengths = study.values_of("epochs", num_workers=1, dropout=0.0)
+    for epochs in sorted((length for length in lengths if length >= study.base.epochs), reverse=True):
+        if chosen := _choose([match for match in matches if _has_runs(study, match, epochs)]):
+            return chosen, epochs
+    return None, study.base.epochs
+
+
+def _has_runs(study: Study, match: Match, epochs: float) -> bool:
+    return all(len(study.runs_of(**arm)) for arm in _gap_arms(match, epochs))
+
+
+def _gap_arms(match: Match, epochs: float) -> list[dict[str, Any]]:
+    """Plain SGD, the delay and the dropout rate, in runs of this length."""
+    return [
+        {"num_workers": 1, "dropout": 0.0, "epochs": epochs},
+        {"num_workers": match.num_workers, "dropout": 0.0, "epochs": epochs},
+        {"num_workers": 1, "dropout": match.dropout, "epochs": epochs},
     ]
-    losses = [_losses(study, arm) for arm in arms]
+
+
+def _compare_gaps(study: Study, compared: Match, epochs: float) -> GapShift | None:
+    """The gap of plain SGD, of the delay and of the dropout rate, at the lowest training loss that all runs reach."""
+    losses = [_losses(study, arm) for arm in _gap_arms(compared, epochs)]
     seeds = sorted(set.intersection(*(set(found) for found in losses)))
     if not seeds:
         return None
     level = max(float(found[seed][0].min()) for found in losses for seed in seeds)
     plain, delayed, dropped = ([_gap_at(level, *found[seed]) for seed in seeds] for found in losses)
-    by_delay = estimate_paired_difference(plain, delayed, study.margins.confidence)
-    return GapShift(level, by_delay, estimate_paired_difference(plain, dropped, study.margins.confidence))
+    by_delay, by_dropout = (
+        estimate_paired_difference(plain, other, study.margins.confidence) for other in (delayed, dropped)
+    )
+    return GapShift(compared.num_workers, compared.dropout, epochs, level, by_delay, by_dropout)
 
 
 def _losses(study: Study, arm: dict[str, Any]) -> dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -151,7 +174,7 @@ def _explain(trend: Trend, weakest: dict[str, Any], chosen: Match | None, shift:
     size = f"{weakest['mean']:+z.3f} nats [{weakest['low']:+z.3f}, {weakest['high']:+z.3f}]"
     words = {"rises": "rises at every step of p, least", "falls": "falls", "undecided": "does not surely rise"}
     slowing = f"(a) the mean training loss {words[trend]} from p = {weakest['from']} to {weakest['to']}: {size}"
-    parts = [slowing, _explain_match(chosen), _explain_shift(chosen, shift)]
+    parts = [slowing, _explain_match(chosen), _explain_shift(shift)]
     if _decide(trend, chosen, shift) == "partly":
         parts.append("slows alike, not shown to regularise")
     return "; ".join(parts)
@@ -165,12 +188,13 @@ def _explain_match(chosen: Match | None) -> str:
     return f"(b) m = {chosen.num_workers} matches p = {chosen.dropout:g}, {chosen.difference:.1f} points apart"
 
 
-def _explain_shift(chosen: Match | None, shift: GapShift | None) -> str:
-    if chosen is None or shift is None:
+def _explain_shift(shift: GapShift | None) -> str:
+    if shift is None:
         return "(c) no train-test gaps to compare"
-    sizes = f"{shift.by_delay.mean:+z.3f} nats with m = {chosen.num_workers}"
-    sizes += f" and {shift.by_dropout.mean:+z.3f} with p = {chosen.dropout:g}"
-    return f"(c) at training loss {shift.level:.2f} the train-test gap {_describe_move(shift)}, {sizes}"
+    sizes = f"{shift.by_delay.mean:+z.3f} nats with m = {shift.num_workers}"
+    sizes += f" and {shift.by_dropout.mean:+z.3f} with p = {shift.dropout:g}"
+    where = f"over {shift.epochs:g} epochs, at training loss {shift.level:.2f}"
+    return f"(c) {where}, the train-test gap {_describe_move(shift)}, {sizes}"
 
 
 def _describe_move(shift: GapShift) -> str:
@@ -179,8 +203,9 @@ def _describe_move(shift: GapShift) -> str:
     return "moves opposite ways" if shift.direction < 0 else "moves in no sure common direction"
 
 
-def _describe_shift(chosen: Match | None, shift: GapShift | None) -> dict[str, Any] | None:
-    if chosen is None or shift is None:
+def _describe_shift(shift: GapShift | None) -> dict[str, Any] | None:
+    if shift is None:
         return None
-    arms = {"num_workers": chosen.num_workers, "dropout": chosen.dropout, "train_loss_level": shift.level}
-    return {**arms, "by_delay": shift.by_delay._asdict(), "by_dropout": shift.by_dropout._asdict()}
+    about = {"num_workers": shift.num_workers, "dropout": shift.dropout, "epochs": shift.epochs}
+    gaps = {"by_delay": shift.by_delay._asdict(), "by_dropout": shift.by_dropout._asdict()}
+    return {**about, "train_loss_level": shift.level, **gaps}
