@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asgd.claims import claims_from_json
 from asgd.errors import AsgdError
-from asgd.files import read_json
-from asgd.report.readme import make_benchmark_markdown, make_claims_markdown, update_block
+from asgd.report.readme import update_block, update_readme
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -17,10 +15,8 @@ README = (ROOT / "README.md").read_text()
 
 def test_its_tables_are_those_of_the_results(tmp_path: Path) -> None:
     (preset,) = set(re.findall(r"\]\(results/([\w-]+)/figures/", README))
-    claims = ROOT / "results" / preset / "claims.json"
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
-    update_block(copy, "claims", make_claims_markdown(claims_from_json(read_json(claims), str(claims))))
-    update_block(copy, "benchmark", make_benchmark_markdown(read_json(ROOT / "results" / "benchmark.json")))
+    update_readme(copy, ROOT / "results" / preset, ROOT / "results" / "benchmark.json")
     assert copy.read_text() == README
 
 

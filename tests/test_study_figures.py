@@ -17,6 +17,7 @@ from asgd.figures import (
     draw_readings,
     draw_reconciliation,
     draw_regulariser,
+    draw_sharpness,
     save_figure,
     use_style,
 )
@@ -106,12 +107,25 @@ def make_regulariser() -> tuple[pd.DataFrame, pd.DataFrame]:
     return make_study(configs, "regulariser", lambda config: (0.7 - 0.01 * config.num_workers, "trained"))
 
 
+def make_sharpness_tracks() -> pd.DataFrame:
+    """m = 1 below its limit, m = 100 far above it; a run of m = 100 dies."""
+    rows = [
+        {"num_workers": m, "seed": seed, "epoch": epoch, "sharpness": value * (1 + 0.1 * seed), "limit": limit}
+        for m, limit, values in ((1, 200.0, (0.2, 20.0, 30.0)), (100, 1.6, (0.2, 4.0, 2.0)))
+        for seed in range(3)
+        for epoch, value in enumerate(values)
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(sharpness=table["sharpness"].mask((table["num_workers"] == 100) & (table["seed"] == 2), 0.0))
+
+
 ALL = {
     "phase_map": lambda: draw_phase_map(make_map(), make_sharpness()),
     "reconciliation": lambda: draw_reconciliation(make_pairs()),
     "readings": lambda: draw_readings(*make_readings()),
     "death": lambda: draw_death(make_death()),
     "regulariser": lambda: draw_regulariser(make_tables(*make_regulariser())),
+    "sharpness": lambda: draw_sharpness(make_sharpness_tracks()),
 }
 
 
@@ -218,6 +232,16 @@ def test_the_gap_is_drawn_against_the_training_loss() -> None:
     dashed = [handle.is_dashed() for handle in figure.legends[0].get_lines()]
     assert dashed == [False, False, True, True]
     assert len({handle.get_marker() for handle in figure.legends[0].get_lines()}) == 4
+
+
+def test_the_sharpness_is_drawn_with_the_limit_of_each_m() -> None:
+    figure = draw_sharpness(make_sharpness_tracks())
+    lines = {line.get_gid(): line for line in figure.axes[0].lines if line.get_gid()}
+    assert lines["limit1"].get_ydata()[0] == 200
+    assert lines["limit100"].get_ydata()[0] == 1.6
+    assert lines["m1"].get_ydata() == pytest.approx(np.array([0.2, 20.0, 30.0]) * 1.1)
+    assert lines["m100"].get_ydata() == pytest.approx(np.array([0.2, 4.0, 2.0]) * 1.05)  # of the two that live
+    assert legend_texts(figure) == ["m = 1", "m = 100", "largest stable"]
 
 
 def test_a_missing_experiment_or_metric_is_named() -> None:

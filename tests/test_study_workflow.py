@@ -21,7 +21,7 @@ EXPERIMENTS = {
     "regulariser": {"variants": [{"num_workers": 5}, {"dropout": 0.5}]},
 }
 MARGINS = {"slow_workers": [1, 5], "gap_workers": [1, 5], "fail_workers": 5, "some_fail_workers": 5}
-FIGURES = ("phase_map", "reconciliation", "readings", "death", "regulariser", "outcomes")
+FIGURES = ("phase_map", "sharpness", "reconciliation", "readings", "death", "regulariser", "outcomes")
 
 
 @pytest.mark.slow

@@ -73,11 +73,11 @@ def sample_images(dataset: Dataset, number: int) -> tuple[Tensor, Tensor]:
 def track_sharpness(config: RunConfig, dataset: Dataset, epochs: Sequence[float], num_images: int) -> pd.DataFrame:
     """Train ``config`` and measure the sharpness of the server's weights at each of ``epochs`` (ascending).
 
-    Columns: num_workers, seed, learning_rate, step, epoch, sharpness (nan after an overflow), stability (learning rate
-    times sharpness, divided by the threshold of linear stability: above 1 the linear theory has the run diverge).
+    Columns: num_workers, seed, learning_rate, step, epoch, sharpness (nan after an overflow), limit (the largest
+    sharpness at which linear theory has the run stable: threshold / learning rate), stability (sharpness / limit).
     """
     momentum = (config.momentum, config.momentum_where, config.momentum_convention)
-    threshold = find_threshold(config.num_workers, *momentum)
+    limit = find_threshold(config.num_workers, *momentum) / config.learning_rate
     steps_per_epoch = plan_schedule(config, len(dataset.train_images)).steps_per_epoch
     images, labels = sample_images(dataset, num_images)
     engine, network = build_engine(config, dataset), PaperNetwork(config.pools, config.output_relu)
@@ -89,7 +89,6 @@ def track_sharpness(config: RunConfig, dataset: Dataset, epochs: Sequence[float]
         load_weights(network, engine.weights)
         names = {"num_workers": config.num_workers, "seed": config.seed, "learning_rate": config.learning_rate}
         sharpness = measure_sharpness(network, images, labels)
-        stability = config.learning_rate * sharpness / threshold
         place = {"step": step, "epoch": step / steps_per_epoch}
-        rows.append({**names, **place, "sharpness": sharpness, "stability": stability})
+        rows.append({**names, **place, "sharpness": sharpness, "limit": limit, "stability": sharpness / limit})
     return pd.DataFrame(rows)

@@ -56,7 +56,7 @@ if not SHIPPED:
             "logs/measure_sharpness.log",
         params:
             seeds=STUDY.params.selected.seeds[:3],
-            workers=sorted({run.config.num_workers for run in EXPERIMENTS.get("map", [])} & {10, 30, 100}),
+            workers=sorted({run.config.num_workers for run in EXPERIMENTS.get("map", [])} & {10, 30, 100} | {1}),
             epochs=[0, 0.25, 0.5, 1, 2, 3],
             num_images=500,
         threads: 1

@@ -7,6 +7,7 @@ FIGURES = {
     "figure2_momentum": "momentum",
     "figure3_dropout": "dropout",
     "outcomes": None,
+    "sharpness": "map",
     "phase_map": "map",
     "reconciliation": "map",
     "readings": "readings",
@@ -15,6 +16,7 @@ FIGURES = {
 }
 # The tables that a figure reads beside those of all figures.
 FIGURE_TABLES = {
+    "sharpness": {"sharpness": ANALYSES["sharpness"]},
     "phase_map": {"map": ANALYSES["map"], "sharpness": ANALYSES["sharpness"]},
     "reconciliation": {"pairs": ANALYSES["map_pairs"]},
     "readings": {"runs": TABLES["runs"]},

@@ -5,6 +5,7 @@ from asgd.study import GENERATED
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
 REPORT = f"{RESULTS}/report.pdf"
 PRODUCTS = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
+BENCHMARK = "results/benchmark.json"  # of `asgd bench`: what the naive simulator would have cost
 CHECKSUMS = f"{RESULTS}/checksums.json"
 
 
@@ -14,6 +15,9 @@ rule build_tables:
         arms=TABLES["arms"],
         environment=ENVIRONMENT,
         claims=rules.judge_claims.output.claims,
+        summaries=[path for path in ANALYSIS_FILES if path.endswith("_summary.json")],
+        sharpness=[path for path in ANALYSIS_FILES if path == ANALYSES["sharpness"]],
+        benchmark=[path for path in [BENCHMARK] if Path(path).exists()],
         manifest=MANIFEST,
         sources=sorted((SOURCES / "asgd/report").glob("*.py")),
         script="workflow/scripts/build_tables.py",

@@ -6,15 +6,17 @@ from asgd.claims import claims_from_json
 from asgd.config import load_params
 from asgd.files import read_json
 from asgd.logs import log_to
-from asgd.report import write_tables
+from asgd.report import Findings, write_tables
 from asgd.tables import read_table
 
 log_to(snakemake.log[0])
+made = snakemake.input
 write_tables(
     Path(snakemake.output[0]).parent,
     load_params(snakemake.config.get("params", "params.yaml"), snakemake.config.get("preset")),
-    read_table(snakemake.input.runs),
-    read_table(snakemake.input.arms),
-    claims_from_json(read_json(snakemake.input.claims), snakemake.input.claims),
-    read_json(snakemake.input.environment),
+    read_table(made.runs),
+    read_table(made.arms),
+    claims_from_json(read_json(made.claims), made.claims),
+    read_json(made.environment),
+    Findings.read(made.summaries, *(next(iter(files), None) for files in (made.sharpness, made.benchmark))),
 )

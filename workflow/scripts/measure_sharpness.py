@@ -1,5 +1,6 @@
-"""The sharpness along the runs of the reference settings: m = 1 for several seeds, larger m for one."""
+"""The sharpness along the runs of the reference settings, for several m and seeds."""
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -14,9 +15,8 @@ from asgd.tables import write_table
 log_to(snakemake.log[0])
 manifest, wanted = read_json(snakemake.input.manifest), snakemake.params
 dataset = load_data(Path(snakemake.input.data).parent)
-runs = [(1, seed) for seed in wanted.seeds] + [(m, wanted.seeds[0]) for m in wanted.workers]
 tables = []
-for m, seed in runs:
+for m, seed in itertools.product(wanted.workers, wanted.seeds):
     config = validate(RunConfig, {**manifest["run"], "num_workers": m, "seed": seed}, snakemake.input.manifest)
     epochs = [epoch for epoch in wanted.epochs if epoch <= config.epochs]
     tables.append(track_sharpness(config, dataset, epochs, min(wanted.num_images, len(dataset.train_labels))))

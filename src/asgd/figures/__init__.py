@@ -13,6 +13,7 @@ from asgd.figures.readings import draw_readings
 from asgd.figures.reconciliation import draw_reconciliation
 from asgd.figures.regulariser import draw_regulariser
 from asgd.figures.selection import Tables
+from asgd.figures.sharpness import draw_sharpness
 from asgd.figures.style import save_figure, use_style
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "draw_readings",
     "draw_reconciliation",
     "draw_regulariser",
+    "draw_sharpness",
     "save_figure",
     "select_dvc_curves",
     "use_style",

@@ -20,7 +20,8 @@ _STYLES: dict[str, dict[str, Any]] = {
     "non_finite": {"color": "#D55E00", "linewidth": 1.0, "linestyle": (0, (1, 1)), "marker": "x"},
 }
 _HIGHEST = 2.75
-_READING = ("output_relu", "pools")
+#: The keys of a run that a reading of the paper's text decides.
+READING = ("output_relu", "pools")
 
 
 def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
@@ -29,7 +30,7 @@ def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
     Line style tells how a run ended; the counts stand in the panel. An overflowed run ends at a cross.
     """
     chosen = select_experiment(runs, "readings")
-    readings = chosen[list(_READING)].drop_duplicates().sort_values(list(_READING), ascending=False)
+    readings = chosen[list(READING)].drop_duplicates().sort_values(list(READING), ascending=False)
     workers = sorted(chosen["num_workers"].unique())
     figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 1.35 * len(readings)))
     panels = figure.subplots(len(readings), len(workers), sharex=True, sharey=True, squeeze=False)
@@ -37,7 +38,7 @@ def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
         same = (chosen["output_relu"] == reading["output_relu"]) & (chosen["pools"] == reading["pools"])
         for axes, m in zip(row, workers, strict=True):
             _draw_runs(axes, chosen[same & (chosen["num_workers"] == m)], evaluations)
-        row[0].set_ylabel(label_arm(reading, _READING).replace(", ", ",\n") + "\n\ntraining loss")
+        row[0].set_ylabel(label_arm(reading, READING).replace(", ", ",\n") + "\n\ntraining loss")
     for axes, m in zip(panels[0], workers, strict=True):
         axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:

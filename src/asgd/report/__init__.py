@@ -2,7 +2,8 @@
 
 from asgd.report.build import build_report
 from asgd.report.environment import collect_environment
+from asgd.report.findings import Findings
 from asgd.report.tables import write_tables
 from asgd.study import GENERATED
 
-__all__ = ["GENERATED", "build_report", "collect_environment", "write_tables"]
+__all__ = ["GENERATED", "Findings", "build_report", "collect_environment", "write_tables"]

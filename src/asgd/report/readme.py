@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asgd.claims import Verdict, format_effect
+from asgd.claims import Verdict, claims_from_json, format_effect
 from asgd.errors import AsgdError
-from asgd.files import write_text
+from asgd.files import read_json, write_text
+from asgd.report.findings import describe_naive_cost, format_hours
+from asgd.tables import read_table
 
 
 def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
@@ -24,6 +26,16 @@ def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
     if absent:
         rows += ["", f"Not applicable, for want of runs: {', '.join(absent)}."]
     return "\n".join(rows) + "\n"
+
+
+def make_cost_markdown(environment: Mapping[str, Any], num_runs: int, benchmark: Mapping[str, Any]) -> str:
+    """What the study took: runs, steps and core hours, and what the naive simulator would need."""
+    steps = environment["total_steps"]
+    measured = f"{num_runs:,} runs, {steps / 1e6:.3g} million server steps, {format_hours(environment['core_hours'])}"
+    return (
+        f"\nCost: {measured} core hours with all evaluations, as measured while the machine was shared; "
+        f"{describe_naive_cost(benchmark, steps)}.\n"
+    )
 
 
 def make_benchmark_markdown(result: Mapping[str, Any]) -> str:
@@ -56,3 +68,13 @@ def update_block(readme: Path, name: str, content: str) -> None:
     if not (begin and end):
         raise AsgdError(f"{readme}: the comments {first.strip()} and {last.strip()} are missing; put them back")
     write_text(readme, f"{before}{begin}{content}{end}{after}")
+
+
+def update_readme(readme: Path, results: Path, benchmark: Path) -> None:
+    """Put the verdicts and the cost of the study in the folder ``results``, and the benchmark, into the README."""
+    claims, measured = results / "claims.json", read_json(benchmark)
+    verdicts = make_claims_markdown(claims_from_json(read_json(claims), str(claims)))
+    environment = read_json(results / "tables" / "environment.json")
+    num_runs = len(read_table(results / "tables" / "runs.csv"))
+    update_block(readme, "claims", verdicts + make_cost_markdown(environment, num_runs, measured))
+    update_block(readme, "benchmark", make_benchmark_markdown(measured))

@@ -17,6 +17,7 @@ from asgd.figures.selection import (
     select_experiment,
 )
 from asgd.files import write_text
+from asgd.report.findings import Findings, collect_findings, format_hours
 from asgd.report.latex import define_macros, escape, format_count, list_words, make_table
 from asgd.report.numbers import collect_macros, describe_data, format_percent
 from asgd.study import GENERATED
@@ -34,12 +35,15 @@ def write_tables(
     arms: pd.DataFrame,
     verdicts: Sequence[Verdict],
     environment: Mapping[str, Any],
+    findings: Findings | None = None,
 ) -> None:
     """Write every file of ``GENERATED`` into ``out_folder``, from the tidy tables, the verdicts and the environment.
 
     ``environment`` is what ``collect_environment`` returns; missing entries are printed as not recorded.
+    ``findings``: those of the further analyses.
     """
     macros = collect_macros(params, runs, arms, verdicts, environment)
+    macros |= collect_findings(findings or Findings({}), runs, verdicts, runs["last_step"].sum())
     flag = "\\demonstrationtrue\n" if params.selected.demonstration else "\\demonstrationfalse\n"
     contents = {
         "numbers.tex": flag + define_macros(macros),
@@ -187,7 +191,7 @@ def make_environment_table(
     cost = {
         "Arms, runs": f"{format_count(len(arms))}, {format_count(len(runs))}",
         "Server steps": format_count(environment.get("total_steps", runs["last_step"].sum())),
-        "Core hours": f"{hours:.2g}" if hours < 10 else format_count(hours),
+        "Core hours": format_hours(hours),
     }
     names = {
         "cpu": "Processor",
