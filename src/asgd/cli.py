@@ -4,7 +4,9 @@ Heavy libraries are imported by the subcommand that needs them, so that ``asgd -
 """
 
 import argparse
+import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
@@ -18,6 +20,7 @@ from asgd.errors import AsgdError
 
 DEFAULT_DATA_ROOT = Path("data")
 RUNS = Path("results/runs")
+CHECKPOINTS = Path("results/checkpoints")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,8 +31,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; returns the exit status: 0, 1 after a one-line error, 2 for wrong flags, 130 after Ctrl-C."""
+    """Run a subcommand; returns the exit status: 0, 1 after a one-line error, 2 for wrong flags, 130 after Ctrl-C.
+
+    SIGTERM, which schedulers send before they kill, ends the process as Ctrl-C does, with status 143: files in the
+    making are removed.
+    """
     options = build_parser().parse_args(arguments)
+    warnings.showwarning = _show_warning
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         options.run(options)
     except AsgdError as error:
@@ -38,7 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("asgd: interrupted", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    print("asgd: terminated", file=sys.stderr)
+    sys.exit(128 + number)
+
+
+def _show_warning(
+    message: Warning | str, category: type, filename: str, lineno: int, file: object = None, line: str | None = None
+) -> None:
+    print(f"asgd: warning: {message}", file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,6 +95,20 @@ def _add_train(commands: Any) -> None:
         help="kernels of the fused engine: explicit vectors, plain loops, or what the machine is best at (default)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: results/runs/<run>)")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        default=CHECKPOINTS,
+        metavar="DIR",
+        help="where a killed run finds its last state when it is started again (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="least time between two checkpoints, which are taken at evaluations (default: %(default)s)",
+    )
 
 
 def _add_data(commands: Any) -> None:
@@ -205,15 +241,19 @@ def _train(options: argparse.Namespace) -> None:
     config = validate(RunConfig, _collect(options, RunConfig), "asgd train")
     data = validate(DataConfig, _collect(options, DataConfig, "data-"), "asgd train: data")
 
+    from asgd.checkpoint import Checkpointer
     from asgd.data import load_data, prepare_data
     from asgd.job import identify_run, plan_schedule, train_run, write_run
     from asgd.progress import ProgressWatcher
 
     dataset = load_data(prepare_data(data, options.data_root))
-    folder = options.out or RUNS / identify_run(config, dataset.fingerprint).name
+    run = identify_run(config, dataset.fingerprint).name
+    folder = options.out or RUNS / run
+    checkpointer = Checkpointer(options.checkpoints / f"{run}.npz", options.checkpoint_every)
     with ProgressWatcher(plan_schedule(config, len(dataset.train_images)).total_steps) as watcher:
-        result = train_run(config, dataset, watcher, options.variant)
+        result = train_run(config, dataset, watcher, options.variant, checkpointer)
     write_run(result, folder)
+    checkpointer.discard()
     record = result.record
     if record["stopped_early"]:
         steps = f"{record['last_step']:,} of {record['total_steps']:,}"

@@ -10,14 +10,15 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from asgd.checkpoint import Checkpointer, continue_run
 from asgd.config import Run, RunConfig
 from asgd.data import Dataset
 from asgd.errors import AsgdError
-from asgd.files import write_json, write_text
+from asgd.files import remove_leftovers, write_json, write_text
 from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources
 from asgd.simulator.engine import Engine
 from asgd.simulator.outcome import classify_outcome
-from asgd.simulator.simulate import COLUMNS, Row, Schedule, simulate
+from asgd.simulator.simulate import COLUMNS, Row, Schedule
 
 
 class Watcher:
@@ -28,6 +29,9 @@ class Watcher:
 
     def on_row(self, row: Row) -> None:
         """The run was evaluated."""
+
+    def on_resume(self, row: Row) -> None:
+        """The run goes on after this row, from a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,30 @@ def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> 
     return ReferenceEngine(config, dataset.train_images, dataset.train_labels)
 
 
-def train_run(config: RunConfig, dataset: Dataset, watcher: Watcher | None = None, variant: str = "auto") -> Result:
-    """Train one run from its first step to its end. ``variant`` forces one of the fused engine's; see there."""
+def train_run(
+    config: RunConfig,
+    dataset: Dataset,
+    watcher: Watcher | None = None,
+    variant: str = "auto",
+    checkpointer: Checkpointer | None = None,
+) -> Result:
+    """Train one run to its end, from its first step or from the checkpoint that ``checkpointer`` has of it.
+
+    ``variant`` forces one of the fused engine's; see there.
+    """
     watcher = watcher or Watcher()
     schedule = plan_schedule(config, len(dataset.train_images))
     engine = build_engine(config, dataset, variant)
-    start = time.perf_counter()
-    rows = []
-    for row in simulate(engine, dataset, schedule, config.train_eval_images, watcher.on_steps):
+    saved = checkpointer.load(engine.variant) if checkpointer else None
+    start, rows = time.perf_counter() - (saved.seconds if saved else 0.0), list(saved.rows if saved else [])
+    if saved:
+        engine.restore(saved.engine)
+        watcher.on_resume(rows[-1])
+    for row in continue_run(engine, dataset, schedule, config.train_eval_images, rows, watcher.on_steps):
         rows.append(row)
         watcher.on_row(row)
+        if checkpointer and row.step < schedule.total_steps:
+            checkpointer.offer(rows, engine, time.perf_counter() - start)
     seconds = time.perf_counter() - start
     return Result(rows, describe_run(config, dataset, engine.variant, schedule, rows, seconds))
 
@@ -119,6 +137,8 @@ def describe_run(
 def write_run(result: Result, folder: Path) -> None:
     """Write ``folder``/metrics.csv, then run.json with the checksum of it; each is whole or absent."""
     text = format_metrics(result.rows)
+    for name in ("metrics.csv", "run.json"):
+        remove_leftovers(folder / name)  # of a job that was killed while it wrote
     write_text(folder / "metrics.csv", text)
     write_json(folder / "run.json", result.record | {"metrics_sha256": hashlib.sha256(text.encode()).hexdigest()})
 

@@ -55,3 +55,9 @@ class ProgressWatcher(Watcher):
                 f"test accuracy {row.test_accuracy:.2%}",
                 file=sys.stderr,
             )
+
+    def on_resume(self, row: Row) -> None:
+        """Move the bar to where the run stopped; in a log, say so."""
+        self._progress.update(self._task, completed=row.step, accuracy=row.test_accuracy)
+        if not self._console.is_terminal:
+            print(f"goes on from its checkpoint at step {row.step:,}", file=sys.stderr)

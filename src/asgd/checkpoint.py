@@ -1,0 +1,152 @@
+"""Checkpoints: what a killed job needs to go on as if nothing had happened.
+
+One file a run, beside the results and not among them, named by the run and so by the hash of its configuration, data
+and sources. It is written at evaluations, where a run's state is the engine's and the rows so far; the result is byte
+for byte that of a run that was not interrupted. A checkpoint that cannot be used costs time and nothing else: the
+run starts anew, and says why.
+"""
+
+import io
+import json
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asgd.errors import AsgdError
+from asgd.files import atomic_path, remove_leftovers
+from asgd.simulator.engine import Engine
+from asgd.simulator.outcome import DEAD, NON_FINITE, classify_outcome
+from asgd.simulator.simulate import Images, Row, Schedule, simulate
+
+Arrays = dict[str, NDArray[Any]]
+OnSteps = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at its last row."""
+
+    rows: Sequence[Row]
+    engine: dict[str, Any]  #: what ``Engine.state`` returned
+    variant: str  #: of the engine: another one rounds differently
+    seconds: float  #: of computing so far
+
+
+@dataclass
+class Checkpointer:
+    """Keeps the checkpoint of one run at ``path``, written where ``every_seconds`` have passed since the last."""
+
+    path: Path
+    every_seconds: float = 60.0
+    _last: float = field(default_factory=time.monotonic)
+
+    def load(self, variant: str) -> Checkpoint | None:
+        """The checkpoint, if there is one that an engine of this ``variant`` can use; else a warning says why not."""
+        remove_leftovers(self.path)
+        if not self.path.exists():
+            return None
+        try:
+            found = read_checkpoint(self.path)
+        except AsgdError as error:
+            warnings.warn(f"{error}; the run starts anew", stacklevel=2)
+            return None
+        if found.variant != variant:
+            warnings.warn(f"{self.path}: of variant {found.variant}, not {variant}; the run starts anew", stacklevel=2)
+            return None
+        return found
+
+    def offer(self, rows: Sequence[Row], engine: Engine, seconds: float) -> None:
+        """Write a checkpoint if it is time for one. Where that fails a warning says so, and the run goes on."""
+        if time.monotonic() - self._last < self.every_seconds or _may_end(rows[-1]):
+            return
+        try:
+            write_checkpoint(self.path, Checkpoint(rows, engine.state(), engine.variant, seconds))
+        except AsgdError as error:
+            warnings.warn(f"{error}; the run goes on without this checkpoint", stacklevel=2)
+        self._last = time.monotonic()
+
+    def discard(self) -> None:
+        """The run is done, and its results are written."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Rest(Schedule):
+    """What a run that stopped at the evaluation of step ``done`` has left, as a schedule that begins at 0."""
+
+    done: int
+
+    def evaluation_steps(self) -> list[int]:
+        return [0, *(step - self.done for step in super().evaluation_steps() if step > self.done)]
+
+
+def continue_run(
+    engine: Engine,
+    images: Images,
+    schedule: Schedule,
+    train_eval_images: int,
+    rows: Sequence[Row],
+    on_progress: OnSteps,
+) -> Iterator[Row]:
+    """The rows of ``asgd.simulator.simulate`` that follow ``rows``; ``engine`` stands at the last of them."""
+    if not rows:
+        yield from simulate(engine, images, schedule, train_eval_images, on_progress)
+        return
+    done = rows[-1].step
+    rest = simulate(engine, images, _Rest(**vars(schedule), done=done), train_eval_images, on_progress)
+    next(rest)  # the evaluation at which the run stopped
+    for row in rest:
+        yield replace(row, step=row.step + done, epoch=(row.step + done) / schedule.steps_per_epoch)
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write ``checkpoint`` atomically: arrays, and all else as JSON. Raises AsgdError where that fails."""
+    arrays: Arrays = {"rows": np.array([astuple(row) for row in checkpoint.rows], np.float64)}
+    about = {"variant": checkpoint.variant, "seconds": checkpoint.seconds}
+    text = json.dumps({**about, "engine": _take_apart(checkpoint.engine, "engine", arrays)})
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, about=np.frombuffer(text.encode(), np.uint8), **arrays)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read what ``write_checkpoint`` wrote. Raises AsgdError if the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(arrays.pop("about").tobytes())
+        rows = [Row(int(step), *map(float, values)) for step, *values in arrays.pop("rows")]
+        return Checkpoint(rows, _put_together(about["engine"], arrays), about["variant"], about["seconds"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise AsgdError(f"{path}: not a usable checkpoint ({' '.join(str(error).split())})") from error
+
+
+def _may_end(row: Row) -> bool:
+    """Whether the run may be over with this row, which only the run itself knows: there is nothing to continue then."""
+    return classify_outcome(row.test_accuracy, row.zero_gradient_share, row.is_finite) in (DEAD, NON_FINITE)
+
+
+def _take_apart(value: Any, name: str, arrays: Arrays) -> Any:
+    """``value`` as JSON, its arrays put into ``arrays`` and replaced by the names that they have there."""
+    if isinstance(value, dict):
+        return {key: _take_apart(part, f"{name}.{key}", arrays) for key, part in value.items()}
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"array": name}
+    return value
+
+
+def _put_together(value: Any, arrays: Arrays) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"array"}:
+        return arrays[value["array"]]
+    return {key: _put_together(part, arrays) for key, part in value.items()}
