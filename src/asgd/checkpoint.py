@@ -34,9 +34,14 @@ class Checkpoint:
     """A run at its last row."""
 
     rows: Sequence[Row]
-    engine: dict[str, Any]  #: what ``Engine.state`` returned
+    engine: dict[str, Any]  #: what ``Engine.state`` returned; nothing once the run is finished
     variant: str  #: of the engine: another one rounds differently
     seconds: float  #: of computing so far
+
+    @staticmethod
+    def none(variant: str) -> "Checkpoint":
+        """That of a run which has not begun."""
+        return Checkpoint([], {}, variant, 0.0)
 
 
 @dataclass
@@ -47,34 +52,37 @@ class Checkpointer:
     every_seconds: float = 60.0
     _last: float = field(default_factory=time.monotonic)
 
-    def load(self, variant: str) -> Checkpoint | None:
-        """The checkpoint, if there is one that an engine of this ``variant`` can use; else a warning says why not."""
+    def load(self, variant: str) -> Checkpoint:
+        """What there is that an engine of this ``variant`` can use; a warning says why a file cannot be used."""
         remove_leftovers(self.path)
-        if not self.path.exists():
-            return None
         try:
-            found = read_checkpoint(self.path)
+            found = read_checkpoint(self.path) if self.path.exists() else Checkpoint.none(variant)
+            if found.variant != variant:
+                raise AsgdError(f"{self.path}: a checkpoint of variant {found.variant}, not {variant}")
         except AsgdError as error:
             warnings.warn(f"{error}; the run starts anew", stacklevel=2)
-            return None
-        if found.variant != variant:
-            warnings.warn(f"{self.path}: of variant {found.variant}, not {variant}; the run starts anew", stacklevel=2)
-            return None
+            return Checkpoint.none(variant)
         return found
 
     def offer(self, rows: Sequence[Row], engine: Engine, seconds: float) -> None:
         """Write a checkpoint if it is time for one. Where that fails a warning says so, and the run goes on."""
-        if time.monotonic() - self._last < self.every_seconds or _may_end(rows[-1]):
-            return
-        try:
-            write_checkpoint(self.path, Checkpoint(rows, engine.state(), engine.variant, seconds))
-        except AsgdError as error:
-            warnings.warn(f"{error}; the run goes on without this checkpoint", stacklevel=2)
-        self._last = time.monotonic()
+        if time.monotonic() - self._last >= self.every_seconds and not _may_end(rows[-1]):
+            self._write(Checkpoint(rows, engine.state(), engine.variant, seconds))
+
+    def finish(self, rows: Sequence[Row], variant: str, seconds: float) -> None:
+        """Keep the rows of a run that is over, until its results are safe."""
+        self._write(Checkpoint(rows, {}, variant, seconds))
 
     def discard(self) -> None:
-        """The run is done, and its results are written."""
+        """The run's results are written, and safe."""
         self.path.unlink(missing_ok=True)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        try:
+            write_checkpoint(self.path, checkpoint)
+        except AsgdError as error:
+            warnings.warn(f"{error}; the run goes on without this checkpoint", stacklevel=3)
+        self._last = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -88,18 +96,15 @@ class _Rest(Schedule):
 
 
 def continue_run(
-    engine: Engine,
-    images: Images,
-    schedule: Schedule,
-    train_eval_images: int,
-    rows: Sequence[Row],
-    on_progress: OnSteps,
+    engine: Engine, images: Images, schedule: Schedule, train_eval_images: int, saved: Checkpoint, on_progress: OnSteps
 ) -> Iterator[Row]:
-    """The rows of ``asgd.simulator.simulate`` that follow ``rows``; ``engine`` stands at the last of them."""
-    if not rows:
+    """The rows of ``asgd.simulator.simulate`` that follow those of ``saved``; ``engine`` is new."""
+    if not saved.rows:
         yield from simulate(engine, images, schedule, train_eval_images, on_progress)
+    if not saved.engine:  # not begun, or finished
         return
-    done = rows[-1].step
+    engine.restore(saved.engine)
+    done = saved.rows[-1].step
     rest = simulate(engine, images, _Rest(**vars(schedule), done=done), train_eval_images, on_progress)
     next(rest)  # the evaluation at which the run stopped
     for row in rest:

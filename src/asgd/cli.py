@@ -4,12 +4,13 @@ Heavy libraries are imported by the subcommand that needs them, so that ``asgd -
 """
 
 import argparse
+import shlex
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -17,6 +18,9 @@ from pydantic.fields import FieldInfo
 from asgd import __version__
 from asgd.config import DataConfig, RunConfig, load_params, validate
 from asgd.errors import AsgdError
+
+if TYPE_CHECKING:
+    from asgd.training import Order
 
 DEFAULT_DATA_ROOT = Path("data")
 RUNS = Path("results/runs")
@@ -83,9 +87,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_train(commands: Any) -> None:
     parser = commands.add_parser(
-        "train", help="train one run", description="Train one run and write metrics.csv and run.json."
+        "train", help="train one run", description="Train one run, or several, and write metrics.csv and run.json."
     )
     parser.set_defaults(run=_train)
+    several = parser.add_argument_group("several runs in one process")
+    several.add_argument(
+        "--each",
+        type=Path,
+        metavar="FILE",
+        help="train a run for each line of FILE (-: standard input), which holds flags beside those given here",
+    )
+    several.add_argument(
+        "--logs", type=Path, metavar="DIR", help="with --each: write DIR/<run>.log, a file for each run"
+    )
     add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
     _add_data_flags(parser)
     parser.add_argument(
@@ -94,7 +108,7 @@ def _add_train(commands: Any) -> None:
         default="auto",
         help="kernels of the fused engine: explicit vectors, plain loops, or what the machine is best at (default)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (default: results/runs/<run>)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for the results (default: {RUNS}/<run>)")
     parser.add_argument(
         "--checkpoints",
         type=Path,
@@ -238,28 +252,28 @@ def _collect(options: argparse.Namespace, model: type[BaseModel], prefix: str = 
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = validate(RunConfig, _collect(options, RunConfig), "asgd train")
-    data = validate(DataConfig, _collect(options, DataConfig, "data-"), "asgd train: data")
+    from asgd.training import read_lines, train_one, train_several
 
-    from asgd.checkpoint import Checkpointer
-    from asgd.data import load_data, prepare_data
-    from asgd.job import identify_run, plan_schedule, train_run, write_run
-    from asgd.progress import ProgressWatcher
+    if options.each is None:
+        train_one(_read_order(options)).discard()
+        return
+    flags = [["train", *shlex.split(line)] for line in read_lines(options.each)]
+    several = [build_parser().parse_args(line, argparse.Namespace(**vars(options))) for line in flags]
+    train_several([_read_order(one) for one in several], options.logs)
 
-    dataset = load_data(prepare_data(data, options.data_root))
-    run = identify_run(config, dataset.fingerprint).name
-    folder = options.out or RUNS / run
-    checkpointer = Checkpointer(options.checkpoints / f"{run}.npz", options.checkpoint_every)
-    with ProgressWatcher(plan_schedule(config, len(dataset.train_images)).total_steps) as watcher:
-        result = train_run(config, dataset, watcher, options.variant, checkpointer)
-    write_run(result, folder)
-    checkpointer.discard()
-    record = result.record
-    if record["stopped_early"]:
-        steps = f"{record['last_step']:,} of {record['total_steps']:,}"
-        print(f"stopped early at step {steps}: the run is {record['outcome']}")
-    accuracy = record["final"]["test_accuracy"]
-    print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
+
+def _read_order(options: argparse.Namespace) -> "Order":
+    from asgd.training import Order
+
+    return Order(
+        validate(RunConfig, _collect(options, RunConfig), "asgd train"),
+        validate(DataConfig, _collect(options, DataConfig, "data-"), "asgd train: data"),
+        options.data_root,
+        options.out,
+        options.variant,
+        options.checkpoints,
+        options.checkpoint_every,
+    )
 
 
 def _data(options: argparse.Namespace) -> None:

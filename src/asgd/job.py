@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from asgd.checkpoint import Checkpointer, continue_run
+from asgd.checkpoint import Checkpoint, Checkpointer, continue_run
 from asgd.config import Run, RunConfig
 from asgd.data import Dataset
 from asgd.errors import AsgdError
@@ -94,17 +94,18 @@ def train_run(
     watcher = watcher or Watcher()
     schedule = plan_schedule(config, len(dataset.train_images))
     engine = build_engine(config, dataset, variant)
-    saved = checkpointer.load(engine.variant) if checkpointer else None
-    start, rows = time.perf_counter() - (saved.seconds if saved else 0.0), list(saved.rows if saved else [])
-    if saved:
-        engine.restore(saved.engine)
+    saved = checkpointer.load(engine.variant) if checkpointer else Checkpoint.none(engine.variant)
+    rows, start = list(saved.rows), time.perf_counter() - saved.seconds
+    if rows:
         watcher.on_resume(rows[-1])
-    for row in continue_run(engine, dataset, schedule, config.train_eval_images, rows, watcher.on_steps):
+    for row in continue_run(engine, dataset, schedule, config.train_eval_images, saved, watcher.on_steps):
         rows.append(row)
         watcher.on_row(row)
         if checkpointer and row.step < schedule.total_steps:
             checkpointer.offer(rows, engine, time.perf_counter() - start)
     seconds = time.perf_counter() - start
+    if checkpointer:
+        checkpointer.finish(rows, engine.variant, seconds)
     return Result(rows, describe_run(config, dataset, engine.variant, schedule, rows, seconds))
 
 

@@ -2,6 +2,8 @@
 
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +15,21 @@ def log_to(path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout = sys.stderr = Path(path).open("w", buffering=1)  # noqa: SIM115  (open until the process ends)
     sys.excepthook = _print_error
+
+
+@contextmanager
+def log_output(path: Path | None) -> Iterator[None]:
+    """Within the block write standard output and standard error to ``path``, if there is one, and an error too."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+        try:
+            yield
+        except AsgdError as error:
+            print(f"asgd: error: {error}")
+            raise
 
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -5,7 +5,7 @@ from asgd.config import load_params
 from asgd.errors import AsgdError
 from asgd.study import check_shipped, plan_study, write_manifest
 
-OPTIONS = {"preset", "pdf", "params", "shipped"}
+OPTIONS = {"preset", "pdf", "params", "shipped", "runs_per_job"}
 if unknown := set(config) - OPTIONS:
     raise WorkflowError(
         f"--config {unknown.pop()}: unknown key; allowed are {', '.join(sorted(OPTIONS))}. "
@@ -17,6 +17,11 @@ RUNS = "results/runs"
 WITH_PDF = str(config.get("pdf", True)).lower() != "false"
 # The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
 SHIPPED = str(config.get("shipped", False)).lower() == "true"
+# How many runs a training job has: on a cluster a job's own start takes longer than many a run.
+RUNS_PER_JOB = str(config.get("runs_per_job", 1))
+if not (RUNS_PER_JOB.isdigit() and int(RUNS_PER_JOB)):
+    raise WorkflowError(f"--config runs_per_job={RUNS_PER_JOB}: give a whole number of at least 1")
+RUNS_PER_JOB = int(RUNS_PER_JOB)
 
 try:
     STUDY = plan_study(load_params(config.get("params", "params.yaml"), config.get("preset")), DATA_ROOT)
@@ -32,4 +37,5 @@ except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
 EXPERIMENTS = STUDY.experiments
-RUN_FILES = [f"{RUNS}/{run}/{file}" for run in STUDY.runs for file in ("metrics.csv", "run.json")]
+RUN_NAMES = ("metrics.csv", "run.json")
+RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in RUN_NAMES]

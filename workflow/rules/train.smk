@@ -1,6 +1,8 @@
 # One training job a run. The folder's name carries a hash of the configuration, the data and the training sources, so
 # neither an old result nor one of another configuration can be taken for this one; Snakemake's own triggers add nothing.
 
+import shlex
+
 from asgd.provenance import fingerprint_sources
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
@@ -19,28 +21,65 @@ rule compile_engine:
         "{ASGD} compile > {output:q}"
 
 
-rule train_run:
-    input:
-        ancient(DATA),
-        lambda wildcards: (
-            ancient(COMPILED) if STUDY.runs[wildcards.run].config.resolved_engine()[0] == "fused" else []
-        ),
-    output:
-        metrics=RUNS + "/{run}/metrics.csv",
-        record=RUNS + "/{run}/run.json",
-    log:
-        "logs/runs/{run}.log",
-    params:
-        run_flags=lambda wildcards: flags_of(STUDY.runs[wildcards.run].config),
-        data_flags=flags_of(STUDY.params.selected.data, "data-"),
-        root=DATA_ROOT,
-        folder=RUNS + "/{run}",
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=240,
-    message:
-        "Training {wildcards.run}"
-    shell:
-        "OMP_NUM_THREADS=1 {ASGD} train {params.run_flags:q} {params.data_flags:q} --data-root {params.root:q}"
-        " --out {params.folder:q} > {log:q} 2>&1"
+DATA_FLAGS = [*flags_of(STUDY.params.selected.data, "data-"), "--data-root", str(DATA_ROOT)]
+
+
+def needs_compiling(runs):
+    return [ancient(COMPILED)] if any(run.config.resolved_engine()[0] == "fused" for run in runs) else []
+
+
+if RUNS_PER_JOB == 1:
+
+    rule train_run:
+        input:
+            ancient(DATA),
+            lambda wildcards: needs_compiling([STUDY.runs[wildcards.run]]),
+        output:
+            metrics=RUNS + "/{run}/metrics.csv",
+            record=RUNS + "/{run}/run.json",
+        log:
+            "logs/runs/{run}.log",
+        params:
+            run_flags=lambda wildcards: flags_of(STUDY.runs[wildcards.run].config),
+            data_flags=DATA_FLAGS,
+            folder=RUNS + "/{run}",
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=240,
+        message:
+            "Training {wildcards.run}"
+        shell:
+            "OMP_NUM_THREADS=1 {ASGD} train {params.run_flags:q} {params.data_flags:q}"
+            " --out {params.folder:q} > {log:q} 2>&1"
+
+else:
+    # A rule for each batch of the study's runs, cut where the study is, whatever is done already: a job that starts
+    # elsewhere reads this file again and must find its own rule. A batch trains what it lacks.
+    for number, runs in enumerate(STUDY.batches(RUNS_PER_JOB)):
+        lacking = [run for run in runs if not all(Path(RUNS, run.name, name).exists() for name in RUN_NAMES)]
+        if not lacking:
+            continue
+
+        rule:
+            name:
+                f"train_runs_{number}"
+            input:
+                ancient(DATA),
+                needs_compiling(lacking),
+            output:
+                [f"{RUNS}/{run.name}/{name}" for run in lacking for name in RUN_NAMES],
+            log:
+                f"logs/train_runs_{number}.log",
+            params:
+                lines=[shlex.join([*flags_of(run.config), "--out", f"{RUNS}/{run.name}"]) for run in lacking],
+                data_flags=DATA_FLAGS,
+            threads: 1
+            resources:
+                mem_mb=1000,
+                runtime=240,
+            message:
+                f"Training {len(lacking)} of the runs, {lacking[0].name} first"
+            shell:
+                "printf '%s\\n' {params.lines:q} |"
+                " OMP_NUM_THREADS=1 {ASGD} train --each - --logs logs/runs {params.data_flags:q} > {log:q} 2>&1"

@@ -1,0 +1,80 @@
+"""Training jobs as a user orders them: one run, or several in one process, from configuration to written results."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asgd.checkpoint import Checkpointer
+from asgd.config import DataConfig, RunConfig
+from asgd.data import load_data, prepare_data
+from asgd.errors import AsgdError
+from asgd.job import identify_run, plan_schedule, train_run, write_run
+from asgd.logs import log_output
+from asgd.progress import ProgressWatcher
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to train, where its images come from and where its results go."""
+
+    config: RunConfig
+    data: DataConfig
+    data_root: Path  #: of the prepared images
+    out: Path | None  #: the run's folder; else one in results/runs
+    variant: str  #: of the fused engine
+    checkpoints: Path  #: folder
+    checkpoint_every: float  #: seconds
+
+    @property
+    def name(self) -> str:
+        """What a log of it is called."""
+        return self.out.name if self.out else f"{self.config.slug()}-{self.config.arm()}"
+
+
+def train_one(order: Order) -> Checkpointer:
+    """Train the run, or finish it from its checkpoint, and write its results; the checkpoint is still there then."""
+    dataset = load_data(prepare_data(order.data, order.data_root))
+    run = identify_run(order.config, dataset.fingerprint).name
+    folder = order.out or Path("results/runs") / run
+    checkpointer = Checkpointer(order.checkpoints / f"{run}.npz", order.checkpoint_every)
+    with ProgressWatcher(plan_schedule(order.config, len(dataset.train_images)).total_steps) as watcher:
+        result = train_run(order.config, dataset, watcher, order.variant, checkpointer)
+    write_run(result, folder)
+    record = result.record
+    if record["stopped_early"]:
+        steps = f"{record['last_step']:,} of {record['total_steps']:,}"
+        print(f"stopped early at step {steps}: the run is {record['outcome']}")
+    accuracy = record["final"]["test_accuracy"]
+    print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
+    return checkpointer
+
+
+def train_several(orders: Sequence[Order], logs: Path | None = None) -> None:
+    """Train all ``orders``, one after the other, also where some fail; AsgdError names those at the end.
+
+    Checkpoints are kept until all results are written, because Snakemake deletes the results of a job that it starts
+    again: the finished runs of a batch that was killed cost nothing then. ``logs``: the folder of a log for each run.
+    """
+    done, failed = [], []
+    for order in orders:
+        log = logs / f"{order.name}.log" if logs else None
+        try:
+            with log_output(log):
+                done.append(train_one(order))
+        except AsgdError as error:
+            print(f"asgd: error: {order.name}: {error}", file=sys.stderr)
+            failed.append(str(log or order.name))
+    if failed:
+        raise AsgdError(f"{len(failed)} of {len(orders)} runs failed: {', '.join(failed)}")
+    for checkpointer in done:
+        checkpointer.discard()
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of ``path`` (-: standard input) that are not blank."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    except OSError as error:
+        raise AsgdError(f"{path}: cannot be read ({error.strerror})") from error
+    return [line for line in text.splitlines() if line.strip()]
