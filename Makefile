@@ -14,7 +14,7 @@ READY = .venv/.ready
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme lock clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme lock prune clean
 
 help: ## list these targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/\$$\(PRESET\)/, "$(PRESET)", $$2); printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,9 @@ readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benc
 lock: $(READY) ## choose the exact versions of requirements.lock anew
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
 		--custom-compile-command "make lock" -o requirements.lock
+
+prune: $(READY) ## list the runs that no preset asks for, and delete them (YES=1: without asking)
+	asgd prune $(if $(YES),--yes)
 
 clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs)
 	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis

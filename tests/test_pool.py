@@ -1,12 +1,16 @@
-"""Packing runs and putting them back."""
+"""Packing runs, putting them back, and deleting those that nobody asks for."""
 
 import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
+from asgd.cli import main
+from asgd.config import Params
 from asgd.errors import AsgdError
-from asgd.pool import pack_runs, unpack_runs
+from asgd.pool import find_unused, measure_size, pack_runs, remove_unused, unpack_runs
+from asgd.study import plan_study
 
 
 @pytest.fixture
@@ -63,3 +67,44 @@ def test_nothing_to_pack_and_bad_archives_are_errors(pool: Path, tmp_path: Path)
     with pytest.raises(AsgdError, match="holds other files"):
         unpack_runs(tmp_path / "other.tar.xz", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def make_params() -> Params:
+    presets = {
+        name: {"data": {"source": "synthetic"}, "seeds": [seed], "experiments": {"delay": {"num_workers": [1, 2]}}}
+        for name, seed in (("first", 0), ("second", 1))
+    }
+    return Params.model_validate({"preset": "first", "presets": presets})
+
+
+def test_runs_that_no_preset_asks_for_are_found_and_deleted(tmp_path: Path) -> None:
+    params, pool, checkpoints = make_params(), tmp_path / "runs", tmp_path / "checkpoints"
+    second = params.model_copy(update={"preset": "second"})
+    wanted = [*plan_study(params, tmp_path).runs, *plan_study(second, tmp_path).runs]
+    assert len(wanted) == 4
+    for name in [*wanted, "m1-lr0.5-seed0-000000000000"]:
+        (pool / name).mkdir(parents=True)
+        (pool / name / "metrics.csv").write_bytes(b"x" * 10)
+        checkpoints.mkdir(exist_ok=True)
+        (checkpoints / f"{name}.npz").write_bytes(b"x")
+    unused = find_unused(params, pool, checkpoints, tmp_path)
+    assert [path.name for path in unused] == ["m1-lr0.5-seed0-000000000000", "m1-lr0.5-seed0-000000000000.npz"]
+    assert [measure_size(path) for path in unused] == [10, 1]
+    remove_unused(unused)
+    assert {path.name for path in pool.iterdir()} == set(wanted)
+    assert find_unused(params, pool, checkpoints, tmp_path) == []
+
+
+def test_prune_deletes_only_when_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(yaml.safe_dump(make_params().model_dump(mode="json")))
+    Path("results/runs/stranger").mkdir(parents=True)
+    assert main(["prune"]) == 0
+    assert Path("results/runs/stranger").exists()
+    assert "1 that no preset of params.yaml asks for; --yes deletes them" in capsys.readouterr().out
+    assert main(["prune", "--yes"]) == 0
+    assert not Path("results/runs/stranger").exists()
+    assert main(["prune"]) == 0
+    assert "every run there is asked for" in capsys.readouterr().out

@@ -181,6 +181,14 @@ def _add_pool(commands: Any) -> None:
     unpack = commands.add_parser("unpack", help="put packed runs back", description="Put packed runs into the pool.")
     unpack.set_defaults(run=_unpack)
     unpack.add_argument("archive", type=Path, help="a file that `asgd pack` wrote")
+    prune = commands.add_parser(
+        "prune",
+        help="delete runs that no preset asks for",
+        description="List the runs and checkpoints that no preset of params.yaml asks for, and delete them if told so.",
+    )
+    prune.set_defaults(run=_prune)
+    prune.add_argument("--yes", action="store_true", help="delete without asking")
+    _add_params_flag(prune)
 
 
 def _add_compile(commands: Any) -> None:
@@ -339,6 +347,21 @@ def _unpack(options: argparse.Namespace) -> None:
     from asgd.pool import unpack_runs
 
     print(f"{RUNS}: {unpack_runs(options.archive, RUNS)} runs more")
+
+
+def _prune(options: argparse.Namespace) -> None:
+    from asgd.pool import find_unused, measure_size, remove_unused
+
+    unused = find_unused(load_params(options.params), RUNS, CHECKPOINTS, DEFAULT_DATA_ROOT)
+    for path in unused:
+        print(f"{measure_size(path) / 1024:8,.0f} kB  {path}")
+    if not unused:
+        print(f"{RUNS}: every run there is asked for")
+    elif options.yes or (sys.stdin.isatty() and input(f"delete these {len(unused)}? [y/N] ").lower() == "y"):
+        remove_unused(unused)
+        print(f"deleted {len(unused)}")
+    else:
+        print(f"{len(unused)} that no preset of {options.params} asks for; --yes deletes them")
 
 
 def _compile(options: argparse.Namespace) -> None:

@@ -1,14 +1,17 @@
-"""The pool of runs as one file, so that results can travel without a store: packed, and put back where they belong."""
+"""The pool of runs: packed into one file, so that results can travel without a store, put back, and pruned."""
 
 import io
 import lzma
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from asgd.config import Params
 from asgd.errors import AsgdError
 from asgd.files import atomic_path
+from asgd.study import plan_study
 
 FILES = ("metrics.csv", "run.json")
 
@@ -45,6 +48,32 @@ def unpack_runs(archive: Path, pool: Path) -> int:
     for name in new:
         _place(pool, name, {file: contents[f"{name}/{file}"] for file in FILES})
     return len(new)
+
+
+def find_unused(params: Params, pool: Path, checkpoints: Path, data_root: Path) -> list[Path]:
+    """The runs in ``pool``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted."""
+    wanted = {
+        name
+        for preset in params.presets
+        for name in plan_study(params.model_copy(update={"preset": preset}), data_root).runs
+    }
+    folders = [path for path in pool.glob("*") if path.name not in wanted]
+    files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
+    return sorted(folders) + sorted(files)
+
+
+def measure_size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
+
+
+def remove_unused(paths: Iterable[Path]) -> None:
+    """Delete ``paths``, files and folders. Raises AsgdError where that is refused."""
+    for path in paths:
+        try:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError as error:
+            raise AsgdError(f"{path}: cannot be deleted ({error.strerror}); fix its permissions") from error
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
