@@ -8,6 +8,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -21,6 +22,10 @@ sys.path.insert(0, str(SOURCES))
 os.environ["PYTHONPATH"] = os.pathsep.join([str(SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
 ASGD = f"{sys.executable} -m asgd"
 
+from asgd.logs import summarize_errors
+
+STARTED = time.time()
+
 include: "workflow/rules/config.smk"
 if not SHIPPED:
     include: "workflow/rules/data.smk"
@@ -30,12 +35,18 @@ include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
+onerror:
+    print(summarize_errors(Path("logs"), STARTED), file=sys.stderr)
+
+
 localrules: all, data, runs, tables, figures
 
 
 rule all:
     default_target: True
     input:
+        # The tables too: without them Snakemake takes what was made from them for up to date, and they are shipped.
+        [*TABLES.values(), ENVIRONMENT, MADE_FROM],
         PRODUCTS,
         CHECKSUMS,
 
@@ -53,6 +64,7 @@ if not SHIPPED:
 
 rule tables:
     input:
+        [*TABLES.values(), ENVIRONMENT, MADE_FROM],
         TABLE_FILES,
         rules.judge_claims.output,
 

@@ -1,5 +1,6 @@
 """Logs of the workflow's scripts: everything that a script prints, and its errors as users are meant to see them."""
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -30,6 +31,20 @@ def log_output(path: Path | None) -> Iterator[None]:
         except AsgdError as error:
             print(f"asgd: error: {error}")
             raise
+
+
+def summarize_errors(folder: Path, since: float) -> str:
+    """What the logs in ``folder`` say went wrong ``since`` (seconds since the epoch): a line for each, by name."""
+    logs = sorted(log for log in folder.rglob("*.log") if log.stat().st_mtime >= since)
+    ends = {log: (log.read_text(errors="replace").strip().splitlines() or [""])[-1] for log in logs}
+    errors = [f"  {log}: {end.removeprefix('asgd: error: ')}" for log, end in ends.items() if _is_error(end)]
+    advice = "All else that could be made is made; the same command makes what is missing."
+    return "\n".join([f"Logs that end with an error: {len(errors)}", *errors, advice])
+
+
+def _is_error(line: str) -> bool:
+    """Whether it is an AsgdError, or the last line of a traceback."""
+    return line.startswith("asgd: error: ") or re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line) is not None
 
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
