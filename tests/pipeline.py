@@ -1,5 +1,6 @@
 """A working copy of the project with a tiny study, for tests of the workflow as a whole."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -32,15 +33,20 @@ TINY: dict[str, Any] = {
 TINY_RUNS = 5
 
 
+#: What the environment is made from; the Makefile asks how old it is.
+ENVIRONMENT = ("pyproject.toml", "requirements.lock")
+
+
 class Project:
     """The project's own files, copied to ``folder``, with a params.yaml of its own."""
 
     def __init__(self, folder: Path, params: dict[str, Any]) -> None:
         self.folder = folder
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        for name in ("workflow", "profiles", "src", "report"):
+        for name in ("workflow", "profiles", "src", "report", ".dvc"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-        shutil.copy(ROOT / "Snakefile", folder)
+        for name in ("Snakefile", "Makefile", "dvc.yaml", ".dvcignore", ".gitignore", *ENVIRONMENT):
+            shutil.copy2(ROOT / name, folder)
         self.write_params(params)
 
     def write_params(self, params: dict[str, Any]) -> None:
@@ -49,18 +55,34 @@ class Project:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the folder, with the programs of this environment."""
+        process = self.start(*command)
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(command, process.returncode, output)
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command as ``run`` does, as the leader of a group of its own, as in a terminal."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
         environment.pop("PYTHONPATH", None)
-        return subprocess.run(
+        return subprocess.Popen(
             command,
             cwd=self.folder,
             env=environment,
             text=True,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            check=False,
+            start_new_session=True,
         )
+
+    def processes(self) -> list[str]:
+        """The command lines of all processes that work in the folder."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                if (entry / "cwd").resolve().is_relative_to(self.folder):
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+        return found
 
     def snakemake(self, *arguments: str) -> str:
         """Run Snakemake without the PDF; returns its output, and fails with it if the run failed."""

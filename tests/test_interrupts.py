@@ -1,0 +1,101 @@
+"""Ctrl-C, and worse, at every command that trains: nothing is left running, and the next command goes on."""
+
+import copy
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import TINY, Project
+
+pytestmark = pytest.mark.slow
+
+#: One run of a minute.
+LONG = copy.deepcopy(TINY)
+LONG["preset"] = "smoke"
+LONG["presets"] = {"smoke": LONG["presets"]["tiny"]}
+LONG["presets"]["smoke"] |= {"experiments": {"delay": {"num_workers": [2]}}}
+LONG["presets"]["smoke"]["run"] |= {"steps": 300_000, "evaluations_per_epoch": 1}
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def is_training(project: Project) -> bool:
+    return any(" -m asgd train " in line and "bash" not in line for line in project.processes())
+
+
+def interrupt(project: Project, *command: str) -> str:
+    """Start ``command``, press Ctrl-C while it trains, and return what it said once nothing of it runs any more."""
+    process = project.start(*command)
+    wait_for(lambda: is_training(project) or process.poll() is not None)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert project.processes() == []
+    assert "Traceback" not in output
+    return output
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, LONG)
+
+
+def assert_not_locked(project: Project) -> None:
+    project.snakemake("--", "data")  # a dry run would not mind a lock
+    assert project.planned_jobs()["train_run"] == 1
+    assert not list(project.folder.rglob(".metrics-*"))
+
+
+def test_snakemake(project: Project) -> None:
+    interrupt(project, "snakemake", "--cores", "2", "--config", "pdf=False")
+    assert_not_locked(project)
+
+
+@pytest.mark.skipif(not Path(sys.prefix, ".ready").exists(), reason="skipped: not in the environment that make makes")
+def test_make(project: Project) -> None:
+    (project.folder / ".venv").symlink_to(sys.prefix)
+    interrupt(project, "make", "demo")
+    assert_not_locked(project)
+
+
+def test_dvc(project: Project) -> None:
+    for command in (["git", "init", "--quiet"], ["git", "add", "."]):
+        subprocess.run(command, cwd=project.folder, check=True)
+    interrupt(project, "dvc", "repro", "runs")
+    assert_not_locked(project)
+    assert project.run("dvc", "status").returncode == 0
+
+
+def test_a_second_snakemake_is_told_of_the_first(project: Project) -> None:
+    first = project.start("snakemake", "--cores", "1", "--config", "pdf=False")
+    wait_for(lambda: is_training(project))
+    second = project.run("snakemake", "--cores", "1", "--config", "pdf=False")
+    os.killpg(first.pid, signal.SIGINT)
+    first.communicate(timeout=60)
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout
+    assert "Traceback" not in second.stdout
+
+
+def test_a_killed_snakemake_leaves_a_lock_that_the_next_explains(project: Project) -> None:
+    process = project.start("snakemake", "--cores", "1", "--config", "pdf=False")
+    wait_for(lambda: is_training(project))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    wait_for(lambda: project.processes() == [])
+    refused = project.run("snakemake", "--cores", "1", "--config", "pdf=False")
+    assert "--unlock" in refused.stdout
+    assert project.run("snakemake", "--unlock", "--config", "pdf=False").returncode == 0
+    assert_not_locked(project)
