@@ -365,9 +365,10 @@ def _prune(options: argparse.Namespace) -> None:
 
 
 def _compile(options: argparse.Namespace) -> None:
-    from asgd.simulator.fused import choose_variant, warm_cache
+    from asgd.simulator.fused import cache_directory, choose_variant, compile_once
 
-    print(f"{warm_cache()}: {choose_variant()} kernels")
+    compile_once()
+    print(f"{cache_directory()}: {choose_variant()} kernels")
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -67,8 +67,9 @@ def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> 
     """The engine that the configuration asks for, at step 0; ``variant`` forces one of the fused engine's."""
     # Engines are imported here: PyTorch takes seconds, and the fused one does without it.
     if config.resolved_engine()[0] == "fused":
-        from asgd.simulator.fused import FusedEngine
+        from asgd.simulator.fused import FusedEngine, compile_once
 
+        compile_once(variant)
         return FusedEngine(config, dataset.train_images, dataset.train_labels, variant=variant)
     import torch
 

@@ -58,6 +58,19 @@ def test_two_jobs_may_compile_at_once_and_a_third_compiles_nothing(tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in directory.rglob("*.nb*")} == compiled
 
 
+def test_of_two_jobs_one_compiles_and_the_other_waits(tmp_path: Path) -> None:
+    program = (
+        "import asgd.simulator.fused.compiling as compiling\n"
+        "compile_really, count = compiling.warm_cache, []\n"
+        "compiling.warm_cache = lambda variant: (count.append(variant), compile_really(variant))\n"
+        "compiling.compile_once()\n"
+        "print(len(count))"
+    )
+    jobs = [start_python(program, tmp_path) for _ in range(2)]
+    assert sorted(job.communicate()[0].strip() for job in jobs) == ["0", "1"]
+    assert run_python(program, tmp_path) == "0"
+
+
 def test_a_copy_of_the_sources_elsewhere_compiles_nothing(tmp_path: Path) -> None:
     """As in a temporary copy of the project, or another clone of it."""
     cache = tmp_path / "cache"

@@ -2,10 +2,12 @@
 
 Start with docs/engine.md. ``layout`` says where numbers lie, ``vectors`` what a vector is, ``plain`` and ``vector``
 hold the kernels, ``network`` a tile's way through them, ``program`` the simulation, ``cache`` the compiled code,
+``compiling`` who compiles it,
 ``engine`` the class.
 """
 
 from asgd.simulator.fused.cache import cache_directory, choose_variant
+from asgd.simulator.fused.compiling import compile_once
 from asgd.simulator.fused.engine import FusedEngine, warm_cache
 
-__all__ = ["FusedEngine", "cache_directory", "choose_variant", "warm_cache"]
+__all__ = ["FusedEngine", "cache_directory", "choose_variant", "compile_once", "warm_cache"]
