@@ -1,7 +1,5 @@
 """The study on a real Slurm, where one can run; see slurm_trial.py."""
 
-from pathlib import Path
-
 import pytest
 
 from tests import slurm_trial
