@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.browser import CHROMIUM, show_page
 
 PROJECT = Path(__file__).parents[1]
 TINY_PARAMS = {
@@ -26,6 +29,9 @@ TINY_PARAMS = {
 }
 
 pytestmark = pytest.mark.slow
+
+#: As in docs/how-to/experiments.md.
+SHOW_FLAGS = ["--only-changed", "--hide-workspace", "--drop", "Created|results|src|workflow|report|data|Snakefile"]
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -49,6 +55,11 @@ def trained_runs(folder: Path) -> set[str]:
     return {path.parent.name for path in folder.glob("results/runs/*/run.json")}
 
 
+def planned_training(folder: Path) -> list[str]:
+    """The lines of a dry run's table of jobs that are about images and training."""
+    return re.findall(r"^(?:train_run|prepare_data)\b.*", run(["snakemake", "-n"], folder).partition("\n\n")[0], re.M)
+
+
 def metrics_diff(folder: Path, *revisions: str) -> dict[str, Any]:
     """The changes that `dvc metrics diff` reports, by metric."""
     (changes,) = json.loads(run(["dvc", "metrics", "diff", "--json", *revisions], folder)).values()
@@ -70,6 +81,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["git", "config", "user.name", "Tester"], folder)
     run(["git", "config", "user.email", "tester@example.org"], folder)
     commit(folder, "A tiny study")
+    run(["python", "workflow/scripts/build_plots_page.py"], folder)
+    run(["dvc", "config", "--local", "plots.html_template", "plots/page.html"], folder)
     run(["dvc", "repro"], folder)
     commit(folder, "Its results")
     return folder
@@ -105,7 +118,57 @@ def test_experiments_in_place_and_in_a_temporary_copy(clone: Path, tmp_path: Pat
     assert '"ci_low"' in html, "drawn by the project's own template, which has a band"
     assert '"rev": "HEAD"' in html
     assert '"rev": "workspace"' in html
+    if CHROMIUM:
+        shown = show_page(page / "index.html")
+        assert (shown.requests, shown.errors, shown.drawings) == ([], [], 1)
+        assert "m = 2, no momentum" in shown.text
+
+    assert json.loads(run(["dvc", "exp", "show", "--json"], clone))
+    table = run(["dvc", "exp", "show", *SHOW_FLAGS], clone)
+    assert "fast" in table
+    assert max(map(len, table.splitlines())) < 200, "a screen is no wider"
 
     run(["dvc", "exp", "run", "--temp", "--name", "more", "--set-param", "presets.smoke.seeds=[0,1]"], clone)
     assert trained_runs(clone) == after, "a temporary copy leaves the workspace alone"
     assert metrics_diff(clone, "fast", "more")["n_runs"] == {"old": 2, "new": 4, "diff": 2}
+
+
+def test_queued_experiments_train_what_is_new_and_applying_one_trains_nothing(clone: Path) -> None:
+    queued = ["dvc", "exp", "run", "--queue", "--name"]
+    run([*queued, "slow", "--set-param", "presets.smoke.run.learning_rate=0.002"], clone)
+    run([*queued, "wide", "--set-param", "presets.smoke.experiments.workers.num_workers=[1,5]"], clone)
+    run(["dvc", "exp", "run", "--run-all"], clone)
+    run(["dvc", "exp", "apply", "slow"], clone)
+    run(["dvc", "checkout", "--force"], clone)
+    names = {name for name in trained_runs(clone) if "-lr0.002-" in name}
+    assert len(names) == 2
+    assert not planned_training(clone)
+    run(["git", "checkout", "--quiet", "."], clone)
+    run(["dvc", "checkout", "--force"], clone)
+
+
+def test_a_temporary_copy_with_other_sources_takes_no_old_result(clone: Path) -> None:
+    source = clone / "src/asgd/simulator/simulate.py"
+    before = source.read_text()
+    source.write_text(before + "\nEDITED = True\n")
+    try:
+        run(["dvc", "exp", "run", "--temp", "--name", "edited"], clone)
+        run(["dvc", "exp", "apply", "edited"], clone)
+        run(["dvc", "checkout", "--force"], clone)
+        records = [json.loads(path.read_text()) for path in clone.glob("results/runs/*/run.json")]
+        assert len({record["sources"] for record in records}) == 2
+    finally:
+        run(["git", "checkout", "--quiet", "."], clone)
+        run(["dvc", "checkout", "--force"], clone)
+
+
+def test_a_clone_that_pulls_from_a_remote_trains_nothing(clone: Path, tmp_path: Path) -> None:
+    run(["dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store")], clone)
+    run(["dvc", "push"], clone)
+    other = tmp_path / "clone"
+    run(["git", "clone", "--quiet", str(clone), str(other)], tmp_path)
+    run(["dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store")], other)
+    run(["dvc", "pull"], other)
+    assert trained_runs(other)
+    assert not planned_training(other)
+    assert "didn't change, skipping" in run(["dvc", "repro"], other)

@@ -34,3 +34,5 @@ VIRTUAL_ENV=$(cd "$folder" && pwd)
 export VIRTUAL_ENV
 "$folder/bin/uv" pip sync --quiet --compile-bytecode requirements.lock  # every job starts a Python
 "$folder/bin/uv" pip install --quiet --no-deps --editable .
+"$folder/bin/python" workflow/scripts/build_plots_page.py
+"$folder/bin/dvc" config --quiet --local plots.html_template plots/page.html  # without it DVC loads Vega from the net

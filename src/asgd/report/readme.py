@@ -32,10 +32,7 @@ def make_cost_markdown(environment: Mapping[str, Any], num_runs: int, benchmark:
     """What the study took: runs, steps and core hours, and what the naive simulator would need."""
     steps = environment["total_steps"]
     measured = f"{num_runs:,} runs, {steps / 1e6:.3g} million server steps, {format_hours(environment['core_hours'])}"
-    return (
-        f"\nCost: {measured} core hours with all evaluations, as measured while the machine was shared; "
-        f"{describe_naive_cost(benchmark, steps)}.\n"
-    )
+    return f"\nCost: {measured} core hours with all evaluations; {describe_naive_cost(benchmark, steps)}.\n"
 
 
 def make_benchmark_markdown(result: Mapping[str, Any]) -> str:
