@@ -17,13 +17,13 @@ class Shown:
 
     requests: list[str]  #: addresses asked for beside files, data and blobs
     errors: list[str]  #: of its console, and exceptions
-    text: str
+    text: str  #: of all frames
     drawings: int  #: canvases and SVGs of some size
     images: int  #: loaded images of some size
 
 
 def show_page(path: Path, *clicks: str, screenshot: Path | None = None) -> Shown:
-    """Open the file ``path``, click on each text of ``clicks`` in turn, and say what is there then."""
+    """Open the file ``path``, click on what each selector of ``clicks`` finds in turn, and say what is there then."""
     requests: list[str] = []
     errors: list[str] = []
     with sync_playwright() as playwright:
@@ -34,8 +34,8 @@ def show_page(path: Path, *clicks: str, screenshot: Path | None = None) -> Shown
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(path.absolute().as_uri())
         page.wait_for_timeout(1500)
-        for text in clicks:
-            page.get_by_text(text).first.click()
+        for selector in clicks:
+            page.locator(selector).first.click()
             page.wait_for_timeout(1000)
         if screenshot:
             page.screenshot(path=screenshot)
@@ -44,7 +44,7 @@ def show_page(path: Path, *clicks: str, screenshot: Path | None = None) -> Shown
         shown = Shown(
             [url for url in requests if not url.startswith(("file:", "data:", "blob:"))],
             errors,
-            page.inner_text("body"),
+            "\n".join(frame.locator("body").inner_text() for frame in page.frames),
             page.eval_on_selector_all("canvas, svg", large),
             page.eval_on_selector_all("img", loaded),
         )

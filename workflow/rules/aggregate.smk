@@ -37,7 +37,8 @@ rule judge_claims:
         sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), *STATISTICS],
         script="workflow/scripts/judge_claims.py",
     output:
-        claims=report(f"{RESULTS}/claims.json", caption="../report/claims.rst", category="Claims"),
+        claims=f"{RESULTS}/claims.json",
+        table=report(f"{RESULTS}/claims.html", caption="../report/claims.rst", category="Claims"),
         metrics=f"{RESULTS}/metrics.json",
     log:
         "logs/judge_claims.log",

@@ -1,10 +1,11 @@
-"""Judge the claims from the tables of a preset; write claims.json, and a handful of numbers to metrics.json."""
+"""Judge the claims from the tables of a preset; write them, and a handful of numbers for metrics.json."""
 
 from asgd.aggregate import summarize_metrics
 from asgd.claims import claims_to_json, judge_claims
 from asgd.config import ClaimsConfig, RunConfig, validate
-from asgd.files import read_json, write_json
+from asgd.files import read_json, write_json, write_text
 from asgd.logs import log_to
+from asgd.report.page import make_claims_page
 from asgd.tables import read_table
 
 log_to(snakemake.log[0])
@@ -14,4 +15,5 @@ margins = validate(ClaimsConfig, manifest["claims"], snakemake.input.manifest)
 runs, evaluations = read_table(snakemake.input.runs), read_table(snakemake.input.evaluations)
 verdicts = judge_claims(runs, evaluations, margins, base)
 write_json(snakemake.output.claims, claims_to_json(verdicts))
+write_text(snakemake.output.table, make_claims_page(verdicts))
 write_json(snakemake.output.metrics, summarize_metrics(runs, verdicts, base))
