@@ -14,7 +14,7 @@ READY = .venv/.ready
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme lock prune clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme reference lock prune clean
 
 help: ## list these targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/\$$\(PRESET\)/, "$(PRESET)", $$2); printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ format: $(READY) ## put the sources into the checked format
 
 readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benchmark into the README
 	python workflow/scripts/update_readme.py $(PRESET)
+
+reference: $(READY) ## write docs/reference.md anew
+	python workflow/scripts/build_reference.py
 
 lock: $(READY) ## choose the exact versions of requirements.lock anew
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \

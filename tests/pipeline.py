@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,37 @@ class Project:
         table = output.partition("Job stats:")[2].partition("total")[0]
         jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
         return {rule: count for rule, count in jobs.items() if rule != "all"}
+
+
+def run(command: Sequence[str], folder: Path) -> str:
+    """Run a command of this environment in ``folder``; returns what it printed, or fails with that."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything in ``folder``."""
+    run(["git", "add", "--all"], folder)
+    run(["git", "commit", "--quiet", "--message", message], folder)
+
+
+def copy_repository(folder: Path, params: dict[str, Any]) -> None:
+    """The working tree as a repository of its own, with other parameters, without results and the PDF."""
+    for name in run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], ROOT).split("\0"):
+        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    profile = folder / "profiles/default/config.yaml"
+    profile.write_text(profile.read_text() + "\nconfig: [pdf=False]\n")  # the tests of the report are elsewhere
+    run(["git", "init", "--quiet", "--initial-branch", "main"], folder)
+    run(["git", "config", "user.name", "Tester"], folder)
+    run(["git", "config", "user.email", "tester@example.org"], folder)
+    commit(folder, "A tiny study")
+    run(["python", "workflow/scripts/build_plots_page.py"], folder)
+    run(["dvc", "config", "--local", "plots.html_template", "plots/page.html"], folder)

@@ -1,20 +1,15 @@
 """DVC's stages around Snakemake, on a clone of the project with a study of seconds: real commands, nothing replaced."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.browser import CHROMIUM, show_page
+from tests.pipeline import commit, copy_repository, run
 
-PROJECT = Path(__file__).parents[1]
 TINY_PARAMS = {
     "preset": "smoke",
     "presets": {
@@ -32,23 +27,6 @@ pytestmark = pytest.mark.slow
 
 #: As in docs/how-to/experiments.md.
 SHOW_FLAGS = ["--only-changed", "--hide-workspace", "--drop", "Created|results|src|workflow|report|data|Snakefile"]
-
-
-def run(command: list[str], folder: Path) -> str:
-    """Run a command of the test's own environment in ``folder``; returns what it printed, or fails with that."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def commit(folder: Path, message: str) -> None:
-    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
-    run(["git", "add", "--all"], folder)
-    run(["git", *identity, "commit", "--quiet", "--message", message], folder)
 
 
 def trained_runs(folder: Path) -> set[str]:
@@ -70,19 +48,7 @@ def metrics_diff(folder: Path, *revisions: str) -> dict[str, Any]:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working tree with the tiny study, run once by `dvc repro` and committed."""
     folder = tmp_path_factory.mktemp("project")
-    for name in run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], PROJECT).split("\0"):
-        if (PROJECT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
-    (folder / "params.yaml").write_text(yaml.safe_dump(TINY_PARAMS))
-    profile = folder / "profiles/default/config.yaml"
-    profile.write_text(profile.read_text() + "\nconfig: [pdf=False]\n")  # the tests of the report are elsewhere
-    run(["git", "init", "--quiet"], folder)
-    run(["git", "config", "user.name", "Tester"], folder)
-    run(["git", "config", "user.email", "tester@example.org"], folder)
-    commit(folder, "A tiny study")
-    run(["python", "workflow/scripts/build_plots_page.py"], folder)
-    run(["dvc", "config", "--local", "plots.html_template", "plots/page.html"], folder)
+    copy_repository(folder, TINY_PARAMS)
     run(["dvc", "repro"], folder)
     commit(folder, "Its results")
     return folder

@@ -207,8 +207,8 @@ class Params(Model):
     """All of params.yaml."""
 
     preset: str = Field(description="the preset to run")
-    presets: dict[str, Preset] = Field(min_length=1)
-    claims: ClaimsConfig = Field(default_factory=ClaimsConfig)
+    presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
+    claims: ClaimsConfig = Field(default_factory=ClaimsConfig, description="the margins of the decision rules")
 
     @model_validator(mode="after")
     def _check_preset(self) -> "Params":

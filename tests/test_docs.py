@@ -1,0 +1,57 @@
+"""The documentation: its commands and programs run, its links lead somewhere, its reference is that of the code."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asgd.reference import OPTIONS, make_reference
+from tests.pipeline import ROOT, TINY, copy_repository, run
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+SMOKE = copy.deepcopy(TINY)
+SMOKE |= {"preset": "smoke", "claims": {"confidence": 0.95}}
+SMOKE["presets"] = {"smoke": SMOKE["presets"]["tiny"]}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_reference_is_that_of_the_code() -> None:
+    assert (ROOT / "docs/reference.md").read_text() == make_reference(), "run: make reference"
+
+
+def test_the_reference_knows_the_workflows_options() -> None:
+    source = (ROOT / "workflow/rules/config.smk").read_text()
+    assert set(re.findall(r'config\.get\("(\w+)"', source)) == set(OPTIONS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_files(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", page.read_text()) if "://" not in link]
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_programs_run(page: Path, tmp_path: Path) -> None:
+    for program in blocks(page, "python"):
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(sys.prefix, ".ready").exists(), reason="skipped: not in the environment that make makes")
+def test_commands_run(tmp_path: Path) -> None:
+    """Every page's commands, in their order and in one clone, the tutorial first, on a study of seconds."""
+    copy_repository(tmp_path, SMOKE)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    tutorial = ROOT / "docs/tutorial.md"
+    for page in [tutorial, *(page for page in PAGES if page != tutorial)]:
+        for commands in blocks(page, "sh"):
+            run(["bash", "-euo", "pipefail", "-c", commands], tmp_path)
+        if page == tutorial:
+            run(["git", "add", "--all"], tmp_path)
+            run(["git", "commit", "--quiet", "--allow-empty", "--message", "The tutorial's results"], tmp_path)
