@@ -34,8 +34,15 @@ TINY: dict[str, Any] = {
 TINY_RUNS = 5
 
 
-#: What the environment is made from; the Makefile asks how old it is.
-ENVIRONMENT = ("pyproject.toml", "requirements.lock")
+#: What the environment is made from.
+ENVIRONMENT = ("pyproject.toml", "requirements.lock", "workflow/scripts/make_environment.sh")
+
+
+def borrow_environment(folder: Path) -> None:
+    """Give the copy of the project in ``folder`` this environment, which its Makefile must not make anew."""
+    (folder / ".venv").symlink_to(sys.prefix)
+    for name in ENVIRONMENT:
+        os.utime(folder / name, (0, 0))  # older than the environment
 
 
 class Project:
@@ -46,7 +53,7 @@ class Project:
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
         for name in ("workflow", "profiles", "src", "report", ".dvc"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-        for name in ("Snakefile", "Makefile", "dvc.yaml", ".dvcignore", ".gitignore", *ENVIRONMENT):
+        for name in ("Snakefile", "Makefile", "dvc.yaml", ".dvcignore", ".gitignore", *ENVIRONMENT[:2]):
             shutil.copy2(ROOT / name, folder)
         self.write_params(params)
 
@@ -116,15 +123,16 @@ def commit(folder: Path, message: str) -> None:
     run(["git", "commit", "--quiet", "--message", message], folder)
 
 
-def copy_repository(folder: Path, params: dict[str, Any]) -> None:
-    """The working tree as a repository of its own, with other parameters, without results and the PDF."""
+def copy_repository(folder: Path, params: dict[str, Any], pdf: bool = False) -> None:
+    """The working tree as a repository of its own, with other parameters, and without results."""
     for name in run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], ROOT).split("\0"):
         if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     profile = folder / "profiles/default/config.yaml"
-    profile.write_text(profile.read_text() + "\nconfig: [pdf=False]\n")  # the tests of the report are elsewhere
+    if not pdf:
+        profile.write_text(profile.read_text() + "\nconfig: [pdf=False]\n")
     run(["git", "init", "--quiet", "--initial-branch", "main"], folder)
     run(["git", "config", "user.name", "Tester"], folder)
     run(["git", "config", "user.email", "tester@example.org"], folder)

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asgd.reference import OPTIONS, make_reference
-from tests.pipeline import ROOT, TINY, copy_repository, run
+from tests.pipeline import ROOT, TINY, borrow_environment, copy_repository, run
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 SMOKE = copy.deepcopy(TINY)
@@ -44,10 +45,11 @@ def test_programs_run(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path(sys.prefix, ".ready").exists(), reason="skipped: not in the environment that make makes")
+@pytest.mark.skipif(shutil.which("latexmk") is None, reason="skipped: no latexmk")
 def test_commands_run(tmp_path: Path) -> None:
     """Every page's commands, in their order and in one clone, the tutorial first, on a study of seconds."""
-    copy_repository(tmp_path, SMOKE)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+    copy_repository(tmp_path, SMOKE, pdf=True)
+    borrow_environment(tmp_path)
     tutorial = ROOT / "docs/tutorial.md"
     for page in [tutorial, *(page for page in PAGES if page != tutorial)]:
         for commands in blocks(page, "sh"):

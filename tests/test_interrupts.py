@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import TINY, Project
+from tests.pipeline import TINY, Project, borrow_environment
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_snakemake(project: Project) -> None:
 
 @pytest.mark.skipif(not Path(sys.prefix, ".ready").exists(), reason="skipped: not in the environment that make makes")
 def test_make(project: Project) -> None:
-    (project.folder / ".venv").symlink_to(sys.prefix)
+    borrow_environment(project.folder)
     interrupt(project, "make", "demo")
     assert_not_locked(project)
 

@@ -78,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_claims(commands)
     _add_verify(commands)
+    _add_status(commands)
     _add_calibration(commands)
     _add_pool(commands)
     _add_compile(commands)
@@ -163,6 +164,17 @@ def _add_verify(commands: Any) -> None:
     _add_params_flag(parser)
     _add_results_flag(parser)
     parser.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s")
+
+
+def _add_status(commands: Any) -> None:
+    description = (
+        "Say how many runs of a preset are done, running, failed and waiting, and how long the rest will take."
+    )
+    parser = commands.add_parser("status", help="show how far a study is", description=description)
+    parser.set_defaults(run=_status)
+    parser.add_argument("--preset", help="which study (default: the preset that params.yaml names)")
+    parser.add_argument("--watch", action="store_true", help="go on until all runs are done")
+    _add_params_flag(parser)
 
 
 def _add_calibration(commands: Any) -> None:
@@ -323,6 +335,14 @@ def _verify(options: argparse.Namespace) -> None:
         wrong += [f"{preset} ({check.name})" for check in checks if check.faults]
     if wrong:
         raise AsgdError(f"{options.results}: does not match: {', '.join(wrong)}; see the lines marked * above")
+
+
+def _status(options: argparse.Namespace) -> None:
+    from asgd.status import print_status
+    from asgd.study import plan_study
+
+    runs = plan_study(load_params(options.params, options.preset), DEFAULT_DATA_ROOT).runs
+    print_status(runs, RUNS, Path("logs/runs"), options.watch)
 
 
 def _calibration(options: argparse.Namespace) -> None:

@@ -10,6 +10,8 @@ from types import TracebackType
 
 from asgd.errors import AsgdError
 
+_PREFIX = "asgd: error: "
+
 
 def log_to(path: str | Path) -> None:
     """From here on write standard output and standard error to ``path``; an AsgdError is one line there."""
@@ -36,15 +38,17 @@ def log_output(path: Path | None) -> Iterator[None]:
 def summarize_errors(folder: Path, since: float) -> str:
     """What the logs in ``folder`` say went wrong ``since`` (seconds since the epoch): a line for each, by name."""
     logs = sorted(log for log in folder.rglob("*.log") if log.stat().st_mtime >= since)
-    ends = {log: (log.read_text(errors="replace").strip().splitlines() or [""])[-1] for log in logs}
-    errors = [f"  {log}: {end.removeprefix('asgd: error: ')}" for log, end in ends.items() if _is_error(end)]
+    errors = [f"  {log}: {error}" for log in logs if (error := last_error(log))]
     advice = "All else that could be made is made; the same command makes what is missing."
     return "\n".join([f"Logs that end with an error: {len(errors)}", *errors, advice])
 
 
-def _is_error(line: str) -> bool:
-    """Whether it is an AsgdError, or the last line of a traceback."""
-    return line.startswith("asgd: error: ") or re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line) is not None
+def last_error(log: Path) -> str:
+    """The error that ``log`` ends with, an AsgdError's text or the last line of a traceback; empty if it does not."""
+    end = (log.read_text(errors="replace").strip().splitlines() or [""])[-1]
+    if end.startswith(_PREFIX):
+        return end.removeprefix(_PREFIX)
+    return end if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", end) else ""
 
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

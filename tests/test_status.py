@@ -1,0 +1,72 @@
+"""How far a study is, from files whose times are set by hand."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asgd.cli import main
+from asgd.config import Params
+from asgd.status import read_status
+from asgd.study import plan_study
+
+NOW = 1_000_000.0
+PRESET = {
+    "data": {"source": "synthetic"},
+    "run": {"epochs": 2},
+    "seeds": [0],
+    "experiments": {"delay": {"num_workers": [1, 2, 3, 4, 5]}},
+}
+PARAMS = {"preset": "tiny", "presets": {"tiny": PRESET}}
+
+
+def put(path: Path, seconds_ago: float, text: str = "", now: float = NOW) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (now - seconds_ago, now - seconds_ago))
+
+
+def finish(folder: Path, seconds_ago: float) -> None:
+    for name in ("metrics.csv", "run.json"):
+        put(folder / name, seconds_ago)
+
+
+def test_runs_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
+    runs = plan_study(Params.model_validate(PARAMS), tmp_path).runs
+    names, pool, logs = list(runs), tmp_path / "runs", tmp_path / "logs"
+    finish(pool / names[0], 300)
+    finish(pool / names[1], 100)
+    put(logs / f"{names[0]}.log", 300, "asgd: error: an old one, before it was run again\n")
+    put(logs / f"{names[2]}.log", 5, "step 10: train loss 2.3\n")
+    put(logs / f"{names[3]}.log", 50, "step 10\nasgd: error: data: damaged\n")
+    found = read_status(runs, pool, logs, NOW)
+    assert (found.done, found.running, found.waiting, found.total) == (2, (names[2],), 1, 5)
+    assert found.failed == {logs / f"{names[3]}.log": "data: damaged"}
+    assert found.share == pytest.approx(0.4)
+    assert found.seconds_left == pytest.approx(3 * 300)  # one run in the 300 s since the first was finished
+
+
+def test_a_silent_log_is_not_of_a_running_job(tmp_path: Path) -> None:
+    runs = plan_study(Params.model_validate(PARAMS), tmp_path).runs
+    put(tmp_path / "logs" / f"{next(iter(runs))}.log", 3600, "step 10\n")
+    found = read_status(runs, tmp_path / "runs", tmp_path / "logs", NOW)
+    assert (found.running, found.waiting, found.seconds_left) == ((), 5, None)
+
+
+def test_the_command_prints_the_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "150")
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+    for name in list(plan_study(Params.model_validate(PARAMS), Path("data")).runs)[:4]:
+        finish(Path("results/runs") / name, time.time() - NOW)
+    failed = list(plan_study(Params.model_validate(PARAMS), Path("data")).runs)[4]
+    put(Path("logs/runs") / f"{failed}.log", 0, "ValueError: bad\n", time.time())
+    assert main(["status", "--watch"]) == 0  # ends by itself: nothing is left to run
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out
+    assert "4 done  0 running  1 failed  0 waiting  80% of the work" in out
+    assert f"logs/runs/{failed}.log: ValueError: bad" in out
