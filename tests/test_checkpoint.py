@@ -80,7 +80,8 @@ def test_seconds_add_up(dataset: Dataset, tmp_path: Path) -> None:
 
 def test_checkpoints_are_taken_only_so_often(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
-    train(RunConfig(**SETTINGS), dataset, Checkpointer(path, every_seconds=3600))
+    with pytest.raises(KilledError):
+        train(RunConfig(**SETTINGS), dataset, Checkpointer(path, every_seconds=3600), Killer(45))
     assert not path.exists()
 
 
