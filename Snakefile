@@ -46,7 +46,7 @@ rule all:
     default_target: True
     input:
         # The tables too: without them Snakemake takes what was made from them for up to date, and they are shipped.
-        [*TABLES.values(), ENVIRONMENT, MADE_FROM],
+        AGGREGATED,
         PRODUCTS,
         CHECKSUMS,
 
@@ -64,7 +64,7 @@ if not SHIPPED:
 
 rule tables:
     input:
-        [*TABLES.values(), ENVIRONMENT, MADE_FROM],
+        AGGREGATED,
         TABLE_FILES,
         rules.judge_claims.output,
 

@@ -1,13 +1,15 @@
 """A working copy of the project with a tiny study, for tests of the workflow as a whole."""
 
 import contextlib
+import copy
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,12 @@ class Project:
             shutil.copy2(ROOT / name, folder)
         self.write_params(params)
 
+    def copy_to(self, folder: Path) -> "Project":
+        """A copy in ``folder``, which must not exist yet; times of files are kept."""
+        copied = copy.copy(self)
+        copied.folder = Path(shutil.copytree(self.folder, folder))
+        return copied
+
     def write_params(self, params: dict[str, Any]) -> None:
         """Replace params.yaml."""
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -70,13 +78,10 @@ class Project:
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a command as ``run`` does, as the leader of a group of its own, as in a terminal."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
-        environment.pop("PYTHONPATH", None)
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env=environment,
+            env=_make_environment(),
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -108,6 +113,23 @@ class Project:
         return {rule: count for rule, count in jobs.items() if rule != "all"}
 
 
+def _make_environment() -> dict[str, str]:
+    """Variables with which commands find the programs of this environment, and the sources of where they run."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+    environment.pop("PYTHONPATH", None)
+    return environment
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 300) -> None:
+    """Wait until ``condition`` holds; TimeoutError names ``what`` was waited for."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            raise TimeoutError(f"waited in vain for {what}")
+        time.sleep(0.1)
+
+
 def _mind_interrupts() -> None:
     """As in a terminal: what a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -115,10 +137,8 @@ def _mind_interrupts() -> None:
 
 def run(command: Sequence[str], folder: Path) -> str:
     """Run a command of this environment in ``folder``; returns what it printed, or fails with that."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        command, cwd=folder, env=_make_environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.pipeline import ROOT, Project
+from tests.pipeline import ROOT, Project, wait_for
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel")
@@ -99,15 +99,6 @@ def run_slurm(folder: Path) -> Iterator[None]:
 def run(*command: str) -> str:
     """Run a command that must succeed; returns what it printed."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 300) -> None:
-    """Wait until ``condition`` holds; TimeoutError names ``what`` was waited for."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > limit:
-            raise TimeoutError(f"waited in vain for {what}")
-        time.sleep(0.3)
 
 
 def running_jobs() -> list[str]:

@@ -126,10 +126,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
-    """A copy of the finished study: times of files are kept."""
-    copied = object.__new__(Project)
-    copied.folder = Path(shutil.copytree(finished.folder, tmp_path / "copy"))
-    return copied
+    return finished.copy_to(tmp_path / "copy")
 
 
 def run_folder(project: Project, pattern: str = "m2-b0.9-*") -> Path:

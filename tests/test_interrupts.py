@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline import TINY, Project, borrow_environment
+from tests.pipeline import TINY, Project, borrow_environment, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -23,13 +22,6 @@ LONG["presets"]["smoke"] |= {"experiments": {"delay": {"num_workers": [2]}}}
 LONG["presets"]["smoke"]["run"] |= {"steps": 300_000, "evaluations_per_epoch": 1}
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it did not happen in time"
-        time.sleep(0.1)
-
-
 def is_training(project: Project) -> bool:
     return any(" -m asgd train " in line and "bash" not in line for line in project.processes())
 
@@ -37,7 +29,7 @@ def is_training(project: Project) -> bool:
 def interrupt(project: Project, *command: str) -> str:
     """Start ``command``, press Ctrl-C while it trains, and return what it said once nothing of it runs any more."""
     process = project.start(*command)
-    wait_for(lambda: is_training(project) or process.poll() is not None)
+    wait_for(lambda: is_training(project) or process.poll() is not None, "training")
     time.sleep(2)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
@@ -80,7 +72,7 @@ def test_dvc(project: Project) -> None:
 
 def test_a_second_snakemake_is_told_of_the_first(project: Project) -> None:
     first = project.start("snakemake", "--cores", "1", "--config", "pdf=False")
-    wait_for(lambda: is_training(project))
+    wait_for(lambda: is_training(project), "training")
     second = project.run("snakemake", "--cores", "1", "--config", "pdf=False")
     os.killpg(first.pid, signal.SIGINT)
     first.communicate(timeout=60)
@@ -91,10 +83,10 @@ def test_a_second_snakemake_is_told_of_the_first(project: Project) -> None:
 
 def test_a_killed_snakemake_leaves_a_lock_that_the_next_explains(project: Project) -> None:
     process = project.start("snakemake", "--cores", "1", "--config", "pdf=False")
-    wait_for(lambda: is_training(project))
+    wait_for(lambda: is_training(project), "training")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
-    wait_for(lambda: project.processes() == [])
+    wait_for(lambda: project.processes() == [], "the end of all")
     refused = project.run("snakemake", "--cores", "1", "--config", "pdf=False")
     assert "--unlock" in refused.stdout
     assert project.run("snakemake", "--unlock", "--config", "pdf=False").returncode == 0

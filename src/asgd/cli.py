@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from asgd import __version__
 from asgd.config import DataConfig, RunConfig, load_params, validate
 from asgd.errors import AsgdError
+from asgd.logs import print_error
 
 if TYPE_CHECKING:
     from asgd.training import Order
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except AsgdError as error:
-        print(f"asgd: error: {error}", file=sys.stderr)
+        print_error(error)
         return 1
     except KeyboardInterrupt:
         print("asgd: interrupted", file=sys.stderr)
@@ -277,8 +278,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.each is None:
         train_one(_read_order(options)).discard()
         return
-    flags = [["train", *shlex.split(line)] for line in read_lines(options.each)]
-    several = [build_parser().parse_args(line, argparse.Namespace(**vars(options))) for line in flags]
+    parser, flags = build_parser(), [["train", *shlex.split(line)] for line in read_lines(options.each)]
+    several = [parser.parse_args(line, argparse.Namespace(**vars(options))) for line in flags]
     train_several([_read_order(one) for one in several], options.logs)
 
 
@@ -289,6 +290,7 @@ def _read_order(options: argparse.Namespace) -> "Order":
         validate(RunConfig, _collect(options, RunConfig), "asgd train"),
         validate(DataConfig, _collect(options, DataConfig, "data-"), "asgd train: data"),
         options.data_root,
+        RUNS,
         options.out,
         options.variant,
         options.checkpoints,

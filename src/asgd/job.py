@@ -20,6 +20,9 @@ from asgd.simulator.engine import Engine
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.simulate import COLUMNS, Row, Schedule
 
+#: The files of a finished run.
+FILES = ("metrics.csv", "run.json")
+
 
 class Watcher:
     """Told of a run's progress; this one ignores it."""
@@ -139,10 +142,15 @@ def describe_run(
 def write_run(result: Result, folder: Path) -> None:
     """Write ``folder``/metrics.csv, then run.json with the checksum of it; each is whole or absent."""
     text = format_metrics(result.rows)
-    for name in ("metrics.csv", "run.json"):
+    for name in FILES:
         remove_leftovers(folder / name)  # of a job that was killed while it wrote
     write_text(folder / "metrics.csv", text)
     write_json(folder / "run.json", result.record | {"metrics_sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run's files are there."""
+    return all((folder / name).exists() for name in FILES)
 
 
 def format_metrics(rows: Sequence[Row]) -> str:

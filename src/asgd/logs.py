@@ -20,6 +20,11 @@ def log_to(path: str | Path) -> None:
     sys.excepthook = _print_error
 
 
+def print_error(text: object) -> None:
+    """Write an error as users see it, in one line, to standard error."""
+    print(f"{_PREFIX}{text}", file=sys.stderr)
+
+
 @contextmanager
 def log_output(path: Path | None) -> Iterator[None]:
     """Within the block write standard output and standard error to ``path``, if there is one, and an error too."""
@@ -31,7 +36,7 @@ def log_output(path: Path | None) -> Iterator[None]:
         try:
             yield
         except AsgdError as error:
-            print(f"asgd: error: {error}")
+            print_error(error)
             raise
 
 
@@ -53,6 +58,6 @@ def last_error(log: Path) -> str:
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if isinstance(error, AsgdError):
-        print(f"asgd: error: {error}", file=sys.stderr)
+        print_error(error)
     else:
         traceback.print_exception(kind, error, trace)

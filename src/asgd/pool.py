@@ -11,9 +11,8 @@ from pathlib import Path
 from asgd.config import Params
 from asgd.errors import AsgdError
 from asgd.files import atomic_path
+from asgd.job import FILES, is_finished
 from asgd.study import plan_study
-
-FILES = ("metrics.csv", "run.json")
 
 
 def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
@@ -21,7 +20,7 @@ def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
 
     The same runs give the same bytes. Raises AsgdError if none is finished.
     """
-    finished = sorted(name for name in set(names) if all((pool / name / file).exists() for file in FILES))
+    finished = sorted(name for name in set(names) if is_finished(pool / name))
     if not finished:
         raise AsgdError(f"{pool}: none of the runs is there yet; run snakemake first")
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from asgd.aggregate import COLUMNS
 from asgd.cli import build_parser
 from asgd.config import ClaimsConfig, DataConfig, Experiment, Params, Preset, RunConfig
+from asgd.study import OPTIONS
 
 _HEAD = """# Reference
 
@@ -26,14 +27,6 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
     "presets.NAME.data": (DataConfig, "The images."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
-}
-#: What `snakemake --config KEY=VALUE` takes; the workflow refuses other keys.
-OPTIONS = {
-    "preset": "which preset to run (default: the one that params.yaml names)",
-    "params": "another file of parameters (default: params.yaml)",
-    "pdf": "False: everything but the PDF, for which TeX is needed",
-    "shipped": "True: from the tables that are there, without images, runs and training",
-    "runs_per_job": "how many runs a training job has (default: 1)",
 }
 _TARGETS = {
     "all": "everything (default)",

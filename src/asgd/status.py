@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from asgd.config import Run
+from asgd.job import FILES, is_finished
 from asgd.logs import last_error
-from asgd.pool import FILES
 
 #: Steps that count as an epoch where a run's length is given in steps.
 _STEPS_PER_EPOCH = 12_500
@@ -85,8 +85,7 @@ def print_status(runs: Mapping[str, Run], pool: Path, logs: Path, watch: bool = 
 
 
 def _finished_at(folder: Path) -> float | None:
-    paths = [folder / name for name in FILES]
-    return max(path.stat().st_mtime for path in paths) if all(path.exists() for path in paths) else None
+    return max((folder / name).stat().st_mtime for name in FILES) if is_finished(folder) else None
 
 
 def _epochs(run: Run) -> float:

@@ -1,16 +1,17 @@
 """Training jobs as a user orders them: one run, or several in one process, from configuration to written results."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from asgd.checkpoint import Checkpointer
 from asgd.config import DataConfig, RunConfig
-from asgd.data import load_data, prepare_data
+from asgd.data import Dataset, load_data, prepare_data
 from asgd.errors import AsgdError
 from asgd.job import identify_run, plan_schedule, train_run, write_run
-from asgd.logs import log_output
+from asgd.logs import log_output, print_error
 from asgd.progress import ProgressWatcher
 
 
@@ -21,7 +22,8 @@ class Order:
     config: RunConfig
     data: DataConfig
     data_root: Path  #: of the prepared images
-    out: Path | None  #: the run's folder; else one in results/runs
+    pool: Path  #: the folder of the runs' folders
+    out: Path | None  #: the run's folder; else one in ``pool``
     variant: str  #: of the fused engine
     checkpoints: Path  #: folder
     checkpoint_every: float  #: seconds
@@ -32,11 +34,16 @@ class Order:
         return self.out.name if self.out else f"{self.config.slug()}-{self.config.arm()}"
 
 
-def train_one(order: Order) -> Checkpointer:
+def open_data(data: DataConfig, root: Path) -> Dataset:
+    """The images, prepared if they are not."""
+    return load_data(prepare_data(data, root))
+
+
+def train_one(order: Order, opener: Callable[[DataConfig, Path], Dataset] = open_data) -> Checkpointer:
     """Train the run, or finish it from its checkpoint, and write its results; the checkpoint is still there then."""
-    dataset = load_data(prepare_data(order.data, order.data_root))
+    dataset = opener(order.data, order.data_root)
     run = identify_run(order.config, dataset.fingerprint).name
-    folder = order.out or Path("results/runs") / run
+    folder = order.out or order.pool / run
     checkpointer = Checkpointer(order.checkpoints / f"{run}.npz", order.checkpoint_every)
     with ProgressWatcher(plan_schedule(order.config, len(dataset.train_images)).total_steps) as watcher:
         result = train_run(order.config, dataset, watcher, order.variant, checkpointer)
@@ -56,14 +63,14 @@ def train_several(orders: Sequence[Order], logs: Path | None = None) -> None:
     Checkpoints are kept until all results are written, because Snakemake deletes the results of a job that it starts
     again: the finished runs of a batch that was killed cost nothing then. ``logs``: the folder of a log for each run.
     """
-    done, failed = [], []
+    done, failed, opener = [], [], cache(open_data)  # the runs share their images
     for order in orders:
         log = logs / f"{order.name}.log" if logs else None
         try:
             with log_output(log):
-                done.append(train_one(order))
+                done.append(train_one(order, opener))
         except AsgdError as error:
-            print(f"asgd: error: {order.name}: {error}", file=sys.stderr)
+            print_error(f"{order.name}: {error}")
             failed.append(str(log or order.name))
     if failed:
         raise AsgdError(f"{len(failed)} of {len(orders)} runs failed: {', '.join(failed)}")

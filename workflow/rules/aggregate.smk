@@ -2,6 +2,7 @@
 
 TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations", "arms", "curves", "dvc_curves")}
 ENVIRONMENT = f"{RESULTS}/tables/environment.json"
+AGGREGATED = [*TABLES.values(), ENVIRONMENT, MADE_FROM]
 STATISTICS = [SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"]
 
 if not SHIPPED:

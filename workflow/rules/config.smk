@@ -3,10 +3,10 @@
 from asgd.cli import flags_of
 from asgd.config import load_params
 from asgd.errors import AsgdError
-from asgd.study import check_shipped, plan_study, write_manifest
+from asgd.job import FILES
+from asgd.study import OPTIONS, check_shipped, plan_study, write_manifest
 
-OPTIONS = {"preset", "pdf", "params", "shipped", "runs_per_job"}
-if unknown := set(config) - OPTIONS:
+if unknown := config.keys() - OPTIONS.keys():
     raise WorkflowError(
         f"--config {unknown.pop()}: unknown key; allowed are {', '.join(sorted(OPTIONS))}. "
         "Parameters of the study stand in params.yaml"
@@ -37,5 +37,4 @@ except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
 EXPERIMENTS = STUDY.experiments
-RUN_NAMES = ("metrics.csv", "run.json")
-RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in RUN_NAMES]
+RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in FILES]

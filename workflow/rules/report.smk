@@ -55,7 +55,7 @@ rule build_report:
 
 rule record_checksums:
     input:
-        files=[*TABLES.values(), ENVIRONMENT, MADE_FROM, *PRODUCTS],
+        files=[*AGGREGATED, *PRODUCTS],
         script="workflow/scripts/record_checksums.py",
     output:
         CHECKSUMS,

@@ -3,6 +3,7 @@
 
 import shlex
 
+from asgd.job import is_finished
 from asgd.provenance import fingerprint_sources
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
@@ -57,7 +58,7 @@ else:
     # A rule for each batch of the study's runs, cut where the study is, whatever is done already: a job that starts
     # elsewhere reads this file again and must find its own rule. A batch trains what it lacks.
     for number, runs in enumerate(STUDY.batches(RUNS_PER_JOB)):
-        lacking = [run for run in runs if not all(Path(RUNS, run.name, name).exists() for name in RUN_NAMES)]
+        lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
         if not lacking:
             continue
 
@@ -68,7 +69,7 @@ else:
                 ancient(DATA),
                 needs_compiling(lacking),
             output:
-                [f"{RUNS}/{run.name}/{name}" for run in lacking for name in RUN_NAMES],
+                [f"{RUNS}/{run.name}/{name}" for run in lacking for name in FILES],
             log:
                 f"logs/train_runs_{number}.log",
             params:

@@ -20,8 +20,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "non_finite": {"color": "#D55E00", "linewidth": 1.0, "linestyle": (0, (1, 1)), "marker": "x"},
 }
 _HIGHEST = 2.75
-#: The keys of a run that a reading of the paper's text decides.
-READING = ("output_relu", "pools")
+_READING = ["output_relu", "pools"]  # the keys of a run that a reading of the paper's text decides
 
 
 def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
@@ -29,16 +28,14 @@ def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
 
     Line style tells how a run ended; the counts stand in the panel. An overflowed run ends at a cross.
     """
-    chosen = select_experiment(runs, "readings")
-    readings = chosen[list(READING)].drop_duplicates().sort_values(list(READING), ascending=False)
+    readings, chosen = split_readings(runs), select_experiment(runs, "readings")
     workers = sorted(chosen["num_workers"].unique())
     figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 1.35 * len(readings)))
     panels = figure.subplots(len(readings), len(workers), sharex=True, sharey=True, squeeze=False)
-    for row, reading in zip(panels, list_arms(readings), strict=True):
-        same = (chosen["output_relu"] == reading["output_relu"]) & (chosen["pools"] == reading["pools"])
+    for row, (name, same) in zip(panels, readings.items(), strict=True):
         for axes, m in zip(row, workers, strict=True):
-            _draw_runs(axes, chosen[same & (chosen["num_workers"] == m)], evaluations)
-        row[0].set_ylabel(label_arm(reading, READING).replace(", ", ",\n") + "\n\ntraining loss")
+            _draw_runs(axes, same[same["num_workers"] == m], evaluations)
+        row[0].set_ylabel(name.replace(", ", ",\n") + "\n\ntraining loss")
     for axes, m in zip(panels[0], workers, strict=True):
         axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:
@@ -51,6 +48,16 @@ def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
         handles=handles, loc="outside upper center", ncols=4, title=f"a line for each run, which ended as{about}"
     )
     return figure
+
+
+def split_readings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The runs of experiment ``readings`` by the name of their reading, the literal one first."""
+    chosen = select_experiment(runs, "readings")
+    keys = list_arms(chosen[_READING].drop_duplicates().sort_values(_READING, ascending=False))
+    return {
+        label_arm(reading, _READING): chosen[(chosen[_READING] == pd.Series(reading)).all(axis="columns")]
+        for reading in keys
+    }
 
 
 def _set_range(axes: Axes, runs: pd.DataFrame, evaluations: pd.DataFrame) -> str:

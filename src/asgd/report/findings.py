@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from asgd.claims import Verdict
-from asgd.figures.readings import READING
-from asgd.figures.selection import experiment_names, label_arm, list_arms, select_experiment
+from asgd.figures.readings import split_readings
+from asgd.figures.selection import experiment_names
 from asgd.files import read_json
 from asgd.report.latex import escape, list_words
 from asgd.simulator.outcome import DEAD, NON_FINITE, PLATEAU, TRAINED
@@ -56,14 +56,12 @@ def summarize_readings(runs: pd.DataFrame) -> str:
     """For each reading of the network: how many runs failed and how; empty without experiment ``readings``."""
     if "readings" not in experiment_names(runs):
         return ""
-    chosen = select_experiment(runs, "readings")
     parts = []
-    for reading in list_arms(chosen[list(READING)].drop_duplicates().sort_values(list(READING), ascending=False)):
-        outcomes = chosen.loc[(chosen[list(READING)] == pd.Series(reading)).all(axis="columns"), "outcome"]
+    for name, outcomes in ((name, same["outcome"]) for name, same in split_readings(runs).items()):
         counts = [int((outcomes == outcome).sum()) for outcome in (DEAD, PLATEAU, NON_FINITE)]
         failed = f"{(outcomes != TRAINED).sum()} of {len(outcomes)} runs failed"
         ways = f"{counts[0]} dead, {counts[1]} at a plateau, {counts[2]} overflowed"
-        parts.append(f"with {label_arm(reading, READING)} {failed} ({ways})")
+        parts.append(f"with {name} {failed} ({ways})")
     return _sentence("; ".join(parts))
 
 
@@ -80,11 +78,11 @@ def summarize_sharpness(table: pd.DataFrame) -> str:
 
 def describe_naive_cost(benchmark: Mapping[str, Any], total_steps: float) -> str:
     """What the steps alone take the fused engine and would take the naive simulator, on the benchmark's idle core."""
-    fused, naive = (format_hours(estimate_hours(benchmark, engine, total_steps)) for engine in (FUSED, NAIVE))
-    milliseconds = 3.6e6 * estimate_hours(benchmark, NAIVE, total_steps) / total_steps
+    fused, naive = (estimate_hours(benchmark, engine, total_steps) for engine in (FUSED, NAIVE))
     return (
         "at the speeds that asgd bench measured side by side on one idle core, the steps alone take "
-        f"{fused} core hours and would take the naive simulator {naive}, at {milliseconds:.1f} ms a step"
+        f"{format_hours(fused)} core hours and would take the naive simulator {format_hours(naive)}, "
+        f"at {3.6e6 * naive / total_steps:.1f} ms a step"
     )
 
 

@@ -2,8 +2,7 @@
 
 Start with docs/engine.md. ``layout`` says where numbers lie, ``vectors`` what a vector is, ``plain`` and ``vector``
 hold the kernels, ``network`` a tile's way through them, ``program`` the simulation, ``cache`` the compiled code,
-``compiling`` who compiles it,
-``engine`` the class.
+``compiling`` who compiles it, ``engine`` the class.
 """
 
 from asgd.simulator.fused.cache import cache_directory, choose_variant
