@@ -107,11 +107,11 @@ def test_a_logit_dies_when_it_is_positive_for_the_last_time() -> None:
     assert pd.isna(found.loc[4, "last_alive_step"])
 
 
-def test_the_run_to_dissect_is_chosen_by_rate_then_by_time() -> None:
-    base, margins = RunConfig(learning_rate=0.01, engine="fused"), ClaimsConfig()
+def test_the_run_to_dissect_is_chosen_by_reading_rate_and_time(dataset: Dataset) -> None:
+    base, margins = RunConfig(learning_rate=0.01, train_eval_images=0, engine="fused"), ClaimsConfig(fail_workers=20)
 
     def make(outcome: str, last_step: int, **changes: object) -> dict[str, object]:
-        config = RunConfig.model_validate({**base.model_dump(), "num_workers": 100, **changes})
+        config = RunConfig.model_validate({**base.model_dump(), "num_workers": 20, **changes})
         return {**config.hashed(), "run": config.slug(), "outcome": outcome, "last_step": last_step} | {
             "final_test_accuracy": 0.1,
             "total_steps": 1000,
@@ -122,15 +122,26 @@ def test_the_run_to_dissect_is_chosen_by_rate_then_by_time() -> None:
         make("dead", 100, learning_rate=0.03, seed=1),
         make("dead", 200, learning_rate=0.02, seed=2, epochs=3.0),
         make("dead", 50, learning_rate=0.02, seed=3, momentum=0.9),
-        make("dead", 50, learning_rate=0.02, seed=4, num_workers=70),
+        make("dead", 50, learning_rate=0.02, seed=4, num_workers=10),
         make("plateau", 1000, seed=5),
     ]
-    chosen = choose_dying_run(pd.DataFrame(dead), base, margins)
-    assert (chosen.learning_rate, chosen.seed, chosen.epochs, chosen.num_workers) == (0.02, 2, 3.0, 100)
+    chosen = choose_dying_run(pd.DataFrame(dead), base, margins, dataset)
+    assert (chosen.learning_rate, chosen.seed, chosen.epochs, chosen.num_workers) == (0.02, 2, 3.0, 20)
     at_base = [*dead, make("dead", 900, seed=6)]
-    assert choose_dying_run(pd.DataFrame(at_base), base, margins).seed == 6
+    assert choose_dying_run(pd.DataFrame(at_base), base, margins, dataset).seed == 6
+    other_reading = [*dead, make("dead", 10, seed=7, pools=1)]
+    assert choose_dying_run(pd.DataFrame(other_reading), base, margins, dataset).seed == 2
     alive = pd.DataFrame(dead).assign(outcome="plateau")
-    fallback = choose_dying_run(alive, base, margins)
-    assert (fallback.learning_rate, fallback.seed, fallback.num_workers) == (0.01, 0, 100)
-    few = alive.assign(num_workers=30)
-    assert choose_dying_run(few, base, margins).num_workers == 30
+    fallback = choose_dying_run(alive, base, margins, dataset)
+    assert (fallback.learning_rate, fallback.seed, fallback.num_workers) == (0.01, 0, 20)
+    few = alive.assign(num_workers=5)
+    assert choose_dying_run(few, base, margins, dataset).num_workers == 5
+
+
+def test_a_run_that_dies_on_every_image_comes_before_one_that_does_not(dataset: Dataset) -> None:
+    base = RunConfig(num_workers=5, learning_rate=0.01, epochs=20, train_eval_images=0, engine="fused")
+    rows = [
+        {**base.hashed(), "learning_rate": rate, "seed": 1, "outcome": "dead", "last_step": 100} for rate in (0.01, 0.3)
+    ]
+    chosen = choose_dying_run(pd.DataFrame(rows), base, ClaimsConfig(fail_workers=5), dataset)
+    assert chosen == DYING.model_copy(update={"engine": "fused"})  # that at 0.01 does not really die

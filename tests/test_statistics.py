@@ -17,6 +17,7 @@ from asgd.statistics import (
     estimate_paired_difference,
     majority_test,
     mcnemar_test,
+    ranking_probability,
     sign_flip_test,
     wilson_interval,
 )
@@ -147,3 +148,9 @@ def test_area_is_a_mean_over_uneven_steps():
     assert average_over_steps([7], [[2.5]]) == pytest.approx([2.5])
     steps = np.linspace(0, 3, 400)
     assert average_over_steps(steps, steps**2) == pytest.approx(3, abs=1e-4)
+
+
+def test_ranking_probability_counts_the_pairs_won_and_half_the_ties():
+    assert ranking_probability([3, 1], [2, 1]) == (2 + 0.5) / 4
+    assert ranking_probability([2], [1, 0]) == 1
+    assert np.isnan(ranking_probability([], [1]))

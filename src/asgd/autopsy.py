@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from asgd.architecture import NUM_CLASSES
-from asgd.claims.selection import Study, change
+from asgd.claims.selection import change, config_of
 from asgd.config import ClaimsConfig, RunConfig
 from asgd.data import Dataset
 from asgd.job import build_engine, plan_schedule
@@ -38,22 +38,36 @@ class Probing(NamedTuple):
     sharpness_every: int = 10  #: probes; the sharpness takes seconds
 
 
-def choose_dying_run(runs: pd.DataFrame, base: RunConfig, margins: ClaimsConfig) -> RunConfig:
-    """The run to dissect: at the m of C3, without momentum and dropout, one that died.
+class Burst(NamedTuple):
+    """The largest ||W_t - W_{t-tau}|| of a run, and how many logits lived a round of m steps before and after it."""
 
-    Of several, one at the rate of ``base`` before others, then the smallest rate, then the one that ended first. If
-    none died, ``base`` with the first seed, at that m or the largest below it that has runs. ``runs`` is the table of
-    ``asgd.aggregate``.
+    step: int
+    live_before: int
+    live_after: int | None  #: None if the probes end before
+
+
+def choose_dying_run(runs: pd.DataFrame, base: RunConfig, margins: ClaimsConfig, dataset: Dataset) -> RunConfig:
+    """The run to dissect: at the m of C3, without momentum and dropout, one that died, and on every image.
+
+    Of several, one of the base's reading before others, then one at its rate, then the smallest rate, then the one that
+    ended first; one that a few images still reach comes last. If none died, ``base`` with the first seed, at that m or
+    the largest below it that has runs. ``runs`` is the table of ``asgd.aggregate``.
     """
-    plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
-    dead = runs[plain & (runs["num_workers"] == margins.fail_workers) & (runs["outcome"] == DEAD)]
-    if dead.empty:
+    dead = list_dead_runs(runs[runs["num_workers"] == margins.fail_workers], base)
+    if not dead:
         workers = runs.loc[runs["num_workers"] <= margins.fail_workers, "num_workers"]
         return change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True)
-    other = dead["learning_rate"] != base.learning_rate
-    first = dead.assign(other=other).sort_values(["other", "learning_rate", "last_step", "seed"]).head(1)
-    config = Study.of(first.drop(columns="other"), pd.DataFrame(), margins, base).configs[0]
-    return change(config, seed=int(first["seed"].iloc[0]), engine=str(first["engine"].iloc[0]))
+    return next((config for config in dead if find_death(config, dataset) is not None), dead[0])
+
+
+def list_dead_runs(runs: pd.DataFrame, base: RunConfig) -> list[RunConfig]:
+    """The runs without momentum and dropout that died, in the order of ``choose_dying_run``."""
+    plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
+    dead = runs[plain & (runs["outcome"] == DEAD)]
+    order = [dead["pools"] != base.pools, dead["learning_rate"] != base.learning_rate]
+    keys = ["reading", "other", "learning_rate", "num_workers", "last_step", "seed"]
+    dead = dead.assign(reading=order[0], other=order[1]).sort_values(keys, kind="stable")
+    return [change(config_of(row), seed=int(row["seed"]), engine=str(row["engine"])) for row in dead.to_dict("records")]
 
 
 def dissect_run(config: RunConfig, dataset: Dataset, probing: Probing | None = None) -> pd.DataFrame:
@@ -113,7 +127,7 @@ def follow_run(config: RunConfig, dataset: Dataset, num_steps: int, probing: Pro
             break
         row: dict[str, Any] = {**names, "step": step, "epoch": step / per_epoch, **_describe_steps(passed)}
         row |= {"test_loss": found.loss, "test_accuracy": found.accuracy, "zero_logit_share": found.zero_logit_share}
-        row |= {"staleness_displacement": engine.staleness_displacement(), **_probe_logits(config, engine, inputs)}
+        row |= {"staleness_displacement": engine.staleness_displacement(), **probe_logits(config, engine, inputs)}
         measured = index % probing.sharpness_every == 0
         sharpness = measure_sharpness(_load(config, engine), *sample) if measured else math.nan
         rows.append(row | {"sharpness": sharpness, "stability": scale * sharpness})
@@ -143,23 +157,30 @@ def describe_death(table: pd.DataFrame) -> str:
     read m steps later, when the last stale gradient from before it has been applied.
     """
     run = table[table["output_relu"]].reset_index(drop=True)
-    first = run.iloc[0]
-    silent = run["zero_gradient_share"].eq(1).iloc[::-1].cummin().iloc[::-1]
-    dies = bool(silent.iloc[-1])
-    before = run[~silent] if dies else run
-    burst = before.sort_values("staleness_displacement").iloc[-1]
-    after = run[run["step"] >= burst["step"] + burst["num_workers"]].head(1)
-    left = f" and {int(after['live_logits'].iloc[0])} a round of m steps after it" if len(after) else ""
-    # The step of the burst itself may already show its damage.
-    ahead = run[run["step"] <= burst["step"] - burst["num_workers"]].tail(1)
-    had = int((ahead if len(ahead) else run.head(1))["live_logits"].iloc[0])
-    ended = f"died by step {int(run.loc[silent, 'step'].min())}" if dies else "did not die"
+    first, silent, burst = run.iloc[0], find_silence(run), find_burst(run)
+    left = "" if burst.live_after is None else f" and {burst.live_after} a round of m steps after it"
+    ended = f"died by step {int(run.loc[silent, 'step'].min())}" if silent.any() else "did not die"
     return (
         f"The run with m = {first['num_workers']:g}, learning rate {first['learning_rate']:g} and seed "
-        f"{first['seed']:g} {ended}; its learning rate times sharpness reached {before['stability'].max():.1f} times "
-        f"the stability threshold; {int(first['live_logits'])} of its ten logits lived at the start, {had} before the "
-        f"largest burst of ||W_t - W_{{t-tau}}|| (step {int(burst['step'])}){left}"
+        f"{first['seed']:g} {ended}; its learning rate times sharpness reached {run['stability'].max():.1f} times "
+        f"the stability threshold; {int(first['live_logits'])} of its ten logits lived at the start, "
+        f"{burst.live_before} before the largest burst of ||W_t - W_{{t-tau}}|| (step {burst.step}){left}"
     )
+
+
+def find_silence(run: pd.DataFrame) -> "pd.Series[bool]":
+    """For each probe of a run of ``follow_run``: whether all gradients since the one before, and ever after, are 0."""
+    return run["zero_gradient_share"].eq(1).iloc[::-1].cummin().iloc[::-1]
+
+
+def find_burst(run: pd.DataFrame) -> Burst:
+    """The largest ||W_t - W_{t-tau}|| of one run of ``follow_run`` before it is silent."""
+    largest = run[~find_silence(run)].sort_values("staleness_displacement").iloc[-1]
+    # A round of m steps before and after: the step of the burst itself may already show its damage.
+    ahead = run[run["step"] <= largest["step"] - largest["num_workers"]].tail(1)
+    after = run[run["step"] >= largest["step"] + largest["num_workers"]].head(1)
+    had = (ahead if len(ahead) else run.head(1))["live_logits"].iloc[0]
+    return Burst(int(largest["step"]), int(had), int(after["live_logits"].iloc[0]) if len(after) else None)
 
 
 def _describe_steps(passed: Interval | None) -> dict[str, float]:
@@ -172,7 +193,8 @@ def _describe_steps(passed: Interval | None) -> dict[str, float]:
     }
 
 
-def _probe_logits(config: RunConfig, engine: Engine, inputs: Tensor) -> dict[str, float]:
+def probe_logits(config: RunConfig, engine: Engine, inputs: Tensor) -> dict[str, float]:
+    """The largest logit of each class over ``inputs`` (the network's) before the output ReLU; how many are positive."""
     with torch.no_grad():
         logits: NDArray[Any] = _load(change(config, output_relu=False), engine)(inputs).numpy()
     largest = dict(zip(LOGITS, logits.max(axis=0).tolist(), strict=True))

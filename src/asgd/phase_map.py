@@ -181,6 +181,15 @@ def summarize_pairs(pairs: pd.DataFrame, seeds: int, margins: ClaimsConfig) -> s
     return f"{text}; {_describe_power(pairs, seeds, margins)}" if _describe_power(pairs, seeds, margins) else text
 
 
+def summarize_pairs_briefly(pairs: pd.DataFrame) -> str:
+    """In half a sentence: in how many pairs all four claims hold by their estimates, and what the best pairs keep."""
+    together, most = (pairs["holding"] == len(PAIR_CLAIMS)).sum(), pairs["holding"].max()
+    return (
+        f"of {len(pairs)} pairs of settings that the paper does not state {together or 'none'} keeps all of "
+        f"{_list(PAIR_CLAIMS)}, and {(pairs['holding'] == most).sum()} keep {most} of them"
+    )
+
+
 def _describe_power(pairs: pd.DataFrame, seeds: int, margins: ClaimsConfig) -> str:
     smallest = mcnemar_test([True] * seeds, [False] * seeds) * pairs["variant"].nunique()
     if smallest < 1 - margins.confidence:

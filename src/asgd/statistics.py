@@ -120,6 +120,12 @@ def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
     return float(mcnemar(table, exact=True).pvalue)
 
 
+def ranking_probability(first: ArrayLike, second: ArrayLike) -> float:
+    """Probability that one of ``first`` exceeds one of ``second``, ties half (the area under the ROC curve); or nan."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    return float(stats.mannwhitneyu(a, b).statistic / (len(a) * len(b))) if len(a) and len(b) else float("nan")
+
+
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjustment of ``p_values``; not-a-number stays so and does not count as a test."""
     values = np.asarray(p_values, dtype=float)

@@ -8,6 +8,7 @@ ANALYSES = {
     "sharpness": f"{RESULTS}/tables/sharpness.csv",
     "death": f"{RESULTS}/tables/death.csv",
     "death_logits": f"{RESULTS}/tables/death_logits.csv",
+    "death_survey": f"{RESULTS}/tables/death_survey.csv",
     "death_summary": f"{RESULTS}/tables/death_summary.json",
 }
 # The experiment that each analysis needs, by the first word of its name.
@@ -73,11 +74,12 @@ if not SHIPPED:
             runs=TABLES["runs"],
             data=ancient(DATA),
             manifest=MANIFEST,
-            sources=[SOURCES / "asgd" / name for name in ("autopsy.py", "sharpness.py")],
+            sources=[SOURCES / "asgd" / name for name in ("autopsy.py", "deaths.py", "sharpness.py")],
             script="workflow/scripts/record_death.py",
         output:
             table=ANALYSES["death"],
             logits=ANALYSES["death_logits"],
+            survey=ANALYSES["death_survey"],
             summary=ANALYSES["death_summary"],
         log:
             "logs/record_death.log",
@@ -86,6 +88,6 @@ if not SHIPPED:
             mem_mb=2000,
             runtime=60,
         message:
-            "Dissecting a run that dies"
+            "Dissecting the runs that died"
         script:
             "../scripts/record_death.py"

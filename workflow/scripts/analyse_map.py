@@ -3,7 +3,14 @@
 from asgd.config import ClaimsConfig, validate
 from asgd.files import read_json, write_json
 from asgd.logs import log_to
-from asgd.phase_map import PhaseMap, summarize_map, summarize_pairs, tabulate_claims, tabulate_pairs
+from asgd.phase_map import (
+    PhaseMap,
+    summarize_map,
+    summarize_pairs,
+    summarize_pairs_briefly,
+    tabulate_claims,
+    tabulate_pairs,
+)
 from asgd.tables import read_table, write_table
 
 log_to(snakemake.log[0])
@@ -15,4 +22,4 @@ write_table(snakemake.output.map, summarize_map(phase_map))
 write_table(snakemake.output.claims, tabulate_claims(judged, margins))
 write_table(snakemake.output.pairs, pairs)
 sentence = summarize_pairs(pairs, phase_map.runs["seed"].nunique(), margins)
-write_json(snakemake.output.summary, {"reconciliation": sentence})
+write_json(snakemake.output.summary, {"reconciliation": sentence, "pairs": summarize_pairs_briefly(pairs)})

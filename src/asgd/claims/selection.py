@@ -58,7 +58,7 @@ class Study:
         if "engine" in runs:
             # Where engines were compared a seed stands twice in an arm: the study's own engine comes first and counts.
             ordered = runs.assign(other=runs["engine"] != base.resolved_engine()[0]).sort_values("other", kind="stable")
-        configs = [_config_of(row) for row in ordered.to_dict("records")]
+        configs = [config_of(row) for row in ordered.to_dict("records")]
         keyed = ordered.assign(setting=[_setting(config) for config in configs])
         return Study(keyed, evaluations, margins, base, with_momentum or base, configs)
 
@@ -100,7 +100,8 @@ def pair(first: Curves, second: Curves) -> tuple[Curves, Curves]:
     return both[0], both[1]
 
 
-def _config_of(row: Mapping[Any, Any]) -> RunConfig:
+def config_of(row: Mapping[Any, Any]) -> RunConfig:
+    """The settings of a row of runs.csv, but for those that do not tell arms apart here."""
     keys = RunConfig.model_fields.keys() & row.keys() - _WITHOUT_EFFECT
     return validate(RunConfig, {key: row[key] for key in keys if not pd.isna(row[key])}, f"runs.csv: {row.get('run')}")
 

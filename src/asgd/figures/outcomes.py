@@ -7,7 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from asgd.figures.selection import experiment_names, label_arm, list_arms, naming_keys, select_experiment, varying_keys
+from asgd.figures.selection import (
+    MOST_ARMS,
+    experiment_names,
+    label_arm,
+    list_arms,
+    naming_keys,
+    select_experiment,
+    varying_keys,
+)
 from asgd.figures.style import PAGE_WIDTH
 
 #: Face, hatch and text colour of each outcome; lightness and hatch differ, so that they survive greyscale.
@@ -23,15 +31,17 @@ _ROW_HEIGHT = 0.2  # inches
 def draw_outcomes(arms: pd.DataFrame, experiments: list[str] | None = None) -> Figure:
     """The number of seeds that trained, stayed at a plateau, died or overflowed, for every arm.
 
-    A block for each of ``experiments`` (default: all): its most varied key across, all other differences down.
+    A block for each of ``experiments`` (default: all but those of very many arms, unless there are no others): its most
+    varied key across, all other differences down.
     """
-    names = experiments or experiment_names(arms)
-    blocks = {name: select_experiment(arms, name) for name in names}
+    blocks = {name: select_experiment(arms, name) for name in experiments or experiment_names(arms)}
+    if not experiments:
+        blocks = {name: block for name, block in blocks.items() if len(block) <= MOST_ARMS} or blocks
     grids = {name: _arrange(block) for name, block in blocks.items()}
     rows = [len(dict.fromkeys(row for row, _ in grid)) for grid in grids.values()]
     height = 0.5 + sum(_ROW_HEIGHT * number + 0.42 for number in rows)
     figure = Figure(figsize=(PAGE_WIDTH, height))
-    panels = figure.subplots(len(names), 1, squeeze=False, height_ratios=rows)
+    panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=rows)
     for axes, (name, grid) in zip(panels[:, 0], grids.items(), strict=True):
         _draw_grid(axes, grid)
         axes.set_title(f"experiment {name}", loc="left", pad=3)

@@ -24,6 +24,8 @@ ARM_KEYS = (
     "epochs",
     "steps",
 )
+#: What a table or a grid of arms may list of one experiment; larger ones are for figures of their own.
+MOST_ARMS = 80
 _CONVENTIONS = {"pytorch": "PyTorch", "ema": "EMA"}
 
 

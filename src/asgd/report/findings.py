@@ -22,7 +22,7 @@ NAIVE, FUSED = "naive", "fused-vector"  #: engines of the benchmark
 class Findings:
     """The results of the further analyses; what a study lacks is empty."""
 
-    sentences: Mapping[str, str]  #: by the keys of the summaries: `death`, `reconciliation`
+    sentences: Mapping[str, str]  #: by the keys of the JSON files, as in `death`
     sharpness: pd.DataFrame | None = None  #: of ``asgd.sharpness``
     benchmark: Mapping[str, Any] | None = None  #: the numbers of ``asgd bench``
 
@@ -45,8 +45,11 @@ def collect_findings(
     return {
         "readingsSummary": summarize_readings(runs),
         "deathSummary": _sentence(findings.sentences.get("death", "")),
+        "deathSurvey": _sentence(findings.sentences.get("deaths", "")),
+        "deathRanks": _sentence(findings.sentences.get("ranks", "")),
         "sharpnessSummary": "" if findings.sharpness is None else summarize_sharpness(findings.sharpness),
         "mapSummary": _sentence(findings.sentences.get("reconciliation", "")),
+        "mapPairs": _sentence(findings.sentences.get("pairs", "")),
         "regulariserSummary": _sentence("; ".join(regulariser)),
         "naiveCost": _sentence(describe_naive_cost(findings.benchmark, total_steps) if findings.benchmark else ""),
     }

@@ -12,7 +12,9 @@ from asgd.config import ClaimsConfig, Params, Preset
 from asgd.figures.selection import experiment_names, label_arm, list_arms, naming_keys, select_experiment
 from asgd.report.latex import escape, format_count, list_words
 from asgd.simulator.outcome import TRAINED_MARGIN
+from asgd.stability import find_threshold
 
+WHERE = ("server", "worker")
 _DATA = {
     "cifar10": "CIFAR-10 (the official archive)",
     "image_folder": "image files",
@@ -40,11 +42,13 @@ def collect_macros(
         "batchSize": _values(arms, "batch_size"),
         "epochCount": _values(arms, "epochs"),
         "learningRate": _values(arms, "learning_rate"),
+        "baseRate": f"{params.base.learning_rate:g}",
         "evaluationsPerEpoch": _values(arms, "evaluations_per_epoch"),
         "trainEvalImages": _values(arms, "train_eval_images"),
         "trainedAccuracy": f"{100 / NUM_CLASSES + 100 * TRAINED_MARGIN:g}",
         "workerList": _values(arms, "num_workers"),
         "stabilityLimits": _list_limits(arms),
+        **_compare_limits(arms, params.claims),
         **_margins(params.claims),
         "verdictSummary": _summarize_verdicts(verdicts),
         "outcomeSummary": _summarize_outcomes(runs),
@@ -94,6 +98,13 @@ def _list_limits(arms: pd.DataFrame) -> str:
     """The largest stable eta * lambda of plain delayed gradient descent for each m (Levin and May, 1976)."""
     limits = {m: 2 * math.sin(math.pi / (2 * (2 * (m - 1) + 1))) for m in sorted(arms["num_workers"].unique())}
     return list_words([f"{limit:.3g} (m = {m})" for m, limit in limits.items()])
+
+
+def _compare_limits(arms: pd.DataFrame, margins: ClaimsConfig) -> dict[str, str]:
+    """What momentum of each kind makes of the limit at the largest m, at the same effective learning rate."""
+    m = int(arms["num_workers"].max())
+    gains = {where: find_threshold(m, margins.momentum, where, "ema") / find_threshold(m) for where in WHERE}
+    return {"largestWorkers": str(m), **{f"{where}Gain": f"{gain:.2f}" for where, gain in gains.items()}}
 
 
 def _summarize_verdicts(verdicts: Sequence[Verdict]) -> str:

@@ -10,6 +10,7 @@ from asgd.claims import Verdict, format_effect
 from asgd.config import Params
 from asgd.figures.selection import (
     MOMENTUM_KEYS,
+    MOST_ARMS,
     experiment_names,
     label_arm,
     list_arms,
@@ -25,7 +26,6 @@ from asgd.study import GENERATED
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
 _ENGINES_OWN = {"Numba", "PyTorch"}  # each engine loads one of them
 _MOST_ROWS = 46  # of a table that fits a column
-_MOST_ARMS = 80  # of an experiment that a table may list; larger ones are for figures
 
 
 def write_tables(
@@ -106,7 +106,7 @@ def make_accuracy_tables(arms: pd.DataFrame) -> str:
         chosen = select_experiment(arms, name)
         keys = naming_keys(chosen)
         fresh = [arm for arm in list_arms(chosen) if arm["arm"] not in seen]
-        if len(fresh) > _MOST_ARMS:
+        if len(fresh) > MOST_ARMS:
             notes.append(f"The {len(fresh)} arms of experiment {name} are in the table of arms only (arms.csv).")
             continue
         seen.update(arm["arm"] for arm in fresh)
