@@ -41,6 +41,13 @@ TINY_RUNS = 5
 ENVIRONMENT = ("pyproject.toml", "requirements.lock", "workflow/scripts/make_environment.sh")
 
 
+def documented_command(profile: str, *config: str) -> list[str]:
+    """The command that docs/how-to/cluster.md gives for a profile, with its --config replaced."""
+    lines = (ROOT / "docs/how-to/cluster.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"snakemake --profile profiles/{profile} ")]
+    return [*line.partition("--config")[0].split(), "--config", *config]
+
+
 def borrow_environment(folder: Path) -> None:
     """Give the copy of the project in ``folder`` this environment, which its Makefile must not make anew."""
     (folder / ".venv").symlink_to(sys.prefix)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.pipeline import ROOT, Project, wait_for
+from tests.pipeline import ROOT, Project, documented_command, wait_for
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel")
@@ -54,11 +54,11 @@ ReturnToService=2
 NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=4000 State=UNKNOWN
 PartitionName=debug Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
-PROFILE = ["--profile", "profiles/slurm"]
 # Nothing of what is tested, only less waiting than on a cluster.
 IMPATIENT = ["--latency-wait", "10", "--seconds-between-status-checks", "3"]
 IMPATIENT += ["--slurm-init-seconds-before-status-checks", "3"]
-STUDY = ["--config", "preset=smoke", "pdf=False", "runs_per_job=8", "--", "results/smoke/claims.json"]
+CONFIG, TARGET = ("preset=smoke", "pdf=False", "runs_per_job=8"), ("--", "results/smoke/claims.json")
+SUBMIT = [*documented_command("slurm", *CONFIG), *IMPATIENT, *TARGET]
 
 
 def why_not() -> str:
@@ -124,11 +124,11 @@ def curves(project: Project) -> dict[str, bytes]:
 
 def try_study(local: Project, cluster: Project) -> bool:
     """Run the study here and on Slurm, where jobs are lost; returns whether the results are the same."""
-    done = local.run("snakemake", "--cores", "all", *STUDY)
+    done = local.run("snakemake", "--cores", "all", "--config", *CONFIG, *TARGET)
     say(f"local run: status {done.returncode}, {len(curves(local))} runs")
 
     say("submitted to Slurm")
-    process = cluster.start("snakemake", *PROFILE, *IMPATIENT, *STUDY)
+    process = cluster.start(*SUBMIT)
     wait_for(lambda: running_jobs() and curves(cluster), "a training job with a finished run")
     victim, last = running_jobs()[0], newest_job()
     run("scancel", "--signal=KILL", "--full", victim)
@@ -142,7 +142,7 @@ def try_study(local: Project, cluster: Project) -> bool:
     wait_for(lambda: not run("squeue", "--noheader"), "the queue to be empty")
     say(f"the queue is empty, {len(curves(cluster))} runs are finished")
 
-    again = cluster.run("snakemake", *PROFILE, *IMPATIENT, *STUDY)
+    again = cluster.run(*SUBMIT)
     say(f"submitted again: status {again.returncode}, {len(curves(cluster))} runs")
     if again.returncode:
         print(again.stdout[-3000:])

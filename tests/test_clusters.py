@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import slurm_trial
-from tests.pipeline import TINY, TINY_RUNS, Project
+from tests.pipeline import TINY, TINY_RUNS, Project, documented_command
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +21,9 @@ def test_any_command_that_takes_a_script_will_do(tmp_path: Path) -> None:
     submit.chmod(0o755)
     (tmp_path / "project").mkdir()
     project = Project(tmp_path / "project", TINY)
-    flags = ["--profile", "profiles/generic", "--latency-wait", "10", "--seconds-between-status-checks", "1"]
-    flags += ["--cluster-generic-submit-cmd", str(submit), "--config", "pdf=False", "runs_per_job=3", "--", "runs"]
-    done = project.run("snakemake", *flags)
+    flags = ["--latency-wait", "10", "--seconds-between-status-checks", "1"]
+    flags += ["--cluster-generic-submit-cmd", str(submit), "--", "runs"]
+    done = project.run(*documented_command("generic", "pdf=False", "runs_per_job=3"), *flags)
     assert done.returncode == 0, done.stdout
     assert len(list(project.folder.glob("results/runs/*/run.json"))) == TINY_RUNS
     assert project.planned_jobs().keys().isdisjoint({"train_run", "prepare_data"})

@@ -39,6 +39,7 @@ def test_runs_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
     finish(pool / names[0], 300)
     finish(pool / names[1], 100)
     put(logs / f"{names[0]}.log", 300, "asgd: error: an old one, before it was run again\n")
+    put(logs / f"{names[1]}.log", 100)
     put(logs / f"{names[2]}.log", 5, "step 10: train loss 2.3\n")
     put(logs / f"{names[3]}.log", 50, "step 10\nasgd: error: data: damaged\n")
     found = read_status(runs, pool, logs, NOW)
@@ -46,6 +47,14 @@ def test_runs_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
     assert found.failed == {logs / f"{names[3]}.log": "data: damaged"}
     assert found.share == pytest.approx(0.4)
     assert found.seconds_left == pytest.approx(3 * 300)  # one run in the 300 s since the first was finished
+
+
+def test_runs_that_were_unpacked_tell_nothing_about_the_speed(tmp_path: Path) -> None:
+    runs = plan_study(Params.model_validate(PARAMS), tmp_path).runs
+    for name in list(runs)[:3]:
+        finish(tmp_path / "runs" / name, 1)
+    found = read_status(runs, tmp_path / "runs", tmp_path / "logs", NOW)
+    assert (found.done, found.seconds_left) == (3, None)
 
 
 def test_a_silent_log_is_not_of_a_running_job(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def read_status(runs: Mapping[str, Run], pool: Path, logs: Path, now: float) -> 
     work = {name: _epochs(run) for name, run in runs.items()}
     done = {name: when for name, when in finished.items() if when is not None}
     share = sum(work[name] for name in done) / sum(work.values())
-    recent = sorted((when, work[name]) for name, when in done.items() if now - when < _RECENT)
+    # A run without a log was not trained here but unpacked or pulled, all at one moment.
+    trained = {name: when for name, when in done.items() if (logs / f"{name}.log").exists()}
+    recent = sorted((when, work[name]) for name, when in trained.items() if now - when < _RECENT)
     left = None
     if len(recent) > 1:
         left = (now - recent[0][0]) * (1 - share) * sum(work.values()) / sum(amount for _, amount in recent[1:])
