@@ -69,5 +69,5 @@ lock: $(READY) ## choose the exact versions of requirements.lock anew
 prune: $(READY) ## list the runs that no preset asks for, and delete them (YES=1: without asking)
 	asgd prune $(if $(YES),--yes)
 
-clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs)
+clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs results/kept)
 	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis

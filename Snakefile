@@ -35,7 +35,12 @@ include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
+onsuccess:
+    keep_runs(STUDY.runs if not SHIPPED else [], Path(RUNS), KEPT)
+
+
 onerror:
+    keep_runs(STUDY.runs if not SHIPPED else [], Path(RUNS), KEPT)
     print(summarize_errors(Path("logs"), STARTED), file=sys.stderr)
 
 

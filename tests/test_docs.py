@@ -21,11 +21,11 @@ SMOKE |= {"preset": "smoke", "claims": {"confidence": 0.95}}
 SMOKE["presets"] = {"smoke": SMOKE["presets"]["tiny"]}
 
 
-def add_own_images(params: dict[str, Any]) -> dict[str, Any]:
-    """``params`` with the preset that docs/how-to/images.md shows, but for the checksum that it leaves open."""
+def add_own_images(params: dict[str, Any], path: Path) -> dict[str, Any]:
+    """``params`` with the preset that docs/how-to/images.md shows, on the images in ``path`` and without a checksum."""
     (shown,) = blocks(ROOT / "docs/how-to/images.md", "yaml")
     own = yaml.safe_load(shown)
-    del own["mine"]["data"]["sha256"]
+    own["mine"]["data"] = {"source": own["mine"]["data"]["source"], "path": str(path)}
     return params | {"presets": params["presets"] | own}
 
 
@@ -61,10 +61,9 @@ def test_commands_run(tmp_path: Path) -> None:
     """Every page's commands, in their order and in one clone, the tutorial first, on a study of seconds."""
     folder = tmp_path / "asgd"
     folder.mkdir()
-    copy_repository(folder, add_own_images(SMOKE), pdf=True)
+    images = pack(make_folder(tmp_path / "images", num_train=60, num_test=5), tmp_path / "mine.tar.xz")
+    copy_repository(folder, add_own_images(SMOKE, images), pdf=True)
     borrow_environment(folder)
-    (folder / "data").mkdir()
-    pack(make_folder(tmp_path / "images", num_train=60, num_test=5), folder / "data/mine.tar.xz")
     tutorial = ROOT / "docs/tutorial.md"
     for page in [tutorial, *(page for page in PAGES if page != tutorial)]:
         for commands in blocks(page, "sh"):

@@ -176,6 +176,7 @@ def test_a_damaged_run_is_refused_by_name_and_trained_again_once_deleted(project
     folder = run_folder(project)
     before = (folder / "metrics.csv").read_bytes()
     harm(folder)
+    harm(project.folder / "results/kept" / folder.name)  # the same file, where it is a link
     where = f"{folder.relative_to(project.folder)}/{message}"
     assert f"* {where}" in verify(project)
     os.utime(folder / "metrics.csv")

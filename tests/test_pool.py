@@ -87,12 +87,12 @@ def test_runs_that_no_preset_asks_for_are_found_and_deleted(tmp_path: Path) -> N
         (pool / name / "metrics.csv").write_bytes(b"x" * 10)
         checkpoints.mkdir(exist_ok=True)
         (checkpoints / f"{name}.npz").write_bytes(b"x")
-    unused = find_unused(params, pool, checkpoints, tmp_path)
+    unused = find_unused(params, [pool], checkpoints, tmp_path)
     assert [path.name for path in unused] == ["m1-lr0.5-seed0-000000000000", "m1-lr0.5-seed0-000000000000.npz"]
     assert [measure_size(path) for path in unused] == [10, 1]
     remove_unused(unused)
     assert {path.name for path in pool.iterdir()} == set(wanted)
-    assert find_unused(params, pool, checkpoints, tmp_path) == []
+    assert find_unused(params, [pool], checkpoints, tmp_path) == []
 
 
 def test_prune_deletes_only_when_told(

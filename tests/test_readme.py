@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asgd.errors import AsgdError
-from asgd.report.readme import update_block, update_readme
+from asgd.report.readme import make_findings_markdown, update_block, update_readme
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -18,6 +18,12 @@ def test_its_tables_are_those_of_the_results(tmp_path: Path) -> None:
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
     update_readme(copy, ROOT / "results" / preset, ROOT / "results" / "benchmark.json")
     assert copy.read_text() == README
+
+
+def test_findings_are_listed_where_there_are_some() -> None:
+    assert make_findings_markdown({"death": "one run died"}) == ""
+    listed = make_findings_markdown({"pairs": "none keeps all", "death": "one run died"})
+    assert listed == "\nBeyond the claims:\n\n- Which unstated settings would make the paper right: none keeps all.\n"
 
 
 def test_a_readme_without_a_place_for_a_table_is_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Probing(NamedTuple):
 
     num_probes: int = 240  #: about as many, evenly spaced
     num_images: int = 500  #: test images for the logits, training images for the sharpness
-    sharpness_every: int = 10  #: probes; the sharpness takes seconds
+    sharpness_every: int = 10  #: probes; the sharpness takes seconds. 0: never
 
 
 class Burst(NamedTuple):
@@ -128,7 +128,7 @@ def follow_run(config: RunConfig, dataset: Dataset, num_steps: int, probing: Pro
         row: dict[str, Any] = {**names, "step": step, "epoch": step / per_epoch, **_describe_steps(passed)}
         row |= {"test_loss": found.loss, "test_accuracy": found.accuracy, "zero_logit_share": found.zero_logit_share}
         row |= {"staleness_displacement": engine.staleness_displacement(), **probe_logits(config, engine, inputs)}
-        measured = index % probing.sharpness_every == 0
+        measured = probing.sharpness_every > 0 and index % probing.sharpness_every == 0
         sharpness = measure_sharpness(_load(config, engine), *sample) if measured else math.nan
         rows.append(row | {"sharpness": sharpness, "stability": scale * sharpness})
     return pd.DataFrame(rows)
@@ -164,7 +164,7 @@ def describe_death(table: pd.DataFrame) -> str:
         f"The run with m = {first['num_workers']:g}, learning rate {first['learning_rate']:g} and seed "
         f"{first['seed']:g} {ended}; its learning rate times sharpness reached {run['stability'].max():.1f} times "
         f"the stability threshold; {int(first['live_logits'])} of its ten logits lived at the start, "
-        f"{burst.live_before} before the largest burst of ||W_t - W_{{t-tau}}|| (step {burst.step}){left}"
+        f"{burst.live_before} before the current weights were furthest from the stale ones (step {burst.step}){left}"
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA_ROOT = Path("data")
 RUNS = Path("results/runs")
+KEPT = Path("results/kept")
 CHECKPOINTS = Path("results/checkpoints")
 
 
@@ -374,7 +375,7 @@ def _unpack(options: argparse.Namespace) -> None:
 def _prune(options: argparse.Namespace) -> None:
     from asgd.pool import find_unused, measure_size, remove_unused
 
-    unused = find_unused(load_params(options.params), RUNS, CHECKPOINTS, DEFAULT_DATA_ROOT)
+    unused = find_unused(load_params(options.params), (RUNS, KEPT), CHECKPOINTS, DEFAULT_DATA_ROOT)
     for path in unused:
         print(f"{measure_size(path) / 1024:8,.0f} kB  {path}")
     if not unused:

@@ -25,7 +25,7 @@ from asgd.stability import find_threshold
 from asgd.statistics import ranking_probability
 
 #: How far ahead of a burst the sharpness is measured, in rounds of m steps: the burst itself may end in a flat place.
-_ROUNDS_AHEAD = (8, 4, 2, 1)
+_ROUNDS_AHEAD = (4, 2, 1)
 
 SURVEY_COLUMNS = (
     *("num_workers", "learning_rate", "pools", "seed", "last_step", "silent_from", "live_at_start", "burst_step"),
@@ -117,7 +117,7 @@ def _key(config: RunConfig, seed: int) -> str:
 
 
 def _survey_run(config: RunConfig, last_step: int, dataset: Dataset, probing: Probing) -> dict[str, Any]:
-    path = follow_run(config, dataset, last_step, probing._replace(sharpness_every=last_step + 1))
+    path = follow_run(config, dataset, last_step, probing._replace(sharpness_every=0))
     burst, silent = find_burst(path), find_silence(path)
     row: dict[str, Any] = {key: getattr(config, key) for key in ("num_workers", "learning_rate", "pools", "seed")}
     row |= {"last_step": last_step, "silent_from": path.loc[silent, "step"].min(), "burst_step": burst.step}

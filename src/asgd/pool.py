@@ -49,14 +49,14 @@ def unpack_runs(archive: Path, pool: Path) -> int:
     return len(new)
 
 
-def find_unused(params: Params, pool: Path, checkpoints: Path, data_root: Path) -> list[Path]:
-    """The runs in ``pool``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted."""
+def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
+    """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted."""
     wanted = {
         name
         for preset in params.presets
         for name in plan_study(params.model_copy(update={"preset": preset}), data_root).runs
     }
-    folders = [path for path in pool.glob("*") if path.name not in wanted]
+    folders = [path for pool in pools for path in pool.glob("*") if path.name not in wanted]
     files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
     return sorted(folders) + sorted(files)
 

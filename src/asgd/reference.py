@@ -39,6 +39,7 @@ _FILES = {
     "data/<source>-<hash>/": "prepared images: arrays that all jobs map, and meta.json",
     "results/runs/<run>/metrics.csv": "a run's curve, a row for each evaluation",
     "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
+    "results/kept/<run>/": "links to the files of finished runs, for when DVC deletes those of results/runs",
     "results/checkpoints/<run>.npz": "the last state of a run that is not finished",
     "results/<preset>/study.json": "the study: all that decides what is made from the runs",
     "results/<preset>/tables/": "the tables below, what they were made from, and generated parts of the report",

@@ -4,6 +4,7 @@ from asgd.cli import flags_of
 from asgd.config import load_params
 from asgd.errors import AsgdError
 from asgd.job import FILES
+from asgd.kept import keep_runs, restore_runs
 from asgd.study import OPTIONS, check_shipped, plan_study, write_manifest
 
 if unknown := config.keys() - OPTIONS.keys():
@@ -14,6 +15,7 @@ if unknown := config.keys() - OPTIONS.keys():
 
 DATA_ROOT = Path("data")
 RUNS = "results/runs"
+KEPT = Path("results/kept")
 WITH_PDF = str(config.get("pdf", True)).lower() != "false"
 # The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
 SHIPPED = str(config.get("shipped", False)).lower() == "true"
@@ -38,3 +40,12 @@ except AsgdError as error:
 
 EXPERIMENTS = STUDY.experiments
 RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in FILES]
+
+# A job that starts elsewhere, on a cluster, plans again: the first process has done this already.
+if workflow.is_main_process and not SHIPPED:
+    try:
+        if restored := restore_runs(STUDY.runs, Path(RUNS), KEPT):
+            print(f"{restored:,} runs were missing in {RUNS} and are taken back from {KEPT}", file=sys.stderr)
+        keep_runs(STUDY.runs, Path(RUNS), KEPT)
+    except OSError as error:
+        raise WorkflowError(f"{KEPT}: cannot be written ({error.strerror}); free space or fix its permissions") from None

@@ -38,7 +38,7 @@ def draw_death(table: pd.DataFrame) -> Figure:
     """
     dying, control = table[table["output_relu"]], table[~table["output_relu"]]
     death = _find_death(dying)
-    figure = Figure(figsize=(PAGE_WIDTH, 4.3))
+    figure = Figure(figsize=(PAGE_WIDTH, 3.7))
     panels = figure.subplots(2, 3, sharex=True)
     for axes, (column, name, scale, level) in zip(panels.flat, _PANELS, strict=False):
         for run, style in ((control, _CONTROL), (dying, _DYING)):

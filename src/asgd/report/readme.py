@@ -7,8 +7,14 @@ from typing import Any
 from asgd.claims import Verdict, claims_from_json, format_effect
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_text
-from asgd.report.findings import describe_naive_cost, format_hours
+from asgd.report.findings import Findings, describe_naive_cost, format_hours
 from asgd.tables import read_table
+
+#: Keys of the summaries of the further analyses, and what the README calls them.
+FINDINGS = {
+    "pairs": "Which unstated settings would make the paper right",
+    "ranks": "Whether a run that stops at a constant loss dies of instability or of the draw of its logits",
+}
 
 
 def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
@@ -26,6 +32,12 @@ def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
     if absent:
         rows += ["", f"Not applicable, for want of runs: {', '.join(absent)}."]
     return "\n".join(rows) + "\n"
+
+
+def make_findings_markdown(sentences: Mapping[str, str]) -> str:
+    """What the study found beyond the claims, of the ``FINDINGS`` that ``sentences`` has; empty if it has none."""
+    lines = [f"- {title}: {sentences[key]}.\n" for key, title in FINDINGS.items() if sentences.get(key)]
+    return "".join(["\nBeyond the claims:\n\n", *lines]) if lines else ""
 
 
 def make_cost_markdown(environment: Mapping[str, Any], num_runs: int, benchmark: Mapping[str, Any]) -> str:
@@ -68,10 +80,11 @@ def update_block(readme: Path, name: str, content: str) -> None:
 
 
 def update_readme(readme: Path, results: Path, benchmark: Path) -> None:
-    """Put the verdicts and the cost of the study in the folder ``results``, and the benchmark, into the README."""
+    """Put verdicts, findings and cost of the study in the folder ``results``, and the benchmark, into the README."""
     claims, measured = results / "claims.json", read_json(benchmark)
     verdicts = make_claims_markdown(claims_from_json(read_json(claims), str(claims)))
     environment = read_json(results / "tables" / "environment.json")
     num_runs = len(read_table(results / "tables" / "runs.csv"))
-    update_block(readme, "claims", verdicts + make_cost_markdown(environment, num_runs, measured))
+    findings = make_findings_markdown(Findings.read(sorted((results / "tables").glob("*_summary.json"))).sentences)
+    update_block(readme, "claims", verdicts + findings + make_cost_markdown(environment, num_runs, measured))
     update_block(readme, "benchmark", make_benchmark_markdown(measured))

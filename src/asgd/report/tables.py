@@ -25,7 +25,7 @@ from asgd.study import GENERATED
 
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
 _ENGINES_OWN = {"Numba", "PyTorch"}  # each engine loads one of them
-_MOST_ROWS = 46  # of a table that fits a column
+_MOST_ROWS = 54  # of a table that fits a column
 
 
 def write_tables(
@@ -96,12 +96,12 @@ def _format_p(verdict: Verdict) -> str:
 
 
 def make_accuracy_tables(arms: pd.DataFrame) -> str:
-    """Final test accuracy and outcomes of every arm, by experiment, cut into tables that fit a column.
+    """Final test accuracy and outcomes of every arm, under the name of its experiment, cut into tables of a column.
 
     An arm of several experiments stands in the first only; an experiment of very many arms is left out, and a note
     says so.
     """
-    tables, notes, seen = [], [], set[str]()
+    rows, notes, seen = [], [], set[str]()
     for name in experiment_names(arms):
         chosen = select_experiment(arms, name)
         keys = naming_keys(chosen)
@@ -110,9 +110,9 @@ def make_accuracy_tables(arms: pd.DataFrame) -> str:
             notes.append(f"The {len(fresh)} arms of experiment {name} are in the table of arms only (arms.csv).")
             continue
         seen.update(arm["arm"] for arm in fresh)
-        for start in range(0, len(fresh), _MOST_ROWS):
-            rows = [_describe_arm(arm, keys) for arm in fresh[start : start + _MOST_ROWS]]
-            tables.append(_float_accuracies(name, rows, start))
+        title = [rf"\multicolumn{{8}}{{@{{}}l@{{}}}}{{\emph{{{escape(name)}}}}}"]
+        rows += [title, *(_describe_arm(arm, keys) for arm in fresh)] if fresh else []
+    tables = [_float_accuracies(rows[start : start + _MOST_ROWS], start) for start in range(0, len(rows), _MOST_ROWS)]
     return "\n".join(tables) + "".join(f"{escape(note)}\n" for note in notes)
 
 
@@ -124,9 +124,9 @@ def _describe_arm(arm: Mapping[str, Any], keys: list[str]) -> list[str]:
     return [escape(label_arm(arm, keys)) or "all runs", accuracy, deviation, str(int(arm["n_runs"])), *counts]
 
 
-def _float_accuracies(experiment: str, rows: list[list[str]], start: int) -> str:
+def _float_accuracies(rows: list[list[str]], start: int) -> str:
     header = ["Arm", r"\multicolumn{2}{c}{Accuracy, \%}", "$n$", "tr.", "pl.", "died", "n.f."]
-    caption = rf"Accuracy and outcomes, experiment \texttt{{{escape(experiment)}}}{', continued' if start else ''}"
+    caption = f"Accuracy and outcomes by experiment{', continued' if start else ''}"
     table = make_table(r"@{}lr@{ }l@{ }rrrrr@{}", header, [rows])
     return f"\\begin{{table}}[!t]\n\\caption{{{caption}}}\n\\centering\\footnotesize{_NARROW}\n{table}\\end{{table}}\n"
 
