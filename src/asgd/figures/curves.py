@@ -116,7 +116,7 @@ def finish_loss(axes: Axes) -> None:
     low = min(max(0.0, low), CHANCE_LOSS - 0.1)
     axes.set_ylim(low, min(_HIGHEST_LOSS, max(high, CHANCE_LOSS + 0.15 * (CHANCE_LOSS - low))))
     if axes.dataLim.ymax > _HIGHEST_LOSS:
-        axes.text(0.99, 0.99, "cut off above", transform=axes.transAxes, ha="right", va="top", fontsize=7, color=_GREY)
+        axes.text(0.5, 0.99, "cut off above", transform=axes.transAxes, ha="center", va="top", fontsize=7, color=_GREY)
 
 
 def finish_accuracy(axes: Axes) -> None:

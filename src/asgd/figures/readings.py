@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from asgd.figures.curves import CHANCE_LOSS, mark_chance
@@ -76,4 +77,5 @@ def _draw_runs(axes: Axes, runs: pd.DataFrame, evaluations: pd.DataFrame) -> Non
     mark_chance(axes, CHANCE_LOSS, "", side=1)
     counts = [(outcome, int((runs["outcome"] == outcome).sum())) for outcome in OUTCOMES]
     text = ", ".join(f"{count} {outcome.replace('_', '-')}" for outcome, count in counts if count)
-    axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=7)
+    label = axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=7, zorder=5)
+    label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])  # a burst may pass behind it
