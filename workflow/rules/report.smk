@@ -38,6 +38,7 @@ rule build_report:
     input:
         source="report/report.tex",
         references="report/references.bib",
+        discussion=[path for path in [f"report/discussion-{STUDY.params.preset}.tex"] if Path(path).exists()],
         generated=TABLE_FILES + [file for file in FIGURE_FILES if file.endswith(".pdf")],
         script="workflow/scripts/build_report.py",
     output:

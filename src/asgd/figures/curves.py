@@ -121,7 +121,7 @@ def finish_loss(axes: Axes) -> None:
 
 def finish_accuracy(axes: Axes) -> None:
     """Mark chance, and write per cent."""
-    mark_chance(axes, CHANCE_ACCURACY, "chance", side=-1)
+    mark_chance(axes, CHANCE_ACCURACY, "chance", side=1)
     high = min(1.0, axes.get_ylim()[1])
     axes.set_ylim(max(0.0, CHANCE_ACCURACY - 0.15 * high), high)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
@@ -151,7 +151,7 @@ def _worker_styles(tables: Tables) -> dict[float, ArmStyle]:
 
 def _draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[float, ArmStyle], scale: Scale) -> Figure:
     """Loss beside accuracy, one curve an arm: colour and marker by ``key``, dashes by whatever else differs."""
-    figure = Figure(figsize=(PAGE_WIDTH, 2.75))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.4))
     loss, accuracy = figure.subplots(1, 2, sharex=True)
     others = naming_keys(arms, without=key)
     variants: dict[str, Any] = {}

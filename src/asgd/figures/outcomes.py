@@ -25,7 +25,7 @@ OUTCOMES = {
     "dead": ("#222222", "", "white"),
     "non_finite": ("#D55E00", "////", "white"),
 }
-_ROW_HEIGHT = 0.2  # inches
+_ROW_HEIGHT = 0.17  # inches
 
 
 def draw_outcomes(arms: pd.DataFrame, experiments: list[str] | None = None) -> Figure:

@@ -31,7 +31,7 @@ def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
     """
     readings, chosen = split_readings(runs), select_experiment(runs, "readings")
     workers = sorted(chosen["num_workers"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 1.05 * len(readings)))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 0.92 * len(readings)))
     panels = figure.subplots(len(readings), len(workers), sharex=True, sharey=True, squeeze=False)
     for row, (name, same) in zip(panels, readings.items(), strict=True):
         for axes, m in zip(row, workers, strict=True):

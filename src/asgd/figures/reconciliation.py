@@ -28,7 +28,7 @@ def draw_reconciliation(pairs: pd.DataFrame) -> Figure:
     """
     variants = list(dict.fromkeys(pairs["variant"]))
     across, upwards = sorted(pairs["rate_none"].unique()), sorted(pairs["rate_momentum"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 3.2))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.9))
     panels = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
     for axes, variant in zip(panels, variants, strict=True):
         chosen = pairs[pairs["variant"] == variant]

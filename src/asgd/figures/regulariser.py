@@ -30,7 +30,7 @@ def draw_regulariser(tables: Tables) -> Figure:
     without dropout.
     """
     arms = select_experiment(tables.arms, "regulariser").sort_values(["dropout", "num_workers"], kind="stable")
-    figure = Figure(figsize=(COLUMN_WIDTH, 3.3))
+    figure = Figure(figsize=(COLUMN_WIDTH, 2.7))
     axes = figure.subplots()
     styles, handles = _choose_styles(arms), []
     others = [key for key in naming_keys(arms) if key not in ("num_workers", "dropout")]

@@ -16,7 +16,7 @@ def draw_sharpness(table: pd.DataFrame) -> Figure:
     ``table`` is that of ``sharpness.track_sharpness`` for several m. A sharpness of zero, a dead run's, has no place on
     the logarithmic axis.
     """
-    figure = Figure(figsize=(COLUMN_WIDTH, 2.9))
+    figure = Figure(figsize=(COLUMN_WIDTH, 2.4))
     axes = figure.subplots()
     shown = table[table["sharpness"] > 0]
     styles = ordered_styles(list(shown["num_workers"]))

@@ -24,8 +24,9 @@ from asgd.report.numbers import collect_macros, describe_data, format_percent
 from asgd.study import GENERATED
 
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
+_DENSE = r"\renewcommand{\arraystretch}{0.92}"
 _ENGINES_OWN = {"Numba", "PyTorch"}  # each engine loads one of them
-_MOST_ROWS = 54  # of a table that fits a column
+_MOST_ROWS = 68  # of a table that fits a column
 
 
 def write_tables(
@@ -128,7 +129,7 @@ def _float_accuracies(rows: list[list[str]], start: int) -> str:
     header = ["Arm", r"\multicolumn{2}{c}{Accuracy, \%}", "$n$", "tr.", "pl.", "died", "n.f."]
     caption = f"Accuracy and outcomes by experiment{', continued' if start else ''}"
     table = make_table(r"@{}lr@{ }l@{ }rrrrr@{}", header, [rows])
-    return f"\\begin{{table}}[!t]\n\\caption{{{caption}}}\n\\centering\\footnotesize{_NARROW}\n{table}\\end{{table}}\n"
+    return f"\\begin{{table}}[!t]\n\\caption{{{caption}}}\n\\centering\\scriptsize{_NARROW}{_DENSE}\n{table}\\end{{table}}\n"
 
 
 def make_assumptions_table(params: Params, arms: pd.DataFrame, environment: Mapping[str, Any]) -> str:
