@@ -36,11 +36,11 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 onsuccess:
-    keep_runs(STUDY.runs if not SHIPPED else [], Path(RUNS), KEPT)
+    keep_finished_runs()
 
 
 onerror:
-    keep_runs(STUDY.runs if not SHIPPED else [], Path(RUNS), KEPT)
+    keep_finished_runs()
     print(summarize_errors(Path("logs"), STARTED), file=sys.stderr)
 
 

@@ -41,11 +41,18 @@ except AsgdError as error:
 EXPERIMENTS = STUDY.experiments
 RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in FILES]
 
-# A job that starts elsewhere, on a cluster, plans again: the first process has done this already.
-if workflow.is_main_process and not SHIPPED:
+
+def keep_finished_runs():
+    """Take back the runs that are missing and keep the others; where that is not possible all else still is."""
+    # A job that starts elsewhere, on a cluster, plans again: the first process does this for all.
+    if SHIPPED or not workflow.is_main_process:
+        return
     try:
         if restored := restore_runs(STUDY.runs, Path(RUNS), KEPT):
             print(f"{restored:,} runs were missing in {RUNS} and are taken back from {KEPT}", file=sys.stderr)
         keep_runs(STUDY.runs, Path(RUNS), KEPT)
     except OSError as error:
-        raise WorkflowError(f"{KEPT}: cannot be written ({error.strerror}); free space or fix its permissions") from None
+        print(f"warning: {KEPT}: finished runs cannot be kept there ({error.strerror})", file=sys.stderr)
+
+
+keep_finished_runs()

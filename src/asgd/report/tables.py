@@ -129,7 +129,8 @@ def _float_accuracies(rows: list[list[str]], start: int) -> str:
     header = ["Arm", r"\multicolumn{2}{c}{Accuracy, \%}", "$n$", "tr.", "pl.", "died", "n.f."]
     caption = f"Accuracy and outcomes by experiment{', continued' if start else ''}"
     table = make_table(r"@{}lr@{ }l@{ }rrrrr@{}", header, [rows])
-    return f"\\begin{{table}}[!t]\n\\caption{{{caption}}}\n\\centering\\scriptsize{_NARROW}{_DENSE}\n{table}\\end{{table}}\n"
+    style = rf"\centering\scriptsize{_NARROW}{_DENSE}"
+    return f"\\begin{{table}}[!t]\n\\caption{{{caption}}}\n{style}\n{table}\\end{{table}}\n"
 
 
 def make_assumptions_table(params: Params, arms: pd.DataFrame, environment: Mapping[str, Any]) -> str:
