@@ -1,5 +1,6 @@
 """Finished runs survive what deletes them from the pool, DVC above all."""
 
+import copy
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def test_snakemake_takes_back_what_somebody_deleted(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "results/runs")
     assert "5 runs were missing in results/runs and are taken back" in project.snakemake("--dry-run")
     assert not project.planned_jobs().keys() & {"train_run", "prepare_data"}
+
+
+def test_runs_that_are_there_need_no_images(tmp_path: Path) -> None:
+    """As in a clone into which the runs of the study were unpacked."""
+    project = Project(tmp_path, TINY)
+    project.snakemake("--", "runs")
+    for name in ("data", "logs", ".snakemake"):
+        shutil.rmtree(tmp_path / name)
+    assert not project.planned_jobs().keys() & {"train_run", "prepare_data", "compile_engine"}
+    more = copy.deepcopy(TINY)
+    more["presets"]["tiny"]["experiments"]["delay"]["num_workers"] = [1, 2, 5]
+    project.write_params(more)
+    jobs = project.planned_jobs()
+    assert (jobs["train_run"], jobs["prepare_data"]) == (1, 1)
 
 
 @pytest.mark.slow

@@ -29,12 +29,18 @@ def needs_compiling(runs):
     return [ancient(COMPILED)] if any(run.config.resolved_engine()[0] == "fused" for run in runs) else []
 
 
+def needed_to_train(wildcards):
+    """What a run is trained from; nothing for a run that is there: where the images are not, nobody need prepare them."""
+    if is_finished(Path(RUNS, wildcards.run)):
+        return []
+    return [ancient(DATA), *needs_compiling([STUDY.runs[wildcards.run]])]
+
+
 if RUNS_PER_JOB == 1:
 
     rule train_run:
         input:
-            ancient(DATA),
-            lambda wildcards: needs_compiling([STUDY.runs[wildcards.run]]),
+            needed_to_train,
         output:
             metrics=RUNS + "/{run}/metrics.csv",
             record=RUNS + "/{run}/run.json",
