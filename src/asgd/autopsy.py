@@ -6,6 +6,7 @@ each class, *before* that ReLU, over a fixed sample of test images.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -53,21 +54,32 @@ def choose_dying_run(runs: pd.DataFrame, base: RunConfig, margins: ClaimsConfig,
     ended first; one that a few images still reach comes last. If none died, ``base`` with the first seed, at that m or
     the largest below it that has runs. ``runs`` is the table of ``asgd.aggregate``.
     """
-    dead = list_dead_runs(runs[runs["num_workers"] == margins.fail_workers], base)
+    rows = select_dead_runs(runs[runs["num_workers"] == margins.fail_workers], base)
+    dead = [config_of_run(row) for row in rows.to_dict("records")]
     if not dead:
         workers = runs.loc[runs["num_workers"] <= margins.fail_workers, "num_workers"]
         return change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True)
     return next((config for config in dead if find_death(config, dataset) is not None), dead[0])
 
 
-def list_dead_runs(runs: pd.DataFrame, base: RunConfig) -> list[RunConfig]:
-    """The runs without momentum and dropout that died, in the order of ``choose_dying_run``."""
-    plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
-    dead = runs[plain & (runs["outcome"] == DEAD)]
+def select_plain_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs without momentum and dropout and with the output ReLU, which alone can die."""
+    return runs[(runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)]
+
+
+def select_dead_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
+    """The rows of plain runs that died, in the order of ``choose_dying_run``."""
+    plain = select_plain_runs(runs)
+    dead = plain[plain["outcome"] == DEAD]
     order = [dead["pools"] != base.pools, dead["learning_rate"] != base.learning_rate]
     keys = ["reading", "other", "learning_rate", "num_workers", "last_step", "seed"]
     dead = dead.assign(reading=order[0], other=order[1]).sort_values(keys, kind="stable")
-    return [change(config_of(row), seed=int(row["seed"]), engine=str(row["engine"])) for row in dead.to_dict("records")]
+    return dead.drop(columns=["reading", "other"])
+
+
+def config_of_run(row: Mapping[Any, Any]) -> RunConfig:
+    """The whole configuration of a row of runs.csv, seed and engine included."""
+    return change(config_of(row), seed=int(row["seed"]), engine=str(row["engine"]))
 
 
 def dissect_run(config: RunConfig, dataset: Dataset, probing: Probing | None = None) -> pd.DataFrame:

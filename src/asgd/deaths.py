@@ -13,8 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asgd.autopsy import Probing, find_burst, find_silence, follow_run, list_dead_runs, probe_logits
-from asgd.claims.selection import change, config_of
+from asgd.autopsy import (
+    Probing,
+    config_of_run,
+    find_burst,
+    find_silence,
+    follow_run,
+    probe_logits,
+    select_dead_runs,
+    select_plain_runs,
+)
+from asgd.claims.selection import change
 from asgd.config import RunConfig
 from asgd.data import Dataset
 from asgd.job import build_engine, plan_schedule
@@ -45,8 +54,8 @@ def survey_deaths(
     training images whose logits are all zero at the end); control (outcome of the same run without the output ReLU).
     """
     probing = probing or Probing(num_probes=150)
-    steps = dict(zip(runs["run"], runs["last_step"], strict=True))
-    rows = [_survey_run(config, int(steps[name]), dataset, probing) for name, config in _name_runs(runs, base)]
+    dead = select_dead_runs(runs, base).to_dict("records")
+    rows = [_survey_run(config_of_run(row), int(row["last_step"]), dataset, probing) for row in dead]
     return pd.DataFrame(rows, columns=list(SURVEY_COLUMNS))
 
 
@@ -56,8 +65,8 @@ def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[i
     ``instability`` ranks by learning rate over the stability threshold, ``asymmetry`` by how few logits live at the
     start (``live_at_start`` by seed), both over the runs of the base's reading without momentum and dropout.
     """
-    plain = runs[(runs["momentum"] == 0) & (runs["dropout"] == 0) & (runs["pools"] == base.pools)]
-    plain = plain[plain["output_relu"].astype(bool)].assign(live=lambda table: table["seed"].map(live_at_start))
+    plain = select_plain_runs(runs[runs["pools"] == base.pools])
+    plain = plain.assign(live=plain["seed"].map(live_at_start))
     limits = {m: find_threshold(int(m)) for m in plain["num_workers"].unique()}
     plain = plain.assign(excess=plain["learning_rate"] / plain["num_workers"].map(limits))
     dead, trained = (plain[plain["outcome"] == outcome] for outcome in (DEAD, TRAINED))
@@ -89,7 +98,7 @@ def describe_survey(survey: pd.DataFrame, ranks: dict[str, float]) -> str:
         f"the median number of living logits was {survey['live_at_start'].median():g} at the start, "
         f"{survey['live_before_burst'].median():g} before the burst and {survey['live_after_burst'].median():g} after "
         f"it; at the end {everywhere} gave no gradient on any training image, the others on at most "
-        f"{_per_thousand(1 - survey['silent_images'].min())} in a thousand; the same runs without the ReLU on the "
+        f"{1000 * (1 - survey['silent_images'].min()):.2g} in a thousand; the same runs without the ReLU on the "
         f"logits ended {ended}"
     )
     return "; ".join(filter(None, [text, describe_ranks(ranks)]))
@@ -104,16 +113,6 @@ def describe_ranks(ranks: dict[str, float]) -> str:
         f"{ranks['instability']:.2f}, the number of logits dead at the start with {ranks['asymmetry']:.2f} "
         "(chance is 0.50)"
     )
-
-
-def _name_runs(runs: pd.DataFrame, base: RunConfig) -> list[tuple[str, RunConfig]]:
-    """The dead runs with their names in the table."""
-    names = {_key(config_of(row), row["seed"]): row["run"] for row in runs.to_dict("records")}
-    return [(names[_key(config, config.seed)], config) for config in list_dead_runs(runs, base)]
-
-
-def _key(config: RunConfig, seed: int) -> str:
-    return change(config, seed=int(seed), engine="auto").model_dump_json()
 
 
 def _survey_run(config: RunConfig, last_step: int, dataset: Dataset, probing: Probing) -> dict[str, Any]:
@@ -153,7 +152,3 @@ def _end_without_relu(config: RunConfig, dataset: Dataset) -> str:
     end = engine.evaluate(dataset.test_images, dataset.test_labels)
     finite = math.isfinite(passed.loss_sum) and math.isfinite(end.loss) and bool(np.isfinite(engine.weights).all())
     return classify_outcome(end.accuracy, passed.num_zero_gradients / passed.num_steps, finite)
-
-
-def _per_thousand(share: float) -> str:
-    return f"{1000 * share:.2g}"

@@ -38,6 +38,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside ``path``; rename it to ``path`` if the block succeeds, else remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".folder-", dir=path.parent) as temporary:
+        folder = Path(temporary, path.name)
+        folder.mkdir()
+        yield folder
+        folder.rename(path)
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files of writers of ``path`` that were killed."""
     target = Path(path)

@@ -7,11 +7,11 @@ space where the file system has hard links, and those that a study lacks are tak
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from asgd.errors import AsgdError
+from asgd.files import atomic_folder
 from asgd.job import FILES, is_finished
 
 
@@ -47,17 +47,18 @@ def _is_sound(folder: Path) -> bool:
 
 def _link(source: Path, parent: Path) -> None:
     """``source`` as a folder of the same name in ``parent``, whole or not at all, with links to its files."""
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".link-", dir=parent) as temporary:
-        folder = Path(temporary, source.name)
-        folder.mkdir()
-        for name in FILES:
-            try:
-                os.link(source / name, folder / name)
-            except OSError:  # another file system, or one without hard links
-                shutil.copy2(source / name, folder / name)
-        try:
-            folder.rename(parent / source.name)
-        except OSError:
-            if not is_finished(parent / source.name):  # else another process was faster
-                raise
+    target = parent / source.name
+    try:
+        with atomic_folder(target) as folder:
+            for name in FILES:
+                _link_file(source / name, folder / name)
+    except OSError:
+        if not is_finished(target):  # else another process was faster
+            raise
+
+
+def _link_file(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)

@@ -4,13 +4,12 @@ import io
 import lzma
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from asgd.config import Params
 from asgd.errors import AsgdError
-from asgd.files import atomic_path
+from asgd.files import atomic_folder, atomic_path
 from asgd.job import FILES, is_finished
 from asgd.study import plan_study
 
@@ -45,7 +44,9 @@ def unpack_runs(archive: Path, pool: Path) -> int:
         raise AsgdError(f"{archive}: holds other files than {' and '.join(FILES)} of runs; it was not packed by asgd")
     new = [name for name in sorted(names) if not (pool / name).exists()]
     for name in new:
-        _place(pool, name, {file: contents[f"{name}/{file}"] for file in FILES})
+        with atomic_folder(pool / name) as folder:
+            for file in FILES:
+                (folder / file).write_bytes(contents[f"{name}/{file}"])
     return len(new)
 
 
@@ -84,13 +85,3 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)
     return file.read() if file else b""
-
-
-def _place(pool: Path, name: str, contents: dict[str, bytes]) -> None:
-    pool.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=pool) as temporary:
-        folder = Path(temporary, name)
-        folder.mkdir()
-        for file, content in contents.items():
-            (folder / file).write_bytes(content)
-        folder.rename(pool / name)

@@ -25,22 +25,18 @@ rule compile_engine:
 DATA_FLAGS = [*flags_of(STUDY.params.selected.data, "data-"), "--data-root", str(DATA_ROOT)]
 
 
-def needs_compiling(runs):
-    return [ancient(COMPILED)] if any(run.config.resolved_engine()[0] == "fused" for run in runs) else []
-
-
-def needed_to_train(wildcards):
-    """What a run is trained from; nothing for a run that is there: where the images are not, nobody need prepare them."""
-    if is_finished(Path(RUNS, wildcards.run)):
-        return []
-    return [ancient(DATA), *needs_compiling([STUDY.runs[wildcards.run]])]
+def needed_to_train(runs):
+    """What ``runs`` are trained from; nothing if all are there: where the images are not, nobody need prepare them."""
+    lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
+    compiled = [COMPILED] if any(run.config.resolved_engine()[0] == "fused" for run in lacking) else []
+    return [ancient(file) for file in [DATA, *compiled]] if lacking else []
 
 
 if RUNS_PER_JOB == 1:
 
     rule train_run:
         input:
-            needed_to_train,
+            lambda wildcards: needed_to_train([STUDY.runs[wildcards.run]]),
         output:
             metrics=RUNS + "/{run}/metrics.csv",
             record=RUNS + "/{run}/run.json",
@@ -72,8 +68,7 @@ else:
             name:
                 f"train_runs_{number}"
             input:
-                ancient(DATA),
-                needs_compiling(lacking),
+                needed_to_train(lacking),
             output:
                 [f"{RUNS}/{run.name}/{name}" for run in lacking for name in FILES],
             log:
