@@ -1,24 +1,16 @@
 """Where a result comes from: the sources that decide it, the versions and the hardware."""
 
-import ast
-import hashlib
 import importlib.metadata
 import os
 import platform
-import re
 import sys
-from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-_PACKAGE = Path(__file__).parent
+from asgd.closure import hash_sources
 
-#: A string (the group: it may contain a "#") or a comment.
-_STRING_OR_COMMENT = re.compile(
-    r"""(\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|\#[^\n]*""",
-    re.DOTALL,
-)
+_PACKAGE = Path(__file__).parent
 
 #: Sources that decide a run's numbers, whatever the engine; then those of each engine.
 _COMMON_SOURCES = (
@@ -58,35 +50,7 @@ def fingerprint_sources(engine: str) -> str:
     It is part of a run's folder name, so an edit that could change a result makes new runs, and no other does.
     """
     names = _COMMON_SOURCES + _ENGINE_SOURCES[engine]
-    return hash_sources(_PACKAGE / name for name in names)
-
-
-def hash_sources(paths: Iterable[Path]) -> str:
-    """SHA-256 (hex) over the code of Python files and folders of them; names count, comments and docstrings do not."""
-    digest = hashlib.sha256()
-    for path in paths:
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(f"{file.name}\0{strip_comments(file.read_text())}\0".encode())
-    return digest.hexdigest()
-
-
-def strip_comments(source: str) -> str:
-    """Python code without comments, docstrings, blank lines and trailing space; the same for every Python version."""
-    # The tokenizer of the standard library would do too, but takes 0.1 s of each job's start.
-    lines = _STRING_OR_COMMENT.sub(lambda match: match[1] or "", source).splitlines()
-    for first, last in _docstring_lines(ast.parse(source)):
-        lines[first - 1 : last] = [""] * (last - first + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
-
-
-def _docstring_lines(node: ast.AST) -> Iterator[tuple[int, int]]:
-    if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        return
-    first = node.body[0] if node.body else None
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        yield first.lineno, first.end_lineno or first.lineno
-    for child in node.body:
-        yield from _docstring_lines(child)
+    return hash_sources({name: _PACKAGE / name for name in names})
 
 
 def describe_versions() -> dict[str, str]:
