@@ -17,7 +17,8 @@ from asgd.autopsy import (
 )
 from asgd.config import ClaimsConfig, DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
-from asgd.job import build_engine, train_run
+from asgd.engines import build_engine
+from asgd.job import train_run
 from asgd.model import PaperNetwork, load_weights, normalize_images
 
 DYING = RunConfig(num_workers=5, learning_rate=0.3, epochs=20, train_eval_images=0, seed=1)

@@ -9,7 +9,8 @@ import pytest
 from asgd.checkpoint import Checkpointer, read_checkpoint, write_checkpoint
 from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
-from asgd.job import Watcher, format_metrics, train_run
+from asgd.job import Watcher, train_run
+from asgd.run_folder import format_metrics
 from asgd.simulator.simulate import Row
 from tests.kill_campaign import run_campaign
 

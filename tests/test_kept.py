@@ -8,8 +8,10 @@ import pytest
 
 from asgd.config import DataConfig, RunConfig
 from asgd.data import load_data, prepare_data
-from asgd.job import FILES, identify_run, train_run, write_run
+from asgd.job import train_run
 from asgd.kept import keep_runs, restore_runs
+from asgd.run_folder import FILES, write_run
+from asgd.sources import identify_run
 from tests.pipeline import TINY, Project, copy_repository, run
 
 

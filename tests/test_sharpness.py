@@ -11,8 +11,8 @@ from torch.nn.utils import parameters_to_vector
 
 from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
+from asgd.engines import build_engine
 from asgd.errors import AsgdError
-from asgd.job import build_engine
 from asgd.model import PaperNetwork, load_weights
 from asgd.sharpness import TOLERANCE, largest_eigenvalue, measure_sharpness, sample_images, track_sharpness
 

@@ -1,6 +1,5 @@
 """From the folders of finished runs to tidy tables. ``COLUMNS`` documents every column of every table."""
 
-import hashlib
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from asgd.claims.selection import Study
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.config import ClaimsConfig, RunConfig
 from asgd.errors import AsgdError
-from asgd.files import read_json
+from asgd.run_folder import read_run
 from asgd.simulator.outcome import NON_FINITE, OUTCOMES
 from asgd.simulator.simulate import Schedule
 from asgd.statistics import describe
@@ -98,9 +97,9 @@ def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]])
     rows, curves = [], []
     members = {name: frozenset(runs) for name, runs in experiments.items()}
     for folder in map(Path, folders):
-        record, metrics = _read_run(folder)
+        record, text = read_run(folder)
         memberships = ";".join(name for name, runs in members.items() if record["run"] in runs)
-        evaluations = _complete(metrics, record)
+        evaluations = _complete(pd.read_csv(io.StringIO(text)), record)
         rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
         curves.append(evaluations)
     table = pd.DataFrame(rows, columns=list(COLUMNS["runs"]))
@@ -147,42 +146,6 @@ def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: Run
             metrics[f"accuracy_{label}"] = float(arm["final_test_accuracy"].mean())
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in get_args(VerdictName)}
     return {**metrics, **{f"claims_{name.replace(' ', '_')}": count for name, count in counts.items()}}
-
-
-def _read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """run.json and metrics.csv of a run, checked against each other and against the folder's name."""
-    try:
-        record = read_json(folder / "run.json")
-        text = (folder / "metrics.csv").read_bytes()
-    except AsgdError as error:
-        raise _fault(folder, "run.json", "missing or not valid JSON") from error
-    except OSError as error:
-        raise _fault(folder, "metrics.csv", f"cannot be read ({error.strerror})") from error
-    needed = {
-        "run",
-        "arm",
-        "config",
-        "engine",
-        "outcome",
-        "last_step",
-        "total_steps",
-        "steps_per_epoch",
-        "metrics_sha256",
-    }
-    if not isinstance(record, dict) or not needed <= record.keys():
-        raise _fault(folder, "run.json", "incomplete")
-    if record["run"] != folder.name:
-        raise _fault(folder, "run.json", f"is that of another run, {record['run']}")
-    if hashlib.sha256(text).hexdigest() != record["metrics_sha256"]:
-        raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)")
-    metrics = pd.read_csv(io.BytesIO(text))
-    if missing := [name for name in (*_TIMES, *METRICS) if name not in metrics]:
-        raise _fault(folder, "metrics.csv", f"has no column {missing[0]}")
-    return record, metrics
-
-
-def _fault(folder: Path, file: str, what: str) -> AsgdError:
-    return AsgdError(f"{folder / file}: {what}; delete the folder {folder.name} and run it again")
 
 
 def _complete(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:

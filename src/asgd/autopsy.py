@@ -18,7 +18,8 @@ from asgd.architecture import NUM_CLASSES
 from asgd.claims.selection import change, config_of
 from asgd.config import ClaimsConfig, RunConfig
 from asgd.data import Dataset
-from asgd.job import build_engine, plan_schedule
+from asgd.engines import build_engine
+from asgd.job import plan_schedule
 from asgd.model import PaperNetwork, load_weights, normalize_images
 from asgd.sharpness import measure_sharpness, sample_images
 from asgd.simulator.engine import Engine, Interval

@@ -26,7 +26,8 @@ from asgd.autopsy import (
 from asgd.claims.selection import change
 from asgd.config import RunConfig
 from asgd.data import Dataset
-from asgd.job import build_engine, plan_schedule
+from asgd.engines import build_engine
+from asgd.job import plan_schedule
 from asgd.model import PaperNetwork, load_weights, normalize_images
 from asgd.sharpness import measure_sharpness, sample_images
 from asgd.simulator.outcome import DEAD, OUTCOMES, TRAINED, classify_outcome

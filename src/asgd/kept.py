@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder
-from asgd.job import FILES, is_finished
+from asgd.run_folder import FILES, is_finished, read_run
 
 
 def keep_runs(names: Iterable[str], pool: Path, kept: Path) -> None:
@@ -35,10 +35,8 @@ def restore_runs(names: Iterable[str], pool: Path, kept: Path) -> int:
 
 
 def _is_sound(folder: Path) -> bool:
-    from asgd.aggregate import read_runs  # loads slowly, and is needed only after a loss
-
     try:
-        read_runs([folder], {})
+        read_run(folder)
     except AsgdError:
         shutil.rmtree(folder)
         return False

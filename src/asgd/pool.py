@@ -10,7 +10,7 @@ from pathlib import Path
 from asgd.config import Params
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder, atomic_path
-from asgd.job import FILES, is_finished
+from asgd.run_folder import FILES, is_finished
 from asgd.study import plan_study
 
 

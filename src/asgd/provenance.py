@@ -1,56 +1,11 @@
-"""Where a result comes from: the sources that decide it, the versions and the hardware."""
+"""Where a result was made: versions and hardware."""
 
 import importlib.metadata
 import os
 import platform
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from asgd.closure import hash_sources
-
-_PACKAGE = Path(__file__).parent
-
-#: Sources that decide a run's numbers, whatever the engine; then those of each engine.
-_COMMON_SOURCES = (
-    "architecture.py",
-    "streams.py",
-    "simulator/engine.py",
-    "simulator/outcome.py",
-    "simulator/simulate.py",
-)
-_ENGINE_SOURCES = {
-    "fused": tuple(
-        f"simulator/fused/{name}.py"
-        for name in (
-            "engine",
-            "floating_point",
-            "layout",
-            "minimal_filtering",
-            "network",
-            "options",
-            "plain",
-            "plain_dense",
-            "program",
-            "sink",
-            "vector",
-            "vector_dense",
-            "vectors",
-        )
-    ),
-    "reference": ("model.py", "simulator/server.py", "simulator/reference.py"),
-}
-
-
-@cache
-def fingerprint_sources(engine: str) -> str:
-    """SHA-256 (hex) of the code that decides the numbers of a run by ``engine``, without comments and docstrings.
-
-    It is part of a run's folder name, so an edit that could change a result makes new runs, and no other does.
-    """
-    names = _COMMON_SOURCES + _ENGINE_SOURCES[engine]
-    return hash_sources({name: _PACKAGE / name for name in names})
 
 
 def describe_versions() -> dict[str, str]:

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 
 from asgd.config import RunConfig
 from asgd.data import Dataset
+from asgd.engines import build_engine
 from asgd.errors import AsgdError
-from asgd.job import build_engine, plan_schedule
+from asgd.job import plan_schedule
 from asgd.model import PaperNetwork, load_weights, normalize_images
 from asgd.stability import find_threshold
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from asgd.config import Run
-from asgd.job import FILES, is_finished
 from asgd.logs import last_error
+from asgd.run_folder import FILES, is_finished
 
 #: Steps that count as an epoch where a run's length is given in steps.
 _STEPS_PER_EPOCH = 12_500

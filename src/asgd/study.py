@@ -11,7 +11,7 @@ from asgd.config import Params, Run, expand_experiments
 from asgd.data import prepared_folder, source_fingerprint
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
-from asgd.job import identify_run
+from asgd.sources import identify_run
 
 #: The report's generated files: named here, because Snakemake asks at every start and the report's code loads slowly.
 GENERATED = ("numbers.tex", "claims.tex", "accuracy.tex", "assumptions.tex", "environment.tex")

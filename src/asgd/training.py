@@ -10,9 +10,11 @@ from asgd.checkpoint import Checkpointer
 from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
 from asgd.errors import AsgdError
-from asgd.job import identify_run, plan_schedule, train_run, write_run
+from asgd.job import plan_schedule, train_run
 from asgd.logs import log_output, print_error
 from asgd.progress import ProgressWatcher
+from asgd.run_folder import write_run
+from asgd.sources import identify_run
 
 
 @dataclass(frozen=True)

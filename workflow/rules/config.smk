@@ -3,7 +3,7 @@
 from asgd.cli import flags_of
 from asgd.config import load_params
 from asgd.errors import AsgdError
-from asgd.job import FILES
+from asgd.run_folder import FILES
 from asgd.kept import keep_runs, restore_runs
 from asgd.study import OPTIONS, check_shipped, plan_study, write_manifest
 

@@ -3,11 +3,11 @@
 
 import shlex
 
-from asgd.job import is_finished
-from asgd.provenance import fingerprint_sources
+from asgd.run_folder import is_finished
+from asgd.sources import fingerprint_run_sources
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
-COMPILED = f"logs/compile_engine-{fingerprint_sources('fused')[:12]}.log"
+COMPILED = f"logs/compile_engine-{fingerprint_run_sources('fused')[:12]}.log"
 
 
 rule compile_engine:
