@@ -10,15 +10,16 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from asgd.checkpoint import Checkpoint, Checkpointer, continue_run
+from asgd.checkpoint import Checkpointer
 from asgd.config import Run, RunConfig
 from asgd.data import Dataset
 from asgd.errors import AsgdError
 from asgd.files import remove_leftovers, write_json, write_text
 from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources
+from asgd.simulator.continuation import Checkpoint, continue_run
 from asgd.simulator.engine import Engine
 from asgd.simulator.outcome import classify_outcome
-from asgd.simulator.simulate import COLUMNS, Row, Schedule
+from asgd.simulator.simulate import COLUMNS, Row, Schedule, plan_schedule
 
 #: The files of a finished run.
 FILES = ("metrics.csv", "run.json")
@@ -48,22 +49,6 @@ class Result:
 def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
     """The run of ``config`` on the images with this fingerprint, by the sources that are installed."""
     return Run.identify(config, data_fingerprint, fingerprint_sources(config.resolved_engine()[0]))
-
-
-def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
-    """Steps and evaluations of a run on ``num_train`` images. Raises AsgdError where the numbers do not fit."""
-    steps_per_epoch = num_train // config.batch_size
-    if steps_per_epoch == 0:
-        raise AsgdError(f"batch_size = {config.batch_size}: larger than the training set of {num_train} images")
-    if config.train_eval_images > num_train:
-        raise AsgdError(f"train_eval_images = {config.train_eval_images}: the training set has only {num_train} images")
-    total = config.steps or round(config.epochs * steps_per_epoch)
-    if config.num_workers > total:
-        raise AsgdError(
-            f"num_workers = {config.num_workers}: more than the {total} steps of the run, so some workers would never "
-            "be heard; train longer or take fewer"
-        )
-    return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
 
 
 def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> Engine:

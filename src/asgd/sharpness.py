@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from asgd.config import RunConfig
 from asgd.data import Dataset
 from asgd.errors import AsgdError
-from asgd.job import build_engine, plan_schedule
+from asgd.job import build_engine
 from asgd.model import PaperNetwork, load_weights, normalize_images
+from asgd.simulator.simulate import plan_schedule
 from asgd.stability import find_threshold
 
 TOLERANCE = 1e-3  #: relative, of the eigenvalue

@@ -10,9 +10,10 @@ from asgd.checkpoint import Checkpointer
 from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
 from asgd.errors import AsgdError
-from asgd.job import identify_run, plan_schedule, train_run, write_run
+from asgd.job import identify_run, train_run, write_run
 from asgd.logs import log_output, print_error
 from asgd.progress import ProgressWatcher
+from asgd.simulator.simulate import plan_schedule
 
 
 @dataclass(frozen=True)
