@@ -19,11 +19,11 @@ from asgd.claims.selection import change, config_of
 from asgd.config import ClaimsConfig, RunConfig
 from asgd.data import Dataset
 from asgd.engines import build_engine
-from asgd.job import plan_schedule
 from asgd.model import PaperNetwork, load_weights, normalize_images
 from asgd.sharpness import measure_sharpness, sample_images
 from asgd.simulator.engine import Engine, Interval
 from asgd.simulator.outcome import DEAD
+from asgd.simulator.simulate import plan_schedule
 from asgd.stability import find_threshold
 
 LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))

@@ -11,8 +11,8 @@ import json
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +21,11 @@ from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
 from asgd.files import atomic_path, remove_leftovers
+from asgd.simulator.continuation import Checkpoint, may_end
 from asgd.simulator.engine import Engine
-from asgd.simulator.outcome import DEAD, NON_FINITE, classify_outcome
-from asgd.simulator.simulate import Images, Row, Schedule, simulate
+from asgd.simulator.simulate import Row
 
 Arrays = dict[str, NDArray[Any]]
-OnSteps = Callable[[int, float], None]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A run at its last row."""
-
-    rows: Sequence[Row]
-    engine: dict[str, Any]  #: what ``Engine.state`` returned; nothing once the run is finished
-    variant: str  #: of the engine: another one rounds differently
-    seconds: float  #: of computing so far
-
-    @staticmethod
-    def none(variant: str) -> "Checkpoint":
-        """That of a run which has not begun."""
-        return Checkpoint([], {}, variant, 0.0)
 
 
 @dataclass
@@ -66,7 +50,7 @@ class Checkpointer:
 
     def offer(self, rows: Sequence[Row], engine: Engine, seconds: float) -> None:
         """Write a checkpoint if it is time for one. Where that fails a warning says so, and the run goes on."""
-        if time.monotonic() - self._last >= self.every_seconds and not _may_end(rows[-1]):
+        if time.monotonic() - self._last >= self.every_seconds and not may_end(rows[-1]):
             self._write(Checkpoint(rows, engine.state(), engine.variant, seconds))
 
     def finish(self, rows: Sequence[Row], variant: str, seconds: float) -> None:
@@ -83,32 +67,6 @@ class Checkpointer:
         except AsgdError as error:
             warnings.warn(f"{error}; the run goes on without this checkpoint", stacklevel=3)
         self._last = time.monotonic()
-
-
-@dataclass(frozen=True)
-class _Rest(Schedule):
-    """What a run that stopped at the evaluation of step ``done`` has left, as a schedule that begins at 0."""
-
-    done: int
-
-    def evaluation_steps(self) -> list[int]:
-        return [0, *(step - self.done for step in super().evaluation_steps() if step > self.done)]
-
-
-def continue_run(
-    engine: Engine, images: Images, schedule: Schedule, train_eval_images: int, saved: Checkpoint, on_progress: OnSteps
-) -> Iterator[Row]:
-    """The rows of ``asgd.simulator.simulate`` that follow those of ``saved``; ``engine`` is new."""
-    if not saved.rows:
-        yield from simulate(engine, images, schedule, train_eval_images, on_progress)
-    if not saved.engine:  # not begun, or finished
-        return
-    engine.restore(saved.engine)
-    done = saved.rows[-1].step
-    rest = simulate(engine, images, _Rest(**vars(schedule), done=done), train_eval_images, on_progress)
-    next(rest)  # the evaluation at which the run stopped
-    for row in rest:
-        yield replace(row, step=row.step + done, epoch=(row.step + done) / schedule.steps_per_epoch)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -132,11 +90,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(rows, _put_together(about["engine"], arrays), about["variant"], about["seconds"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise AsgdError(f"{path}: not a usable checkpoint ({' '.join(str(error).split())})") from error
-
-
-def _may_end(row: Row) -> bool:
-    """Whether the run may be over with this row, which only the run itself knows: there is nothing to continue then."""
-    return classify_outcome(row.test_accuracy, row.zero_gradient_share, row.is_finite) in (DEAD, NON_FINITE)
 
 
 def _take_apart(value: Any, name: str, arrays: Arrays) -> Any:

@@ -27,10 +27,10 @@ from asgd.claims.selection import change
 from asgd.config import RunConfig
 from asgd.data import Dataset
 from asgd.engines import build_engine
-from asgd.job import plan_schedule
 from asgd.model import PaperNetwork, load_weights, normalize_images
 from asgd.sharpness import measure_sharpness, sample_images
 from asgd.simulator.outcome import DEAD, OUTCOMES, TRAINED, classify_outcome
+from asgd.simulator.simulate import plan_schedule
 from asgd.stability import find_threshold
 from asgd.statistics import ranking_probability
 

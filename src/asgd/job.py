@@ -2,13 +2,13 @@
 
 import time
 
-from asgd.checkpoint import Checkpoint, Checkpointer, continue_run
+from asgd.checkpoint import Checkpointer
 from asgd.config import RunConfig
 from asgd.data import Dataset
 from asgd.engines import build_engine
-from asgd.errors import AsgdError
 from asgd.run_folder import Result, describe_run
-from asgd.simulator.simulate import Row, Schedule
+from asgd.simulator.continuation import Checkpoint, continue_run
+from asgd.simulator.simulate import Row, plan_schedule
 
 
 class Watcher:
@@ -22,22 +22,6 @@ class Watcher:
 
     def on_resume(self, row: Row) -> None:
         """The run goes on after this row, from a checkpoint."""
-
-
-def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
-    """Steps and evaluations of a run on ``num_train`` images. Raises AsgdError where the numbers do not fit."""
-    steps_per_epoch = num_train // config.batch_size
-    if steps_per_epoch == 0:
-        raise AsgdError(f"batch_size = {config.batch_size}: larger than the training set of {num_train} images")
-    if config.train_eval_images > num_train:
-        raise AsgdError(f"train_eval_images = {config.train_eval_images}: the training set has only {num_train} images")
-    total = config.steps or round(config.epochs * steps_per_epoch)
-    if config.num_workers > total:
-        raise AsgdError(
-            f"num_workers = {config.num_workers}: more than the {total} steps of the run, so some workers would never "
-            "be heard; train longer or take fewer"
-        )
-    return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
 
 
 def train_run(

@@ -23,18 +23,10 @@ from asgd.sources import fingerprint_run_sources, identify_run
 FILES = ("metrics.csv", "run.json")
 
 #: What run.json must have for a run to count.
-_NEEDED = (
-    "run",
-    "arm",
-    "config",
-    "data",
-    "sources",
-    "engine",
-    "outcome",
-    "last_step",
-    "total_steps",
-    "steps_per_epoch",
-)
+_NEEDED = {
+    *("run", "arm", "config", "data", "sources", "engine", "outcome"),
+    *("last_step", "total_steps", "steps_per_epoch", "metrics_sha256"),
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,7 @@ def check_run(folder: Path, contents: Mapping[str, bytes]) -> tuple[dict[str, An
         record = json.loads(contents["run.json"])
     except (ValueError, RecursionError) as error:
         raise _fault(folder, "run.json", "not valid JSON") from error
-    if not isinstance(record, dict) or not {*_NEEDED, "metrics_sha256"} <= record.keys():
+    if not isinstance(record, dict) or not record.keys() >= _NEEDED:
         raise _fault(folder, "run.json", "incomplete")
     if record["run"] != folder.name:
         raise _fault(folder, "run.json", f"is that of another run, {record['run']}")

@@ -19,8 +19,8 @@ from asgd.config import RunConfig
 from asgd.data import Dataset
 from asgd.engines import build_engine
 from asgd.errors import AsgdError
-from asgd.job import plan_schedule
 from asgd.model import PaperNetwork, load_weights, normalize_images
+from asgd.simulator.simulate import plan_schedule
 from asgd.stability import find_threshold
 
 TOLERANCE = 1e-3  #: relative, of the eigenvalue

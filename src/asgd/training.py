@@ -10,10 +10,11 @@ from asgd.checkpoint import Checkpointer
 from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
 from asgd.errors import AsgdError
-from asgd.job import plan_schedule, train_run
+from asgd.job import train_run
 from asgd.logs import log_output, print_error
 from asgd.progress import ProgressWatcher
 from asgd.run_folder import write_run
+from asgd.simulator.simulate import plan_schedule
 from asgd.sources import identify_run
 
 

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from asgd.config import RunConfig
+from asgd.errors import AsgdError
 from asgd.simulator.engine import Engine, Interval
 from asgd.simulator.outcome import DEAD, NON_FINITE, classify_outcome
 
@@ -68,6 +70,22 @@ class Schedule:
         count = math.ceil(self.total_steps * self.evaluations_per_epoch / self.steps_per_epoch)
         steps = {round(k * self.steps_per_epoch / self.evaluations_per_epoch) for k in range(1, count)}
         return [0, *sorted(step for step in steps if 0 < step < self.total_steps), self.total_steps]
+
+
+def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
+    """Steps and evaluations of a run on ``num_train`` images. Raises AsgdError where the numbers do not fit."""
+    steps_per_epoch = num_train // config.batch_size
+    if steps_per_epoch == 0:
+        raise AsgdError(f"batch_size = {config.batch_size}: larger than the training set of {num_train} images")
+    if config.train_eval_images > num_train:
+        raise AsgdError(f"train_eval_images = {config.train_eval_images}: the training set has only {num_train} images")
+    total = config.steps or round(config.epochs * steps_per_epoch)
+    if config.num_workers > total:
+        raise AsgdError(
+            f"num_workers = {config.num_workers}: more than the {total} steps of the run, so some workers would never "
+            "be heard; train longer or take fewer"
+        )
+    return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
 
 
 def simulate(

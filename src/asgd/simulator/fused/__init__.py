@@ -1,12 +1,13 @@
 """The fused engine: the paper's network and the whole server step in one compiled program, without PyTorch.
 
 Start with docs/engine.md. ``layout`` says where numbers lie, ``vectors`` what a vector is, ``plain`` and ``vector``
-hold the kernels, ``network`` a tile's way through them, ``program`` the simulation, ``cache`` the compiled code,
-``compiling`` who compiles it, ``engine`` the class.
+hold the kernels, ``network`` a tile's way through them, ``program`` the simulation, ``variant`` which kernels a
+machine takes, ``cache`` the compiled code, ``compiling`` who compiles it, ``engine`` the class.
 """
 
-from asgd.simulator.fused.cache import cache_directory, choose_variant
-from asgd.simulator.fused.compiling import compile_once
-from asgd.simulator.fused.engine import FusedEngine, warm_cache
+from asgd.simulator.fused.cache import cache_directory
+from asgd.simulator.fused.compiling import compile_once, warm_cache
+from asgd.simulator.fused.engine import FusedEngine
+from asgd.simulator.fused.variant import choose_variant
 
 __all__ = ["FusedEngine", "cache_directory", "choose_variant", "compile_once", "warm_cache"]

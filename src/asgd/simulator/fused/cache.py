@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import llvmlite
 import llvmlite.binding
@@ -24,10 +23,8 @@ import numpy as np
 from numba.core.caching import UserProvidedCacheLocator
 
 from asgd import architecture
-from asgd.errors import AsgdError
-from asgd.simulator.fused import plain, program, vector
-
-VARIANTS: dict[str, ModuleType] = {"vector": vector, "plain": plain}
+from asgd.simulator.fused import program
+from asgd.simulator.fused.variant import VARIANTS
 
 
 def cache_directory() -> Path:
@@ -35,22 +32,6 @@ def cache_directory() -> Path:
     chosen = os.environ.get("ASGD_CACHE_DIR")
     base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asgd"
     return base.absolute() / f"fused-{_fingerprint()}"
-
-
-def choose_variant(asked: str = "auto") -> str:
-    """``vector`` or ``plain``. ``auto`` takes explicit vectors on x86 with AVX-512 or with AVX2 and FMA.
-
-    With AVX2 a vector is two registers and most tiles are spilled to memory, but plain loops are slower still (320
-    against 180 microseconds a step, on an AVX-512 machine told to use AVX2 only). With four floats in a register
-    (NEON, SSE) it was not measured, and plain loops are taken. Raises AsgdError for another name.
-    """
-    if asked in VARIANTS:
-        return asked
-    if asked != "auto":
-        raise AsgdError(f"variant '{asked}' does not exist; choose auto, {' or '.join(VARIANTS)}")
-    features = llvmlite.binding.get_host_cpu_features()
-    wide = features.get("avx512f") or (features.get("avx2") and features.get("fma"))
-    return "vector" if wide else "plain"
 
 
 @cache

@@ -1,6 +1,5 @@
 """The fused engine: the simulation of one run on one CPU core, behind the ``Engine`` protocol."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from asgd.config import RunConfig
 from asgd.errors import AsgdError
 from asgd.simulator.engine import Evaluation, Interval
 from asgd.simulator.fused import layout
-from asgd.simulator.fused.cache import cache_directory, choose_variant, load_program
+from asgd.simulator.fused.cache import load_program
 from asgd.simulator.fused.program import Data, Settings
+from asgd.simulator.fused.variant import choose_variant
 from asgd.streams import BatchStream, dropout_scale, dropout_threshold, stream
 
 #: Server steps in one call of the compiled program. Random numbers are drawn for so many at a time.
@@ -162,18 +162,6 @@ def make_settings(config: RunConfig) -> Settings:
         dropout_scale=np.float32(dropout_scale(config.dropout)),
         num_masks=architecture.NUM_DROPOUT_UNITS if config.dropout > 0 else 0,
     )
-
-
-def warm_cache(variant: str = "auto") -> Path:
-    """Compile everything that a study needs, unless it is on disk already; returns the cache's directory.
-
-    One compilation of a variant serves every configuration, so a tiny run does.
-    """
-    images, labels = np.zeros((4, *architecture.IMAGE_SHAPE), np.uint8), np.zeros(4, np.int64)
-    engine = FusedEngine(RunConfig(), images, labels, variant=variant)
-    engine.advance(1)
-    engine.evaluate(images, labels)
-    return cache_directory()
 
 
 def _check_images(images: Any, labels: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
