@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from asgd.errors import AsgdError
 
@@ -111,8 +112,13 @@ class RunConfig(Model):
         return "fused", "the fastest on the CPU"
 
     def hashed(self) -> dict[str, Any]:
-        """What identifies the run: every key, with the engine resolved."""
-        return {**self.model_dump(), "engine": self.resolved_engine()[0]}
+        """What identifies the run: its keys, with the engine resolved.
+
+        A key that came after the first runs is left out at the value that means what they did (``as_before``), so that
+        they keep their names.
+        """
+        values = {**self.model_dump(), "engine": self.resolved_engine()[0]}
+        return {key: value for key, value in values.items() if value != _as_before(type(self).model_fields[key])}
 
     def arm(self) -> str:
         """A short name of the arm: a hash of everything but the seed."""
@@ -136,6 +142,23 @@ class Run(Model):
         """The run of ``config`` on the data and by the sources with these fingerprints (hex digits)."""
         key = {"config": config.hashed(), "data": data_fingerprint, "sources": source_fingerprint}
         return Run(config=config, name=f"{config.slug()}-{_hash(key)[:12]}")
+
+
+def later_field(default: Any, *, as_before: Any, **about: Any) -> Any:
+    """A key of `RunConfig` that is added after runs were named: ``as_before`` is the value that means what they did.
+
+    It is written out, and never taken from ``default``: if the default changed, old results would pass for new ones.
+    """
+    return Field(default, json_schema_extra={"as_before": as_before}, **about)
+
+
+def _as_before(field: FieldInfo) -> Any:
+    """The value at which a key is left out of the hash; for a key of the first runs none is."""
+    extra = field.json_schema_extra
+    return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
+
+
+_NEVER = object()
 
 
 def _as_list(value: Any) -> list[Any]:

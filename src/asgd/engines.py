@@ -1,15 +1,19 @@
 """The engines by name: which module simulates a run, imported only when it is needed."""
 
+from typing import TYPE_CHECKING
+
 from asgd.config import RunConfig
-from asgd.data import Dataset
 from asgd.errors import AsgdError
-from asgd.simulator.engine import Engine
+
+if TYPE_CHECKING:
+    from asgd.data import Dataset
+    from asgd.simulator.engine import Engine
 
 #: The module of each engine.
 ENGINES = {"fused": "asgd.simulator.fused.engine", "reference": "asgd.simulator.reference"}
 
 
-def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> Engine:
+def build_engine(config: RunConfig, dataset: "Dataset", variant: str = "auto") -> "Engine":
     """The engine that the configuration asks for, at step 0; ``variant`` forces one of the fused engine's."""
     # PyTorch takes seconds to import, and the fused engine does without it.
     if config.resolved_engine()[0] == "fused":

@@ -1,0 +1,79 @@
+"""Folders of finished runs as `asgd train` leaves them, made without training."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from asgd.aggregate import METRICS
+from asgd.config import DataConfig, Run, RunConfig
+from asgd.data import source_fingerprint
+from asgd.sources import fingerprint_run_sources
+
+LN10 = math.log(10)
+STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations
+DATA, SOURCES = "0" * 64, "1" * 64  # fingerprints of no images and no sources
+
+
+def write_run(
+    root: Path,
+    accuracy: float = 0.5,
+    outcome: str = "trained",
+    last_step: int = 100,
+    without: str = "",
+    data: str = DATA,
+    sources: str = SOURCES,
+    **settings: Any,
+) -> Path:
+    """The folder of a finished run of ``settings`` in ``root``; the metrics that start with ``without`` are empty."""
+    config = RunConfig(**settings)
+    folder = root / Run.identify(config, data, sources).name
+    folder.mkdir(parents=True)
+    metrics = tabulate_metrics(accuracy, outcome, last_step)
+    metrics.loc[:, [name for name in metrics if without and name.startswith(without)]] = np.nan
+    metrics.to_csv(folder / "metrics.csv", index=False)
+    record = {
+        "run": folder.name,
+        "arm": config.arm(),
+        "config": config.model_dump(),
+        "data": {"source": "synthetic", "description": "none", "fingerprint": data, "content": data},
+        "sources": sources,
+        "engine": {"name": config.resolved_engine()[0], "variant": "cpu", "why": "asked for"},
+        "outcome": outcome,
+        "stopped_early": last_step < 100,
+        "last_step": last_step,
+        "total_steps": 100,
+        "steps_per_epoch": 100,
+        "wall_seconds": 2.0,
+        "steps_per_second": 50.0,
+        "metrics_sha256": hashlib.sha256((folder / "metrics.csv").read_bytes()).hexdigest(),
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def write_planned(root: Path, run: Run, images: DataConfig) -> Path:
+    """The folder of a run that a study on ``images`` asks for."""
+    sources = fingerprint_run_sources(run.config.resolved_engine()[0])
+    return write_run(root, data=source_fingerprint(images), sources=sources, **run.config.model_dump())
+
+
+def tabulate_metrics(accuracy: float, outcome: str, last_step: int) -> pd.DataFrame:
+    steps = np.array([step for step in STEPS if step <= last_step])
+    frame = pd.DataFrame({"step": steps, "epoch": steps / 100, **dict.fromkeys(METRICS, 1.0)})
+    frame["test_accuracy"] = 0.1 + (accuracy - 0.1) * steps / 100
+    frame.loc[0, ["train_loss", "gradient_norm", "zero_gradient_share"]] = np.nan
+    if outcome == "dead":
+        frame.loc[len(frame) - 1, ["train_loss", "test_loss", "gradient_norm", "zero_gradient_share"]] = [
+            LN10,
+            LN10,
+            0,
+            1,
+        ]
+    if outcome == "non_finite":
+        frame.loc[len(frame) - 1, list(METRICS)] = np.nan
+    return frame
