@@ -12,7 +12,7 @@ import pandas as pd
 from asgd.aggregate import METRICS
 from asgd.config import DataConfig, Run, RunConfig
 from asgd.data import source_fingerprint
-from asgd.sources import fingerprint_run_sources
+from asgd.sources import fingerprint_sources, run_family
 
 LN10 = math.log(10)
 STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations
@@ -58,7 +58,7 @@ def write_run(
 
 def write_planned(root: Path, run: Run, images: DataConfig) -> Path:
     """The folder of a run that a study on ``images`` asks for."""
-    sources = fingerprint_run_sources(run.config.resolved_engine()[0])
+    sources = fingerprint_sources(run_family(run.config))
     return write_run(root, data=source_fingerprint(images), sources=sources, **run.config.model_dump())
 
 

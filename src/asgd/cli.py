@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_pool(commands)
     _add_compile(commands)
     _add_bench(commands)
+    _add_sources(commands)
     return parser
 
 
@@ -216,6 +217,26 @@ def _add_bench(commands: Any) -> None:
     parser = commands.add_parser("bench", help="measure the engines' speed", description=description)
     parser.set_defaults(run=_bench)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
+
+
+def _add_sources(commands: Any) -> None:
+    description = (
+        "Show which sources decide the numbers of each family of runs and images. With `accept`: train runs again, "
+        "drawn over all experiments that have tables. If all are equal, the present sources go by the earlier names."
+    )
+    about = "show or accept the sources that decide numbers"
+    parser = commands.add_parser("sources", help=about, description=description)
+    parser.set_defaults(run=_sources)
+    parser.add_argument("action", nargs="?", choices=["show", "accept"], default="show", help="default: %(default)s")
+    parser.add_argument("--jobs", type=int, default=1, help="accept: runs to train at a time (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=30, help="accept: how many runs to train (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="accept: which runs are drawn (default: %(default)s)")
+    parser.add_argument(
+        "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ in rounding (1e-9)"
+    )
+    _add_params_flag(parser)
+    _add_results_flag(parser)
+    parser.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s")
 
 
 def _add_params_flag(parser: argparse.ArgumentParser) -> None:
@@ -402,3 +423,25 @@ def _bench(options: argparse.Namespace) -> None:
     print(format_benchmark(found))
     if options.json:
         write_json(options.json, found)
+
+
+def _sources(options: argparse.Namespace) -> None:
+    from asgd.sources import find_sources, fingerprint_sources, list_families, read_accepted
+
+    if options.action == "show":
+        for family in list_families():
+            name = fingerprint_sources(family)
+            known = "accepted" if read_accepted().get(family, {}).get("name") == name else "new"
+            print(f"{family}: {name[:12] or 'the first'}, {known}", *find_sources(family), sep="\n  ")
+        return
+    from asgd.accept import accept_sources
+
+    accept_sources(
+        load_params(options.params),
+        options.results,
+        options.data_root,
+        jobs=options.jobs,
+        number=options.runs,
+        seed=options.seed,
+        rounding=options.rounding,
+    )

@@ -61,6 +61,23 @@ class DataConfig(Model):
         return self
 
 
+_NEVER = object()
+
+
+def later_field(default: Any, *, as_before: Any, **about: Any) -> Any:
+    """A key of `RunConfig` that is added after runs were named: ``as_before`` is the value that means what they did.
+
+    It is written out, and never taken from ``default``: if the default changed, old results would pass for new ones.
+    """
+    return Field(default, json_schema_extra={"as_before": as_before}, **about)
+
+
+def _as_before(field: FieldInfo) -> Any:
+    """The value at which a key is left out of the hash; for a key of the first runs none is."""
+    extra = field.json_schema_extra
+    return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
+
+
 class RunConfig(Model):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
@@ -142,23 +159,6 @@ class Run(Model):
         """The run of ``config`` on the data and by the sources with these fingerprints (hex digits)."""
         key = {"config": config.hashed(), "data": data_fingerprint, "sources": source_fingerprint}
         return Run(config=config, name=f"{config.slug()}-{_hash(key)[:12]}")
-
-
-def later_field(default: Any, *, as_before: Any, **about: Any) -> Any:
-    """A key of `RunConfig` that is added after runs were named: ``as_before`` is the value that means what they did.
-
-    It is written out, and never taken from ``default``: if the default changed, old results would pass for new ones.
-    """
-    return Field(default, json_schema_extra={"as_before": as_before}, **about)
-
-
-def _as_before(field: FieldInfo) -> Any:
-    """The value at which a key is left out of the hash; for a key of the first runs none is."""
-    extra = field.json_schema_extra
-    return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
-
-
-_NEVER = object()
 
 
 def _as_list(value: Any) -> list[Any]:

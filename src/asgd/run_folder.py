@@ -17,7 +17,7 @@ from asgd.files import remove_leftovers, write_json, write_text
 from asgd.provenance import describe_hardware, describe_versions
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.simulate import COLUMNS, Row, Schedule
-from asgd.sources import fingerprint_run_sources, identify_run
+from asgd.sources import fingerprint_sources, identify_run
 
 #: The files of a finished run.
 FILES = ("metrics.csv", "run.json")
@@ -48,7 +48,7 @@ def describe_run(
         "arm": config.arm(),
         "config": config.model_dump(),
         "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
-        "sources": fingerprint_run_sources(name),
+        "sources": fingerprint_sources(name),
         "engine": {"name": name, "variant": variant, "why": why},
         "versions": describe_versions(),
         "hardware": describe_hardware(),

@@ -19,7 +19,7 @@ from asgd.config import Params, Run, RunConfig, validate
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
-from asgd.sources import fingerprint_run_sources
+from asgd.sources import fingerprint_sources, run_family
 from asgd.study import TABLE_KEYS, Study, compare_manifests, name_some, plan_study
 from asgd.tables import read_table
 
@@ -206,7 +206,7 @@ def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
 def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
     settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row[key])}
     config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
-    sources = fingerprint_run_sources(config.resolved_engine()[0])
+    sources = fingerprint_sources(run_family(config))
     return bool(row["run"] == Run.identify(config, fingerprint, sources).name and row["arm"] == config.arm())
 
 

@@ -74,7 +74,7 @@ def test_synthetic_splits_and_seeds_differ(folder: Path) -> None:
 
 
 def test_synthetic_pixels_are_pinned(folder: Path) -> None:
-    # If this fails, results on synthetic images change: raise GENERATOR_VERSION, and measure its accuracies again.
+    # If this fails, results on synthetic images change: measure the accuracies again that the generator states.
     assert load_data(folder).content == "5ee0e851dd4ffcc96655038c72fbaf24854b9ac823ac5a7b6e9770a487cbbf2c"
 
 

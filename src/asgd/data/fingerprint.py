@@ -11,11 +11,7 @@ from pathlib import Path
 from asgd.config import DataConfig
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
-
-#: Raise it with any change in how sources become arrays (order, layout): prepared folders and runs get new names.
-PREPARATION_VERSION = 1
-#: Raise it with any change in the synthetic generator that changes a pixel.
-GENERATOR_VERSION = 1
+from asgd.sources import data_family, fingerprint_sources
 
 #: MD5 of the official archive cifar-10-python.tar.gz, as its authors publish it.
 CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
@@ -30,16 +26,19 @@ def source_fingerprint(data: DataConfig, root: Path = Path("data")) -> str:
     is read once; ``root`` keeps the result until a file's size or time changes. Raises AsgdError where
     ``data.path`` must be read and cannot be.
     """
+    return _digest(*_identify(data, root), *filter(None, [fingerprint_sources(data_family(data.source))]))
+
+
+def _identify(data: DataConfig, root: Path) -> tuple[object, ...]:
+    """What tells the images of ``data`` apart, as far as it is not the code that reads them."""
     if data.source == "cifar10":
-        return _digest("cifar10", CIFAR10_MD5)
+        return "cifar10", CIFAR10_MD5
     if data.source == "synthetic":
-        return _digest("synthetic", GENERATOR_VERSION, data.num_train, data.num_test, data.seed)
-    path = data_path(data)
+        return "synthetic", 1, data.num_train, data.num_test, data.seed
     if data.sha256 is not None:
-        return _digest("archive", data.sha256)
-    if path.is_dir():
-        return _digest("folder", _hash_folder(path, root))
-    return _digest("archive", hash_file(path))
+        return "archive", data.sha256
+    path = data_path(data)
+    return ("folder", _hash_folder(path, root)) if path.is_dir() else ("archive", hash_file(path))
 
 
 def prepared_folder(data: DataConfig, root: Path = Path("data")) -> Path:
@@ -106,4 +105,4 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps([PREPARATION_VERSION, *parts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([1, *parts]).encode()).hexdigest()
