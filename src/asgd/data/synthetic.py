@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgd.architecture import IMAGE_SHAPE, NUM_CLASSES
-from asgd.data.dataset import Images
+from asgd.data.images import Images
 
 _STREAMS = {"patterns": 0, "train": 1, "test": 2}
 _PATTERNS_PER_CLASS = 2
