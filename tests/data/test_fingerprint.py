@@ -27,16 +27,6 @@ def test_parameters_of_the_synthetic_images_count() -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in found)
 
 
-def test_old_names_are_kept_and_one_is_not(tmp_path: Path) -> None:
-    # If one of the first three fails, runs that were trained on these sources lose their names.
-    folder = fingerprint(make_folder(tmp_path / "images"), tmp_path)
-    assert folder.startswith("c034ac3c2249")
-    assert fingerprint("archive", tmp_path, "a" * 64).startswith("acce205e95fd")
-    assert source_fingerprint(DataConfig(source="synthetic")).startswith("fb544b6e6c3d")
-    # That of the official archive in the official order, in which no source is read any more.
-    assert not source_fingerprint(DataConfig(source="cifar10")).startswith("dbda50dd2fbf")
-
-
 def test_cifar10_is_the_same_wherever_it_comes_from(tmp_path: Path) -> None:
     local = DataConfig(source="cifar10", path=str(tmp_path / "not there"))
     assert source_fingerprint(local) == source_fingerprint(DataConfig(source="cifar10"))
