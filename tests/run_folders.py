@@ -19,28 +19,27 @@ STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations
 DATA, SOURCES = "0" * 64, "1" * 64  # fingerprints of no images and no sources
 
 
-def write_run(
-    root: Path,
+def render_run(
     accuracy: float = 0.5,
     outcome: str = "trained",
     last_step: int = 100,
     without: str = "",
     data: str = DATA,
     sources: str = SOURCES,
+    description: str = "none",
     **settings: Any,
-) -> Path:
-    """The folder of a finished run of ``settings`` in ``root``; the metrics that start with ``without`` are empty."""
+) -> tuple[str, dict[str, bytes]]:
+    """The name and the files of a finished run of ``settings``; the metrics that start with ``without`` are empty."""
     config = RunConfig(**settings)
-    folder = root / Run.identify(config, data, sources).name
-    folder.mkdir(parents=True)
+    name = Run.identify(config, data, sources).name
     metrics = tabulate_metrics(accuracy, outcome, last_step)
-    metrics.loc[:, [name for name in metrics if without and name.startswith(without)]] = np.nan
-    metrics.to_csv(folder / "metrics.csv", index=False)
+    metrics.loc[:, [column for column in metrics if without and column.startswith(without)]] = np.nan
+    text = metrics.to_csv(index=False).encode()
     record = {
-        "run": folder.name,
+        "run": name,
         "arm": config.arm(),
         "config": config.model_dump(),
-        "data": {"source": "synthetic", "description": "none", "fingerprint": data, "content": data},
+        "data": {"source": "synthetic", "description": description, "fingerprint": data, "content": data},
         "sources": sources,
         "engine": {"name": config.resolved_engine()[0], "variant": "cpu", "why": "asked for"},
         "outcome": outcome,
@@ -50,10 +49,18 @@ def write_run(
         "steps_per_epoch": 100,
         "wall_seconds": 2.0,
         "steps_per_second": 50.0,
-        "metrics_sha256": hashlib.sha256((folder / "metrics.csv").read_bytes()).hexdigest(),
+        "metrics_sha256": hashlib.sha256(text).hexdigest(),
     }
-    (folder / "run.json").write_text(json.dumps(record))
-    return folder
+    return name, {"metrics.csv": text, "run.json": json.dumps(record).encode()}
+
+
+def write_run(root: Path, **about: Any) -> Path:
+    """The folder in ``root`` of what ``render_run`` gives."""
+    name, files = render_run(**about)
+    (root / name).mkdir(parents=True)
+    for file, content in files.items():
+        (root / name / file).write_bytes(content)
+    return root / name
 
 
 def write_planned(root: Path, run: Run, images: DataConfig) -> Path:

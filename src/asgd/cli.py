@@ -400,7 +400,7 @@ def _prune(options: argparse.Namespace) -> None:
     for path in unused:
         print(f"{measure_size(path) / 1024:8,.0f} kB  {path}")
     if not unused:
-        print(f"{RUNS}: every run there is asked for")
+        print(f"{RUNS}: every run there is asked for, or in the making")
     elif options.yes or (sys.stdin.isatty() and input(f"delete these {len(unused)}? [y/N] ").lower() == "y"):
         remove_unused(unused)
         print(f"deleted {len(unused)}")
