@@ -10,12 +10,13 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from asgd.architecture import num_parameters
 from asgd.checkpoint import Checkpoint, Checkpointer, continue_run
-from asgd.config import Run, RunConfig
+from asgd.config import MOST_EVALUATIONS, Run, RunConfig
 from asgd.data import Dataset
 from asgd.errors import AsgdError
 from asgd.files import remove_leftovers, write_json, write_text
-from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources
+from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources, measure_free_memory
 from asgd.simulator.engine import Engine
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.simulate import COLUMNS, Row, Schedule
@@ -63,11 +64,30 @@ def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
             f"num_workers = {config.num_workers}: more than the {total} steps of the run, so some workers would never "
             "be heard; train longer or take fewer"
         )
+    if total * config.evaluations_per_epoch > MOST_EVALUATIONS * steps_per_epoch:
+        raise AsgdError(
+            f"steps = {total:,} with evaluations_per_epoch = {config.evaluations_per_epoch:,} are more than "
+            f"{MOST_EVALUATIONS:,} evaluations; take fewer"
+        )
     return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
+
+
+def check_memory(config: RunConfig) -> None:
+    """Raise AsgdError where the workers' copies of the weights need more memory than the machine has left."""
+    # The reference engine keeps a velocity for each worker whether it has momentum or not.
+    at_workers = config.resolved_engine()[0] == "reference" or (config.momentum and config.momentum_where == "worker")
+    needed = config.num_workers * num_parameters(config.pools) * 4 * (2 if at_workers else 1)
+    free = measure_free_memory()
+    if config.device == "cpu" and needed > free:
+        raise AsgdError(
+            f"num_workers = {config.num_workers:,}: their weights take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free; take fewer, or a machine with more"
+        )
 
 
 def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> Engine:
     """The engine that the configuration asks for, at step 0; ``variant`` forces one of the fused engine's."""
+    check_memory(config)
     # Engines are imported here: PyTorch takes seconds, and the fused one does without it.
     if config.resolved_engine()[0] == "fused":
         from asgd.simulator.fused import FusedEngine, compile_once
