@@ -58,8 +58,12 @@ class Checkpointer:
         self._write(Checkpoint(rows, {}, variant, seconds))
 
     def discard(self) -> None:
-        """The run's results are written, and safe."""
-        self.path.unlink(missing_ok=True)
+        """The run's results are written, and safe. A folder that refuses keeps the file, with a warning."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:  # a read-only file system says so before it looks whether there is such a file
+            if self.path.exists():
+                warnings.warn(f"{self.path}: cannot be removed ({error.strerror}); delete it", stacklevel=2)
 
     def _write(self, checkpoint: Checkpoint) -> None:
         try:

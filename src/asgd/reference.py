@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from asgd.aggregate import COLUMNS
 from asgd.cli import build_parser
 from asgd.config import ClaimsConfig, DataConfig, Experiment, Params, Preset, RunConfig
-from asgd.study import OPTIONS
+from asgd.options import WorkflowOptions
 
 _HEAD = """# Reference
 
@@ -58,7 +58,8 @@ def make_reference() -> str:
     for name, (model, text) in _MODELS.items():
         parts.append(f"### {name}\n\n{text}\n\n{_make_table(('key', 'value', 'meaning'), _list_fields(model))}")
     parts += ["## Commands\n", *_describe_commands()]
-    parts.append(f"### snakemake --config\n\n{_make_table(('key', 'meaning'), _quote(OPTIONS))}")
+    options = _make_table(("key", "value", "meaning"), _list_fields(WorkflowOptions))
+    parts.append(f"### snakemake --config\n\n{options}")
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
     parts.append("## Columns of the tables\n")

@@ -16,15 +16,6 @@ from asgd.sources import identify_run
 #: The report's generated files: named here, because Snakemake asks at every start and the report's code loads slowly.
 GENERATED = ("numbers.tex", "claims.tex", "accuracy.tex", "assumptions.tex", "environment.tex")
 
-#: What `snakemake --config KEY=VALUE` takes; the workflow refuses other keys.
-OPTIONS = {
-    "preset": "which preset to run (default: the one that params.yaml names)",
-    "params": "another file of parameters (default: params.yaml)",
-    "pdf": "False: everything but the PDF, for which TeX is needed",
-    "shipped": "True: from the tables that are there, without images, runs and training",
-    "runs_per_job": "how many runs a training job has (default: 1)",
-}
-
 #: What the tables depend on. Any other change of the manifest, of a margin say, leaves them as they are.
 TABLE_KEYS = ("data_folder", "experiments", "claims.confidence")
 

@@ -5,6 +5,7 @@ Cheap, because the paths of all results depend on it.
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from asgd.config import DataConfig
@@ -53,7 +54,10 @@ def data_path(data: DataConfig) -> Path:
     """The configured path (``~`` expanded) of a source that needs one."""
     if data.path is None:
         raise AsgdError(f"data.path is missing: source {data.source} needs it")
-    return Path(data.path).expanduser()
+    try:
+        return Path(data.path).expanduser()
+    except RuntimeError:
+        raise AsgdError(f"data.path = {data.path}: nobody knows the home folder; write the whole path") from None
 
 
 def check_sha256(path: Path, expected: str | None) -> None:
@@ -77,7 +81,8 @@ def _hash_folder(folder: Path, root: Path, read_again: bool) -> str:
     if memory.exists() and not read_again and (known := read_json(memory)).get("listing") == listing:
         return str(known["digest"])
     digest = _digest([(name, hash_file(folder / name)) for name in names])
-    write_json(memory, {"listing": listing, "digest": digest})
+    with suppress(AsgdError):  # a read-only project: the folder is read again the next time
+        write_json(memory, {"listing": listing, "digest": digest})
     return digest
 
 

@@ -63,7 +63,7 @@ def _fail(folder: Path, output_pdf: Path, output: str) -> None:
     log = folder / "report.log"
     kept = output_pdf.with_suffix(".log")
     with atomic_path(kept) as temporary:
-        temporary.write_text(log.read_text(errors="replace") if log.exists() else output)
+        temporary.write_bytes(log.read_bytes() if log.exists() else output.encode())
     raise AsgdError(f"{output_pdf}: LaTeX failed: {find_first_error(output)}; the log is {kept}")
 
 

@@ -72,7 +72,7 @@ def make_benchmark_markdown(result: Mapping[str, Any]) -> str:
 def update_block(readme: Path, name: str, content: str) -> None:
     """Replace what stands between the README's comments ``name``: begin and end. AsgdError where they are missing."""
     first, last = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    before, begin, rest = readme.read_text().partition(first)
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(first)
     _, end, after = rest.partition(last)
     if not (begin and end):
         raise AsgdError(f"{readme}: the comments {first.strip()} and {last.strip()} are missing; put them back")
