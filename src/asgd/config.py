@@ -18,6 +18,8 @@ from asgd.errors import AsgdError
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 Probability = Annotated[float, Field(ge=0, lt=1)]
+#: The editions of the decision rules (`asgd.claims`).
+EditionName = Literal["first"]
 
 
 class Model(BaseModel):
@@ -179,11 +181,15 @@ class Preset(Model):
     run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
     seeds: list[int] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+    edition: EditionName | None = Field(
+        None, description="edition of the decision rules that judges this study (default: that of `claims`)"
+    )
 
 
 class ClaimsConfig(Model):
     """The margins of the decision rules, fixed before the runs are looked at."""
 
+    edition: EditionName = Field("first", description="edition of the decision rules; a preset may name another")
     confidence: float = Field(
         0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)"
     )
@@ -214,6 +220,12 @@ class Params(Model):
     def _check_preset(self) -> "Params":
         if self.preset not in self.presets:
             raise ValueError(f"preset '{self.preset}' does not exist; presets are {', '.join(self.presets)}")
+        return self
+
+    @model_validator(mode="after")
+    def _take_edition(self) -> "Params":
+        if edition := self.selected.edition:
+            object.__setattr__(self, "claims", self.claims.model_copy(update={"edition": edition}))
         return self
 
     @property
