@@ -1,21 +1,27 @@
 """Every verdict of every claim, on constructed tables."""
 
+import copy
 import json
 import math
+import re
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asgd.claims import claims_from_json, claims_to_json, format_claims, judge_claims
+from asgd.claims import EDITIONS, Verdict, claims_from_json, claims_to_json, format_claims, judge_claims
 from asgd.claims.delay import judge_slowing
 from asgd.claims.selection import Study
-from asgd.config import ClaimsConfig, RunConfig
+from asgd.config import ClaimsConfig, EditionName, Params, Preset, RunConfig, load_params
 from asgd.errors import AsgdError
+from tests.pipeline import TINY
 
 LN10 = math.log(10)
+NOTHING = Verdict(id="C1", claim="none", verdict="not applicable", reason="no rule")
 CONVENTIONS = ("server-pytorch", "server-ema", "worker-pytorch", "worker-ema")
 IDS = [
     "C1",
@@ -192,6 +198,20 @@ def test_the_gap_needs_more_than_an_epoch_and_both_arms():
     assert Tables().arm(num_workers=1).judge()["C2"].reason == "no runs at m = 10"
 
 
+def test_equal_curves_say_nothing_about_slowing_and_gap():
+    verdicts = delay({1: 1.0, 10: 1.2}, noise=0, seeds=2).judge()
+    assert verdicts["C1"].verdict == verdicts["C2"].verdict == "inconclusive"
+    assert "the differences of all 2 seeds are equal" in verdicts["C1"].reason
+    assert "the differences of all 2 seeds are equal" in verdicts["C2"].reason
+    assert verdicts["C1"].p_value == 1 / 4  # what two signs can say
+    assert verdicts["C2"].p_value is None
+
+
+def test_two_arms_that_fail_have_no_gap():
+    found = Tables().arm(num_workers=1, outcomes="dead").arm(num_workers=10, outcomes="plateau").judge()["C2"]
+    assert (found.verdict, found.reason) == ("not applicable", "runs fail with either m")
+
+
 # C3: m = 100 fails
 
 
@@ -286,6 +306,52 @@ def test_the_value_of_momentum_is_a_margin():
     tables = Tables().arm(num_workers=1).arm(num_workers=1, **convention_of("server-pytorch", 0.5))
     assert tables.judge()["C4-server-pytorch"].verdict == "not applicable"
     assert tables.judge(momentum=0.5)["C4-server-pytorch"].verdict == "reproduced"
+
+
+def test_two_arms_that_fail_are_no_evidence_that_momentum_makes_no_difference():
+    tables = Tables().arm(num_workers=1, accuracy=0.1, outcomes="dead", noise=0)
+    tables.arm(num_workers=1, accuracy=0.1, outcomes="dead", noise=0, **convention_of("server-ema"))
+    found = tables.judge()["C4-server-ema"]
+    assert (found.verdict, found.p_value, found.n) == ("not applicable", None, 10)
+    assert found.reason == "with and without it runs fail at m = 1"
+
+
+@pytest.mark.parametrize(("failed", "verdict"), [(10, "inconclusive"), (5, "inconclusive"), (4, "reproduced")])
+def test_an_m_at_which_half_of_the_pairs_fail_proves_no_equivalence(failed, verdict):
+    tables = momentum_of("server-ema", {1: 0.5})
+    outcomes = ["dead"] * failed + ["trained"] * (10 - failed)
+    tables.arm(num_workers=30, outcomes=outcomes).arm(num_workers=30, outcomes=outcomes, **convention_of("server-ema"))
+    found = tables.judge()["C4-server-ema"]
+    assert found.verdict == verdict
+    assert (found.p_value is None) == ("with and without it runs fail at m = 30" in found.reason) == (failed >= 5)
+
+
+def test_a_difference_elsewhere_counts_whatever_fails_at_another_m():
+    tables = momentum_of("server-ema", {1: 5.0})
+    tables.arm(num_workers=30, outcomes="dead").arm(num_workers=30, outcomes="dead", **convention_of("server-ema"))
+    assert tables.judge()["C4-server-ema"].verdict == "not reproduced"
+
+
+def test_a_failure_with_momentum_alone_is_a_difference():
+    tables = (
+        Tables().arm(num_workers=1).arm(num_workers=1, accuracy=0.1, outcomes="dead", **convention_of("server-ema"))
+    )
+    assert tables.judge()["C4-server-ema"].verdict == "not reproduced"
+
+
+@pytest.mark.parametrize("seeds", [2, 10])
+@pytest.mark.parametrize("points", [0.0, 1.0])
+def test_equal_differences_prove_no_equivalence(seeds, points):
+    found = momentum_of("server-ema", {1: points}, noise=0, seeds=seeds).judge()["C4-server-ema"]
+    assert (found.verdict, found.p_value, found.interval) == ("inconclusive", None, None)
+    assert f"at m = 1 the differences of all {seeds} seeds are equal" in found.reason
+
+
+def test_an_m_without_an_interval_does_not_hide_a_difference_at_another():
+    tables = momentum_of("server-ema", {1: 0.0}, noise=0)
+    tables.arm(num_workers=10).arm(num_workers=10, accuracy=0.6, **convention_of("server-ema"))
+    found = tables.judge()["C4-server-ema"]
+    assert (found.verdict, found.effect) == ("not reproduced", pytest.approx(10, abs=0.5))
 
 
 # C5: with momentum m = 100 trains
@@ -433,6 +499,12 @@ def test_runs_of_one_epoch_have_no_match():
     assert "evaluations after the first epoch" in found.reason
 
 
+def test_equal_curves_are_no_match():
+    tables = Tables().arm(num_workers=1, loss=1.2, accuracy=0.52, noise=0)
+    tables.arm(num_workers=10, loss=1.3, noise=0).arm(num_workers=1, dropout=0.2, loss=1.3, noise=0)
+    assert not any(match["matches"] for match in tables.judge()["C6"].details["matches"])
+
+
 # All together
 
 
@@ -529,6 +601,33 @@ def test_a_column_that_is_missing_is_an_error_that_names_it():
         judge_claims(runs.drop(columns="outcome"), evaluations, ClaimsConfig(), RunConfig())
 
 
+def test_every_edition_that_may_be_named_has_its_rules():
+    assert tuple(EDITIONS) == get_args(EditionName)
+
+
+def test_verdicts_name_the_edition_that_the_study_names(tmp_path):
+    params = {"preset": "a", "presets": {"a": copy.deepcopy(TINY["presets"]["tiny"])}, "claims": {"edition": "first"}}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    assert claims_to_json([], load_params(path).claims.edition) == {"edition": "first", "verdicts": []}
+    for where, edited in (("claims", params["claims"]), ("presets.a", params["presets"]["a"])):
+        edited["edition"] = "last"
+        path.write_text(yaml.safe_dump(params))
+        with pytest.raises(AsgdError, match=rf"^{path}: {where}.edition = 'last': Input should be 'first'$"):
+            load_params(path)
+        edited["edition"] = "first"
+
+
+def test_a_preset_may_name_an_edition_of_its_own(monkeypatch):
+    """As it will be when there is another: the preset's goes before that of all."""
+    preset = Preset.model_construct(**{**Preset.model_validate(TINY["presets"]["tiny"]).__dict__, "edition": "other"})
+    params = Params.model_validate({"preset": "tiny", "presets": {"tiny": preset, "old": TINY["presets"]["tiny"]}})
+    assert params.claims.edition == "other"
+    assert Params.model_validate({**params.__dict__, "preset": "old", "claims": {}}).claims.edition == "first"
+    monkeypatch.setattr("asgd.claims.EDITIONS", {"first": lambda study: [], "other": lambda study: [NOTHING]})
+    assert judge_claims(*Tables().arm().tables(), params.claims, RunConfig()) == [NOTHING]
+
+
 def test_p_values_are_adjusted_over_all_claims():
     verdicts = whole_study().judge().values()
     tested = [verdict for verdict in verdicts if verdict.p_value is not None]
@@ -541,13 +640,26 @@ def test_p_values_are_adjusted_over_all_claims():
 @pytest.mark.parametrize("seeds", [1, 10])
 def test_verdicts_survive_json(seeds):
     verdicts = list(whole_study(seeds).judge().values())
-    text = json.dumps(claims_to_json(verdicts), allow_nan=False)
+    text = json.dumps(claims_to_json(verdicts, "first"), allow_nan=False)
     assert claims_from_json(json.loads(text)) == verdicts
 
 
-def test_something_else_than_verdicts_is_an_error_that_names_the_file():
-    with pytest.raises(AsgdError, match=r"claims.json: verdict = 'proved'"):
-        claims_from_json({"verdicts": [{"id": "C1", "claim": "x", "verdict": "proved", "reason": "y"}]})
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"verdicts": [{"id": "C1", "claim": "x", "verdict": "proved", "reason": "y"}]},
+            "verdicts.0.verdict = 'proved'",
+        ),
+        ({"edition": "last", "verdicts": []}, "edition = 'last'"),
+        ({}, "verdicts: Field required"),
+        ([], "Input should be a valid dictionary"),
+    ],
+)
+def test_something_else_than_verdicts_is_an_error_that_names_the_file(content, message):
+    with pytest.raises(AsgdError, match=rf"^claims.json: .*{re.escape(message)}") as caught:
+        claims_from_json(content)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_table_shows_every_verdict_with_its_effect():

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from asgd.claims import Verdict
 from asgd.errors import AsgdError
-from asgd.report.readme import make_findings_markdown, update_block, update_readme
+from asgd.report.readme import make_claims_markdown, make_findings_markdown, update_block, update_readme
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -24,6 +25,14 @@ def test_findings_are_listed_where_there_are_some() -> None:
     assert make_findings_markdown({"death": "one run died"}) == ""
     listed = make_findings_markdown({"pairs": "none keeps all", "death": "one run died"})
     assert listed == "\nBeyond the claims:\n\n- Which unstated settings would make the paper right: none keeps all.\n"
+
+
+def test_what_is_not_applicable_stands_below_with_its_reason() -> None:
+    made = [Verdict(id=f"C{k}", claim="c", verdict="not applicable", reason=f"no runs at m = {k}") for k in (2, 3)]
+    shown = Verdict(id="C1", claim="c", verdict="reproduced", reason="r")
+    lines = make_claims_markdown([shown, *made]).splitlines()
+    assert [line.startswith("| C1 |") for line in lines] == [False, False, True, False, False]
+    assert lines[-1] == "Not applicable: C2 (no runs at m = 2), C3 (no runs at m = 3)."
 
 
 def test_a_readme_without_a_place_for_a_table_is_refused(tmp_path: Path) -> None:

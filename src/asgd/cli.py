@@ -400,7 +400,7 @@ def _claims(options: argparse.Namespace) -> None:
     verdicts = judge_claims(runs, evaluations, params.claims, params.base)
     print(format_claims(verdicts))
     if options.json:
-        write_json(options.json, claims_to_json(verdicts))
+        write_json(options.json, claims_to_json(verdicts, params.claims.edition))
 
 
 def _verify(options: argparse.Namespace) -> None:

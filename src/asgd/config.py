@@ -33,6 +33,8 @@ _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 _NAME_RULE = "use at most 100 letters, digits and '_', with '-' and '.' only inside"
 #: What lies in results/ beside the folders of the presets.
 _TAKEN = ("runs", "kept", "checkpoints", "benchmark.json")
+#: The editions of the decision rules (`asgd.claims`).
+EditionName = Literal["first"]
 
 
 class Model(BaseModel):
@@ -305,6 +307,9 @@ class Preset(Model):
     run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
     seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+    edition: EditionName | None = Field(
+        None, description="edition of the decision rules that judges this study (default: that of `claims`)"
+    )
 
     _distinct_seeds = field_validator("seeds")(_refuse_repetition)
 
@@ -333,6 +338,7 @@ class Preset(Model):
 class ClaimsConfig(Model):
     """The margins of the decision rules, fixed before the runs are looked at."""
 
+    edition: EditionName = Field("first", description="edition of the decision rules; a preset may name another")
     confidence: float = Field(
         0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)"
     )
@@ -384,6 +390,12 @@ class Params(Model):
     def _check_preset(self) -> "Params":
         if self.preset not in self.presets:
             raise ValueError(f"preset '{self.preset}' does not exist; presets are {', '.join(self.presets)}")
+        return self
+
+    @model_validator(mode="after")
+    def _take_edition(self) -> "Params":
+        if edition := self.selected.edition:
+            object.__setattr__(self, "claims", self.claims.model_copy(update={"edition": edition}))
         return self
 
     @property

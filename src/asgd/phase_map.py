@@ -160,7 +160,8 @@ def holds(verdict: Verdict, margins: ClaimsConfig) -> bool:
     if claim == "C2":
         return margins.gap_points[0] <= verdict.effect <= margins.gap_points[1]
     if claim == "C4":
-        return all(abs(found["mean"]) <= margins.equivalence_points for found in details["differences"].values())
+        inside = (abs(found["mean"]) <= margins.equivalence_points for found in details["differences"].values())
+        return "both_fail" not in details and all(inside)
     if claim == "C5":
         return verdict.effect > 0.5 and details["with"]["trained"] > details["without"]["trained"]
     return verdict.effect > 0.5

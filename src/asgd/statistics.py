@@ -1,8 +1,9 @@
 """The statistics of the study: thin, exact functions over SciPy and statsmodels, with degenerate input defined.
 
 Layouts: ``differences`` is [seeds], one paired difference a seed; ``values`` is [seeds, ...], seeds first. Where a
-single seed leaves an interval or a test undefined the result is not-a-number; where all differences are equal the
-interval has zero width and the p-value is the limit of vanishing variance. Design, section 6.
+single seed leaves an interval or a test undefined the result is not-a-number. So it is where all paired differences are
+equal: a sample of runs has a spread, so that is what equal runs look like, and a t-interval of zero width would claim
+certainty from two of them. (A sign-flip test says what equal differences are worth: no less than 1 in 2^seeds.)
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 
 class Estimate(NamedTuple):
-    """A mean with its interval, in the unit of the values; the limits are not-a-number for fewer than two values."""
+    """A mean with its interval, in the unit of the values; limits that are undefined are not-a-number."""
 
     mean: float
     low: float
@@ -43,7 +44,10 @@ class Description(NamedTuple):
 
 
 def describe(values: ArrayLike, confidence: float = 0.95) -> Description:
-    """Describe each column of ``values`` [seeds, ...] over seeds; missing values (nan) do not count."""
+    """Describe each column of ``values`` [seeds, ...] over seeds; missing values (nan) do not count.
+
+    A column of equal values has variance 0 and limits that are its mean, as the band around a curve has.
+    """
     data = np.asarray(values, dtype=float)
     n = np.sum(~np.isnan(data), axis=0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -56,15 +60,20 @@ def describe(values: ArrayLike, confidence: float = 0.95) -> Description:
         return Description(n, mean, variance, std, mean - half, mean + half)
 
 
-def estimate_mean(values: ArrayLike, confidence: float = 0.95) -> Estimate:
-    """Mean of ``values`` [seeds] with its t-interval."""
-    found = describe(np.asarray(values, dtype=float).reshape(-1), confidence)
-    return Estimate(float(found.mean), float(found.low), float(found.high), int(found.n))
+def describe_paired(first: ArrayLike, second: ArrayLike, confidence: float = 0.95, scale: float = 1.0) -> Description:
+    """Describe ``scale`` times ``second - first``, both [seeds, ...] in the same order, with paired t-intervals.
+
+    Where the differences of all seeds are equal there is no interval, and the limits are not-a-number.
+    """
+    differences, equal = _pair(first, second)
+    found = describe(scale * differences, confidence)
+    return found._replace(low=np.where(equal, np.nan, found.low), high=np.where(equal, np.nan, found.high))
 
 
 def estimate_paired_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Mean of ``second - first``, both [seeds] in the same order of seeds, with its paired t-interval."""
-    return estimate_mean(np.asarray(second, dtype=float) - np.asarray(first, dtype=float), confidence)
+    found = describe_paired(first, second, confidence)
+    return Estimate(float(found.mean), float(found.low), float(found.high), int(found.n))
 
 
 def sign_flip_test(differences: ArrayLike, alternative: Alternative = "two-sided") -> float:
@@ -90,13 +99,11 @@ def sign_flip_test(differences: ArrayLike, alternative: Alternative = "two-sided
 def equivalence_test(first: ArrayLike, second: ArrayLike, low: float, high: float) -> float:
     """p-value of the paired two one-sided t-tests (TOST) that the mean of ``second - first`` lies in (low, high).
 
-    Both [seeds]. nan for fewer than two seeds; equal differences give 0 strictly inside the margin and 1 elsewhere.
+    Both [seeds]. nan for fewer than two seeds, and where all differences are equal.
     """
-    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
-    if len(differences) < 2:
+    differences, equal = _pair(first, second)
+    if len(differences) < 2 or equal:
         return float("nan")
-    if _is_constant(differences):
-        return 0.0 if low < differences[0] < high else 1.0
     return float(ttost_paired(differences, np.zeros_like(differences), low, high)[0])
 
 
@@ -144,6 +151,16 @@ def average_over_steps(steps: ArrayLike, values: ArrayLike) -> NDArray[np.float6
     if len(x) == 1:
         return np.asarray(y[..., 0])
     return np.asarray(np.trapezoid(y, x, axis=-1) / (x[-1] - x[0]))
+
+
+def _pair(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """``second - first``, [seeds, ...], and in which columns [...] all differences are equal but for their rounding."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    differences = b - a
+    if len(differences) == 0:
+        return differences, np.ones(differences.shape[1:], dtype=bool)
+    size = np.maximum(np.abs(a), np.abs(b)).max(axis=0)
+    return differences, np.asarray(np.ptp(differences, axis=0) <= 4 * np.finfo(float).eps * size)
 
 
 def _is_constant(data: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -7,12 +7,25 @@ import numpy as np
 import pandas as pd
 
 from asgd.claims.selection import Curves, Study, pair
-from asgd.simulator.outcome import OUTCOMES
-from asgd.statistics import average_over_steps, describe, estimate_paired_difference, sign_flip_test
+from asgd.simulator.outcome import OUTCOMES, TRAINED
+from asgd.statistics import average_over_steps, describe_paired, estimate_paired_difference, sign_flip_test
 
 Trend = Literal["rises", "falls", "undecided"]
 
-NO_INTERVAL = "fewer than two paired seeds give no interval"
+
+def explain_no_interval(n: int) -> str:
+    """Why a comparison of ``n`` paired seeds has no interval."""
+    return (
+        f"the differences of all {n} seeds are equal, which is no sample"
+        if n > 1
+        else ("fewer than two paired seeds give no interval")
+    )
+
+
+def both_fail(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether neither run trained in at least half of the pairs of two arms, row by row: then they agree in nothing."""
+    failed = (first["outcome"].to_numpy() != TRAINED) & (second["outcome"].to_numpy() != TRAINED)
+    return bool(len(failed)) and bool(failed.mean() >= 0.5)
 
 
 def list_values(name: str, values: Sequence[Any]) -> str:
@@ -55,10 +68,10 @@ def judge_trend(comparisons: Sequence[dict[str, Any]]) -> tuple[Trend, dict[str,
 def difference_after_first_epoch(first: Curves, second: Curves, confidence: float) -> pd.DataFrame:
     """Paired difference first - second of accuracy, in points, at each evaluation after the first epoch.
 
-    Columns epoch, mean, low, high (two-sided interval of ``confidence``).
+    Columns epoch, mean, low, high (two-sided interval of ``confidence``, or nan where there is none).
     """
     a, b = (curves.after_first_epoch() for curves in pair(first, second))
-    found = describe(100 * (a.values - b.values), confidence)
+    found = describe_paired(b.values, a.values, confidence, scale=100)
     return pd.DataFrame({"epoch": a.epochs, "mean": found.mean, "low": found.low, "high": found.high})
 
 

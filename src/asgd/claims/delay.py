@@ -1,13 +1,15 @@
-"""C1, C2, C3 and C3b: what delay alone does. The rules are in the package's docstring."""
+"""C1, C2, C3 and C3b: what delay alone does. The rules are in ``asgd.claims.first``."""
 
+import math
 from typing import Any
 
 from asgd.claims.comparisons import (
-    NO_INTERVAL,
     Trend,
+    both_fail,
     compare_areas,
     count_outcomes,
     difference_after_first_epoch,
+    explain_no_interval,
     judge_trend,
     list_values,
     split_present,
@@ -43,8 +45,8 @@ def judge_slowing(study: Study) -> Verdict:
 
 
 def _explain_slowing(trend: Trend, decisive: dict[str, Any], n: int, tested: str) -> str:
-    if n < 2:
-        return f"{NO_INTERVAL}; {tested}"
+    if math.isnan(decisive["low"]):
+        return f"{explain_no_interval(decisive['n'])}; {tested}"
     where = f"from m = {decisive['from']} to {decisive['to']}"
     size = f"{decisive['mean']:+z.3f} nats [{decisive['low']:+z.3f}, {decisive['high']:+z.3f}]"
     said = {
@@ -66,6 +68,9 @@ def judge_gap(study: Study) -> Verdict:
     if absent:
         return Verdict(**about, verdict="not applicable", reason=f"no runs at {list_values('m', absent)}")
     first, second = pair(*(study.curves_of("test_accuracy", num_workers=m) for m in (few, many)))
+    plain, delayed = (study.runs_of(num_workers=m).loc[first.seeds] for m in (few, many))
+    if both_fail(plain, delayed):
+        return Verdict(**about, verdict="not applicable", n=len(plain), reason="runs fail with either m")
     level = 2 * margins.confidence - 1
     gaps = difference_after_first_epoch(first, second, level)
     n = len(first.seeds)
@@ -77,6 +82,7 @@ def judge_gap(study: Study) -> Verdict:
     outside = float(((gaps["low"] > high) | (gaps["high"] < low)).mean())
     less, more = (100 * curves.after_first_epoch().values.mean(axis=1) for curves in (second, first))
     mean = estimate_paired_difference(less, more, level)
+    undefined = gaps["low"].isna().all()
     shares = (
         f"{inside:.0%} of {len(gaps)} intervals lie inside [{low:g}, {high:g}] points, {outside:.0%} wholly outside"
     )
@@ -90,7 +96,7 @@ def judge_gap(study: Study) -> Verdict:
         confidence=level,
         p_value=equivalence_test(less, more, low, high),
         n=n,
-        reason=NO_INTERVAL if n < 2 else f"the gap is {mean.mean:+z.1f} points on average; {shares}",
+        reason=explain_no_interval(n) if undefined else f"the gap is {mean.mean:+z.1f} points on average; {shares}",
         details={"share_inside": inside, "share_outside": outside, "gaps": gaps.to_dict("records")},
     )
 

@@ -1,12 +1,16 @@
-"""C4 and C5: what momentum does, one verdict per convention. The rules are in the package's docstring."""
+"""C4 and C5: what momentum does, one verdict per convention. The rules are in ``asgd.claims.first``."""
 
+import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from asgd.claims.comparisons import NO_INTERVAL, count_outcomes, describe_tested, list_values
+from asgd.claims.comparisons import both_fail, count_outcomes, describe_tested, explain_no_interval, list_values
 from asgd.claims.selection import Study
 from asgd.claims.verdict import Verdict, VerdictName
+from asgd.config import ClaimsConfig
 from asgd.statistics import adjust_holm, equivalence_test, estimate_paired_difference, mcnemar_test, wilson_interval
 
 
@@ -56,34 +60,55 @@ def _judge_convention(study: Study, convention: Convention) -> Verdict:
         "id": f"C4-{convention}",
         "claim": f"momentum makes no difference at {list_values('m', margins.slow_workers)}",
     }
-    compared = {m: _compare_final(study, convention, m) for m in margins.slow_workers}
-    found = {m: difference for m, difference in compared.items() if difference["n"]}
-    tested = describe_tested(list(found), [m for m in compared if m not in found])
-    if not found:
+    arms = {m: _pair_arms(study, convention, m) for m in margins.slow_workers}
+    present = {m: pair for m, pair in arms.items() if len(pair[0])}
+    failing = [m for m, pair in present.items() if both_fail(*pair)]
+    found = {m: _compare_final(study, *pair) for m, pair in present.items() if m not in failing}
+    tested = describe_tested(list(found), [m for m in arms if m not in present])
+    if not present:
         reason = f"no paired runs with and without {convention} momentum at {list_values('m', margins.slow_workers)}"
         return Verdict(**about, verdict="not applicable", reason=reason)
+    failed = f"with and without it runs fail at {list_values('m', failing)}"
+    if not found:
+        return Verdict(**about, verdict="not applicable", n=min(map(_count_pairs, present.values())), reason=failed)
     largest = _choose_decisive(found, margins.equivalence_points)
     decisive, n = found[largest], min(difference["n"] for difference in found.values())
-    size = f"{decisive['mean']:+z.1f} points [{decisive['low']:+z.1f}, {decisive['high']:+z.1f}]"
+    p_values = [difference["p_value"] for difference in found.values()]
     return Verdict(
         **about,
-        verdict=_decide_no_difference(list(found.values()), margins.equivalence_points, 1 - margins.confidence),
+        verdict=_decide_no_difference(found.values(), bool(failing), margins),
         effect=decisive["mean"],
         unit="points",
         effect_name=f"final accuracy, with minus without momentum at m = {largest} (the m that decides)",
         interval=(decisive["low"], decisive["high"]),
         confidence=margins.confidence,
-        p_value=max(difference["p_value"] for difference in found.values()),
+        p_value=float("nan") if failing else float(np.max(p_values)),  # not a number if one of them is none
         n=n,
-        reason=f"{NO_INTERVAL if n < 2 else f'what decides is m = {largest}: {size}'}; {tested}",
-        details={"differences": found},
+        reason="; ".join([_explain_difference(largest, decisive), *([failed] if failing else []), tested]),
+        details={"differences": found} | ({"both_fail": failing} if failing else {}),
     )
 
 
-def _compare_final(study: Study, convention: Convention, num_workers: int) -> dict[str, Any]:
+def _explain_difference(num_workers: int, decisive: dict[str, Any]) -> str:
+    if math.isnan(decisive["low"]):
+        reason = explain_no_interval(decisive["n"])
+        return reason if decisive["n"] < 2 else f"at m = {num_workers} {reason}"
+    size = f"{decisive['mean']:+z.1f} points [{decisive['low']:+z.1f}, {decisive['high']:+z.1f}]"
+    return f"what decides is m = {num_workers}: {size}"
+
+
+def _pair_arms(study: Study, convention: Convention, num_workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs without and with momentum, of the seeds that both have."""
+    return _pair(study.runs_of(num_workers=num_workers, momentum=0.0), _runs_with(study, convention, num_workers))
+
+
+def _count_pairs(arms: tuple[pd.DataFrame, pd.DataFrame]) -> int:
+    return len(arms[0])
+
+
+def _compare_final(study: Study, *arms: pd.DataFrame) -> dict[str, Any]:
     """With minus without momentum, final test accuracy in points: paired estimate and TOST."""
     margins = study.margins
-    arms = _pair(study.runs_of(num_workers=num_workers, momentum=0.0), _runs_with(study, convention, num_workers))
     without, with_it = (100 * arm["final_test_accuracy"].to_numpy(dtype=float) for arm in arms)
     margin = margins.equivalence_points
     p_value = equivalence_test(without, with_it, -margin, margin)
@@ -91,17 +116,25 @@ def _compare_final(study: Study, convention: Convention, num_workers: int) -> di
 
 
 def _choose_decisive(differences: dict[int, dict[str, Any]], margin: float) -> int:
-    """The m furthest outside the margin with its whole interval; if none is, the one least surely inside (TOST)."""
-    outside = {m: max(found["low"], -found["high"]) - margin for m, found in differences.items()}
-    if any(value > 0 for value in outside.values()):
+    """The m furthest outside the margin with its whole interval; if none is, the one least surely inside (TOST).
+
+    One without an interval is surely on neither side.
+    """
+    distances = {m: max(found["low"], -found["high"]) - margin for m, found in differences.items()}
+    if outside := {m: distance for m, distance in distances.items() if distance > 0}:
         return max(outside, key=lambda m: outside[m])
-    return max(differences, key=lambda m: (differences[m]["p_value"], abs(differences[m]["mean"])))
+    p_values = {m: np.nan_to_num(found["p_value"], nan=np.inf) for m, found in differences.items()}
+    return max(differences, key=lambda m: (p_values[m], abs(differences[m]["mean"])))
 
 
-def _decide_no_difference(differences: list[dict[str, Any]], margin: float, alpha: float) -> VerdictName:
+def _decide_no_difference(
+    differences: Collection[dict[str, Any]], some_fail: bool, margins: ClaimsConfig
+) -> VerdictName:
+    margin, alpha = margins.equivalence_points, 1 - margins.confidence
     if any(difference["low"] > margin or difference["high"] < -margin for difference in differences):
         return "not reproduced"
-    return "reproduced" if all(difference["p_value"] < alpha for difference in differences) else "inconclusive"
+    equivalent = all(difference["p_value"] < alpha for difference in differences) and not some_fail
+    return "reproduced" if equivalent else "inconclusive"
 
 
 def _test_failures(plain: pd.DataFrame, arm: pd.DataFrame) -> float:

@@ -1,4 +1,4 @@
-"""C6: whether delay acts like dropout. The rule is in the package's docstring."""
+"""C6: whether delay acts like dropout. The rule is in ``asgd.claims.first``."""
 
 import itertools
 from collections.abc import Sequence

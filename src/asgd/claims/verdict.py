@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rich.console import Console
 from rich.table import Table
 
-from asgd.config import validate
+from asgd.config import EditionName, validate
 
 VerdictName = Literal["reproduced", "not reproduced", "partly", "inconclusive", "not applicable"]
 
@@ -44,15 +44,21 @@ class Verdict(BaseModel):
         return None if value is None or not all(math.isfinite(limit) for limit in value) else value
 
 
-def claims_to_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """The content of claims.json: ``{"verdicts": [...]}``, in the order of the claims."""
-    return {"verdicts": [verdict.model_dump(mode="json") for verdict in verdicts]}
+class _Claims(BaseModel):
+    """claims.json. Without an edition it is of the time when there was only the first."""
+
+    edition: EditionName = "first"
+    verdicts: list[Verdict]
+
+
+def claims_to_json(verdicts: Sequence[Verdict], edition: EditionName) -> dict[str, Any]:
+    """The content of claims.json: the edition of the rules, and the verdicts by it, in the order of the claims."""
+    return {"edition": edition, "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts]}
 
 
 def claims_from_json(content: Mapping[str, Any], where: str = "claims.json") -> list[Verdict]:
     """The verdicts of what ``claims_to_json`` made. Raises AsgdError naming ``where`` if it is something else."""
-    entries = content.get("verdicts", []) if isinstance(content, Mapping) else [content]
-    return [validate(Verdict, entry, where) for entry in entries]
+    return validate(_Claims, content, where).verdicts
 
 
 def format_claims(verdicts: Sequence[Verdict], width: int = 140) -> str:

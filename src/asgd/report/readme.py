@@ -20,17 +20,15 @@ FINDINGS = {
 def make_claims_markdown(verdicts: Sequence[Verdict]) -> str:
     """A Markdown table: the paper's claim, the verdict, the effect with its interval, and the reason.
 
-    Verdicts that are not applicable are named in a line below it.
+    Verdicts that are not applicable stand with their reasons in a line below it.
     """
     rows = ["| | the paper | here | effect | why |", "|---|---|---|---|---|"]
-    absent = [verdict.id for verdict in verdicts if verdict.verdict == "not applicable"]
-    for verdict in verdicts:
-        if verdict.id in absent:
-            continue
+    absent = [verdict for verdict in verdicts if verdict.verdict == "not applicable"]
+    for verdict in (verdict for verdict in verdicts if verdict not in absent):
         cells = [verdict.id, verdict.claim, f"**{verdict.verdict}**", format_effect(verdict), verdict.reason]
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     if absent:
-        rows += ["", f"Not applicable, for want of runs: {', '.join(absent)}."]
+        rows += ["", f"Not applicable: {', '.join(f'{verdict.id} ({verdict.reason})' for verdict in absent)}."]
     return "\n".join(rows) + "\n"
 
 
