@@ -78,12 +78,23 @@ def _hash_folder(folder: Path, root: Path, read_again: bool) -> str:
     names = list_images(folder)
     memory = Path(root) / ".fingerprints" / f"{_digest(str(folder.resolve()))[:16]}.json"
     listing = _digest([(name, *_size_and_time(folder / name)) for name in names])
-    if memory.exists() and not read_again and (known := read_json(memory)).get("listing") == listing:
-        return str(known["digest"])
+    if not read_again and (known := _recall(memory, listing)):
+        return known
     digest = _digest([(name, hash_file(folder / name)) for name in names])
     with suppress(AsgdError):  # a read-only project: the folder is read again the next time
         write_json(memory, {"listing": listing, "digest": digest})
     return digest
+
+
+def _recall(memory: Path, listing: str) -> str | None:
+    """The digest that ``memory`` has of the files with this ``listing``; a damaged memory only costs a reading."""
+    try:
+        known = read_json(memory) if memory.exists() else None
+    except AsgdError:
+        return None
+    if isinstance(known, dict) and known.get("listing") == listing and isinstance(known.get("digest"), str):
+        return str(known["digest"])
+    return None
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
