@@ -137,10 +137,19 @@ def test_a_run_is_recorded_with_its_configuration(project: Project) -> None:
     assert record["last_step"] == record["total_steps"] == 20
 
 
+@pytest.mark.parametrize("no", ["no", "0", "off"])
+def test_no_pdf_is_asked_for_in_any_spelling(project: Project, no: str) -> None:
+    done = project.run("snakemake", "--cores", "1", "-n", "--forceall", "--config", f"pdf={no}")
+    assert done.returncode == 0, done.stdout
+    assert "build_tables" in done.stdout
+    assert "build_report" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config", "presett=paper"], "--config presett: unknown key; allowed are params, pdf, preset"),
+        (["--config", "presett=paper"], "--config: unknown key 'presett'; keys allowed here are preset, params, pdf"),
+        (["--config", "pdf=nope"], "--config: pdf = 'nope': Input should be a valid boolean"),
         (["--config", "preset=large"], "preset 'large' does not exist; presets are tiny"),
     ],
 )
