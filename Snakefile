@@ -7,6 +7,7 @@
 #   snakemake --cores 8 runs                   one of the targets below
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -19,8 +20,11 @@ min_version("9.0")
 # The package of this working copy, also in `dvc exp run --temp`, where an editable install would mean another copy.
 SOURCES = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCES))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
-ASGD = f"{sys.executable} -m asgd"
+# Jobs run with these packages and settings, not with a user's: docs/how-to/other-machines.md.
+for name in [name for name in os.environ if name.startswith("PYTHON")]:
+    del os.environ[name]
+os.environ |= {"PYTHONPATH": str(SOURCES), "PYTHONUTF8": "1", "MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+ASGD = f"{shlex.quote(sys.executable)} -m asgd"
 
 from asgd.logs import summarize_errors
 

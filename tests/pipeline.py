@@ -124,8 +124,8 @@ def _make_environment() -> dict[str, str]:
     """Variables with which commands find the programs of this environment, and the sources of where they run."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
-    environment.pop("PYTHONPATH", None)
-    return environment
+    # Without git's own, which in a hook name the repository that is committed to.
+    return {name: value for name, value in environment.items() if name != "PYTHONPATH" and not name.startswith("GIT_")}
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 300) -> None:
