@@ -5,7 +5,7 @@ from asgd.config import load_params
 from asgd.errors import AsgdError
 from asgd.job import FILES
 from asgd.kept import keep_runs, restore_runs
-from asgd.study import OPTIONS, check_shipped, plan_study, write_manifest
+from asgd.study import ANALYSED, OPTIONS, check_shipped, plan_study, write_manifest
 
 if unknown := config.keys() - OPTIONS.keys():
     raise WorkflowError(
@@ -28,13 +28,10 @@ RUNS_PER_JOB = int(RUNS_PER_JOB)
 try:
     STUDY = plan_study(load_params(config.get("params", "params.yaml"), config.get("preset")), DATA_ROOT)
     RESULTS = f"results/{STUDY.params.preset}"
-    # Everything made from the runs depends on this file: it changes exactly when the study does, and unlike
-    # Snakemake's own records it is there in a fresh clone too.
-    MANIFEST = f"{RESULTS}/study.json"
     MADE_FROM = f"{RESULTS}/tables/study.json"
     if SHIPPED:
         check_shipped(STUDY, Path(MADE_FROM))
-    write_manifest(STUDY, Path(MANIFEST), Path(MADE_FROM))
+    write_manifest(STUDY, Path(RESULTS, "study.json"))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
