@@ -26,11 +26,13 @@ for name in [name for name in os.environ if name.startswith("PYTHON")]:
 os.environ |= {"PYTHONPATH": str(SOURCES), "PYTHONUTF8": "1", "MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 ASGD = f"{shlex.quote(sys.executable)} -m asgd"
 
-from asgd.logs import summarize_errors
+from asgd.logs import summarize_failures
 
 STARTED = time.time()
 
+include: "workflow/rules/dvc.smk"
 include: "workflow/rules/config.smk"
+include: "workflow/rules/products.smk"
 if not SHIPPED:
     include: "workflow/rules/data.smk"
     include: "workflow/rules/train.smk"
@@ -45,7 +47,9 @@ onsuccess:
 
 onerror:
     keep_finished_runs()
-    print(summarize_errors(Path("logs"), STARTED), file=sys.stderr)
+    # What Snakemake itself counts as failed: the logs of jobs that were killed say nothing.
+    failed = [(job.name, [str(file) for file in job.log]) for job in workflow.scheduler.failed]
+    print(summarize_failures(failed, STARTED), file=sys.stderr)
 
 
 localrules: all, data, runs, tables, figures
@@ -56,7 +60,7 @@ rule all:
     input:
         # The tables too: without them Snakemake takes what was made from them for up to date, and they are shipped.
         AGGREGATED,
-        PRODUCTS,
+        PRODUCT_FILES,
         CHECKSUMS,
 
 

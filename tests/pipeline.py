@@ -112,9 +112,10 @@ class Project:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def planned_jobs(self) -> dict[str, int]:
+    def planned_jobs(self, *arguments: str) -> dict[str, int]:
         """What a dry run says would run: {rule: number of jobs}, targets left out."""
-        output = self.snakemake("--dry-run")
+        cut = arguments.index("--") if "--" in arguments else len(arguments)
+        output = self.snakemake(*arguments[:cut], "--dry-run", *arguments[cut:])
         table = output.partition("Job stats:")[2].partition("total")[0]
         jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
         return {rule: count for rule, count in jobs.items() if rule != "all"}

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgd.config import Experiment, Run, RunConfig, expand_experiments, load_params, validate
+from asgd.config import AnalysesConfig, Experiment, Run, RunConfig, expand_experiments, load_params, validate
 from asgd.errors import AsgdError
 from asgd.streams import MASK_LEVELS, dropout_threshold
 
@@ -304,3 +304,13 @@ def test_an_arm_is_all_but_the_seed() -> None:
 def test_an_experiments_description_is_no_axis() -> None:
     experiment = Experiment.model_validate({"description": "why", "num_workers": [1, 2]})
     assert len(list(experiment.expand("x", {}, [0]))) == 2
+
+
+def test_the_analyses_are_as_ever_unless_params_say_otherwise() -> None:
+    shipped = load_params(ROOT / "params.yaml").analyses
+    assert shipped == AnalysesConfig()
+    assert shipped.sharpness.epochs == [0, 0.25, 0.5, 1, 2, 3]
+    with pytest.raises(AsgdError, match=r"sharpness: epochs = \[1.0, 0.5\]: give them in ascending order"):
+        validate(AnalysesConfig, {"sharpness": {"epochs": [1, 0.5]}}, "analyses")
+    with pytest.raises(AsgdError, match="unknown key 'probes'; keys allowed here are num_probes"):
+        validate(AnalysesConfig, {"death": {"probes": 3}}, "analyses")

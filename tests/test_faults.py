@@ -289,7 +289,7 @@ def test_one_failing_job_stops_no_other_and_the_summary_names_its_log(tmp_path: 
     project = Project(tmp_path, params)
     lines = fail(project).splitlines()
     assert len(list((tmp_path / "results/runs").glob("*/run.json"))) == 2
-    summary = lines.index("Logs that end with an error: 1")
+    summary = lines.index("Failed jobs: 1")
     assert lines[summary + 1].startswith("  logs/runs/m30-lr0.01-seed0-")
     assert "num_workers = 30: more than the 20 steps of the run" in lines[summary + 1]
     assert lines[summary + 2].endswith("the same command makes what is missing.")

@@ -115,6 +115,7 @@ def _package_of(name: str, path: Path) -> str:
     return name if path.name == "__init__.py" else name.rpartition(".")[0]
 
 
+@cache
 def _imported(tree: ast.Module, package: str, sources: Path) -> list[str]:
     """The modules that a module's imports bring in, of the package in ``sources`` alone."""
     return [name for node in _list_imports(tree) for name in _modules_of(node, package, sources)]

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import TracebackType
@@ -82,12 +82,28 @@ def _open_log(path: Path) -> TextIO:
     return path.open("w", buffering=1, encoding="utf-8", errors=_SPELL)
 
 
-def summarize_errors(folder: Path, since: float) -> str:
-    """What the logs in ``folder`` say went wrong ``since`` (seconds since the epoch): a line for each, by name."""
-    logs = sorted(log for log in folder.rglob("*.log") if log.stat().st_mtime >= since)
-    errors = [f"  {log}: {error}" for log in logs if (error := last_error(log))]
+def summarize_failures(jobs: Iterable[tuple[str, Sequence[str]]], since: float) -> str:
+    """Failed jobs, each by its rule's name and logs: a line for each, with what the log says went wrong.
+
+    A log that was last written before ``since`` (seconds since the epoch) is of an earlier job.
+    """
+    lines = sorted(f"  {', '.join(logs) or name}: {_explain_failure(logs, since)}" for name, logs in jobs)
     advice = "All else that could be made is made; the same command makes what is missing."
-    return "\n".join([f"Logs that end with an error: {len(errors)}", *errors, advice])
+    return "\n".join([*([f"Failed jobs: {len(lines)}"] if lines else []), *lines, advice])
+
+
+def _explain_failure(logs: Sequence[str], since: float) -> str:
+    written = [Path(log) for log in logs if Path(log).exists() and Path(log).stat().st_mtime >= since]
+    errors = [error for log in written if (error := last_error(log))]
+    if errors:
+        return errors[-1]
+    ends = [
+        lines[-1]
+        for log in written
+        if (lines := log.read_text(encoding="utf-8", errors="replace").strip().splitlines())
+    ]
+    last = f"; its log ends with: {ends[-1]}" if ends else "; it wrote no log"
+    return f"ended without an error of its own (killed, out of memory or out of time?){last}"
 
 
 def last_error(log: Path) -> str:

@@ -10,7 +10,17 @@ from pydantic_core import PydanticUndefined
 
 from asgd.aggregate import COLUMNS
 from asgd.cli import build_parser
-from asgd.config import ClaimsConfig, DataConfig, Experiment, Params, Preset, RunConfig
+from asgd.config import (
+    AnalysesConfig,
+    ClaimsConfig,
+    DataConfig,
+    DeathConfig,
+    Experiment,
+    Params,
+    Preset,
+    RunConfig,
+    SharpnessConfig,
+)
 from asgd.options import WorkflowOptions
 
 _HEAD = """# Reference
@@ -27,6 +37,9 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
     "presets.NAME.data": (DataConfig, "The images."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
+    "analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
+    "analyses.sharpness": (SharpnessConfig, "Where along which runs the sharpness is measured (`sharpness.csv`)."),
+    "analyses.death": (DeathConfig, "How closely the runs that died are followed (`death.csv`, `death_survey.csv`)."),
 }
 _TARGETS = {
     "all": "everything (default)",
@@ -47,6 +60,7 @@ _FILES = {
     "results/<preset>/metrics.json": "a handful of numbers, for `dvc metrics`",
     "results/<preset>/figures/": "every figure as PDF and PNG",
     "results/<preset>/report.pdf": "the report",
+    "results/<preset>/.made/": "for each job the contents that it read and wrote: by these it is up to date or not",
     "results/<preset>/checksums.json": "SHA-256 of all of these, for `asgd verify`",
     "logs/": "a log for each job; logs/runs/ for each run",
 }

@@ -20,7 +20,7 @@ from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
 from asgd.sources import fingerprint_sources, run_family
-from asgd.study import TABLE_KEYS, Study, compare_manifests, name_some, plan_study
+from asgd.study import Study, compare_manifests, compare_tables, name_some, plan_study
 from asgd.tables import read_table
 
 CHECKSUMS = "checksums.json"
@@ -92,7 +92,7 @@ def check_configuration(study: Study, folder: Path) -> Check:
 
 def check_tables(study: Study, folder: Path) -> Check:
     """The tables were made from the runs that the study asks for now."""
-    faults = compare_manifests(read_json(folder / "tables/study.json"), study.manifest(), TABLE_KEYS)
+    faults = compare_tables(read_json(folder / "tables/study.json"), study)
     return Check("tables", "tables/study.json against params.yaml and the sources", tuple(faults))
 
 
@@ -118,8 +118,8 @@ def check_names(study: Study, folder: Path) -> Check:
 def check_files(folder: Path) -> Check:
     """Tables, figures, verdicts and report have the contents that the workflow wrote."""
     recorded = read_json(folder / CHECKSUMS)
-    files = [file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    present = {file.relative_to(folder).as_posix(): file for file in files}
+    files = {file.relative_to(folder): file for file in folder.rglob("*") if file.is_file()}
+    present = {name.as_posix(): file for name, file in files.items() if not any(p.startswith(".") for p in name.parts)}
     faults = [f"{name}: missing" for name in recorded if name not in present]
     faults += [f"{name}: changed" for name in recorded if name in present and _hash(present[name]) != recorded[name]]
     faults += [f"{name}: not made with the others" for name in sorted(present.keys() - recorded.keys() - _NOT_LISTED)]

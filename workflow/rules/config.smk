@@ -6,7 +6,7 @@ from asgd.errors import AsgdError
 from asgd.run_folder import FILES
 from asgd.kept import keep_runs, restore_runs
 from asgd.options import read_options
-from asgd.study import check_shipped, plan_study, write_manifest
+from asgd.study import ANALYSED, check_shipped, plan_study, write_manifest
 
 DATA_ROOT = Path("data")
 RUNS = "results/runs"
@@ -21,13 +21,10 @@ try:
     RUNS_PER_JOB = OPTIONS.runs_per_job
     STUDY = plan_study(load_params(OPTIONS.params, OPTIONS.preset), DATA_ROOT)
     RESULTS = f"results/{STUDY.params.preset}"
-    # Everything made from the runs depends on this file: it changes exactly when the study does, and unlike
-    # Snakemake's own records it is there in a fresh clone too.
-    MANIFEST = f"{RESULTS}/study.json"
     MADE_FROM = f"{RESULTS}/tables/study.json"
     if SHIPPED:
         check_shipped(STUDY, Path(MADE_FROM))
-    write_manifest(STUDY, Path(MANIFEST), Path(MADE_FROM))
+    write_manifest(STUDY, Path(RESULTS, "study.json"))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
