@@ -34,6 +34,20 @@ def unpack_runs(archive: Path, pool: Path) -> int:
 
     Raises AsgdError for a file that is missing, damaged or not such an archive.
     """
+    runs = read_archive(archive)
+    new = [name for name in runs if not (pool / name).exists()]
+    for name in new:
+        with atomic_folder(pool / name) as folder:
+            for file in FILES:
+                (folder / file).write_bytes(runs[name][file])
+    return len(new)
+
+
+def read_archive(archive: Path) -> dict[str, dict[str, bytes]]:
+    """The contents of a packed pool, by run and file, runs in order of their names.
+
+    Raises AsgdError for a file that is missing, damaged or not such an archive.
+    """
     try:
         with tarfile.open(archive) as tar:
             contents = {member.name: _read(tar, member) for member in tar if member.isfile()}
@@ -42,12 +56,7 @@ def unpack_runs(archive: Path, pool: Path) -> int:
     names = {name.partition("/")[0] for name in contents}
     if set(contents) != {f"{name}/{file}" for name in names for file in FILES} or names & {"", ".", ".."}:
         raise AsgdError(f"{archive}: holds other files than {' and '.join(FILES)} of runs; it was not packed by asgd")
-    new = [name for name in sorted(names) if not (pool / name).exists()]
-    for name in new:
-        with atomic_folder(pool / name) as folder:
-            for file in FILES:
-                (folder / file).write_bytes(contents[f"{name}/{file}"])
-    return len(new)
+    return {name: {file: contents[f"{name}/{file}"] for file in FILES} for name in sorted(names)}
 
 
 def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
