@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -94,11 +94,15 @@ def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]])
     """
     if not folders:
         raise AsgdError("no runs to aggregate; give at least one run folder")
+    return tabulate_runs((read_run(Path(folder)) for folder in folders), experiments)
+
+
+def tabulate_runs(runs: Iterable[tuple[Mapping[str, Any], str]], experiments: Mapping[str, Sequence[str]]) -> Tables:
+    """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
     rows, curves = [], []
-    members = {name: frozenset(runs) for name, runs in experiments.items()}
-    for folder in map(Path, folders):
-        record, text = read_run(folder)
-        memberships = ";".join(name for name, runs in members.items() if record["run"] in runs)
+    members = {name: frozenset(names) for name, names in experiments.items()}
+    for record, text in runs:
+        memberships = ";".join(name for name, names in members.items() if record["run"] in names)
         evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
         rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
         curves.append(evaluations)

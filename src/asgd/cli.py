@@ -28,6 +28,7 @@ DEFAULT_DATA_ROOT = Path("data")
 RUNS = Path("results/runs")
 KEPT = Path("results/kept")
 CHECKPOINTS = Path("results/checkpoints")
+INTERNAL_ERROR = 70  #: exit status of `asgd verify` where a check itself failed
 
 
 class _Parser(argparse.ArgumentParser):
@@ -404,16 +405,24 @@ def _claims(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from asgd.verify import find_shipped, format_checks, verify_results
+    from asgd.verify import find_shipped, format_check, verify_results
 
     presets = [options.preset] if options.preset else find_shipped(load_params(options.params), options.results)
-    wrong = []
+    wrong, failed = [], []
     for preset in presets:
-        checks = verify_results(load_params(options.params, preset), options.results, options.data_root)
-        print(format_checks(checks, str(options.results / preset)))
-        wrong += [f"{preset} ({check.name})" for check in checks if check.faults]
+        print(options.results / preset, flush=True)
+        for check in verify_results(load_params(options.params, preset), options.results, options.data_root):
+            print(format_check(check), flush=True)
+            wrong += [f"{preset} ({check.name})"] if check.faults else []
+            failed += [check.error] if check.error else []
+    for error in failed:
+        print(error, file=sys.stderr)
     if wrong:
-        raise AsgdError(f"{options.results}: does not match: {', '.join(wrong)}; see the lines marked * above")
+        print_error(AsgdError(f"{options.results}: does not match: {', '.join(wrong)}; see the lines marked * above"))
+    if failed:
+        print(f"asgd: internal error: {len(failed)} checks failed, see above; please report it", file=sys.stderr)
+    if wrong or failed:
+        sys.exit(INTERNAL_ERROR if failed else 1)
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -298,6 +298,14 @@ class Experiment(Model):
                     yield validate(RunConfig, {**settings, "seed": seed}, where)
 
 
+class Shipped(Model):
+    """What of a preset's results is in git beside its tables, verdicts and figures, for `asgd verify` to miss."""
+
+    report: bool = Field(True, description="whether report.pdf is")
+    runs: str | None = Field(None, description="the file in `results/` that its runs are packed in (`asgd pack`)")
+    readme: bool = Field(False, description="whether the README shows this study")
+
+
 class Preset(Model):
     """A complete study: data, what all runs share, seeds and experiments."""
 
@@ -307,6 +315,7 @@ class Preset(Model):
     run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
     seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+    shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
     )

@@ -50,6 +50,11 @@ def unpack_runs(archive: Path, pool: Path) -> int:
     return sum(_place_run(pool / name, files) for name, files in _read_runs(archive))
 
 
+def read_archive(archive: Path) -> dict[str, dict[str, bytes]]:
+    """The contents of a packed pool, by run and file. Raises AsgdError as ``unpack_runs`` does."""
+    return dict(_read_runs(archive))
+
+
 def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
     """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
 

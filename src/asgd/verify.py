@@ -1,109 +1,123 @@
 """Whether shipped results match their recorded configuration, sources and data: one check after another, by name.
 
-Nothing is trained. What a clone does not have, the runs and the images, is left out and said to be.
+Nothing is trained. What can be made again from the tables of runs, and these from packed runs, is made again and
+compared; the rest is compared with its checksum, and said to be. What a clone does not have is left out and said to be.
 """
 
-import hashlib
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import importlib.metadata
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from asgd.aggregate import COLUMNS, read_runs, summarize_metrics
-from asgd.claims import claims_to_json, judge_claims
 from asgd.config import Params, Run, RunConfig, validate
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
-from asgd.files import read_json, write_json
+from asgd.products import select_analyses
+from asgd.remake import (
+    Check,
+    check_aggregation,
+    check_claims,
+    check_figures,
+    check_map,
+    check_numbers,
+    check_packed,
+    check_pool,
+    check_readme,
+    check_report,
+    check_summaries,
+)
+from asgd.shipped import CHECKSUMS, Results
 from asgd.sources import fingerprint_sources, run_family
-from asgd.study import Study, compare_manifests, compare_tables, name_some, plan_study
-from asgd.tables import read_table
+from asgd.study import compare_manifests, compare_tables, name_some, plan_study
 
-CHECKSUMS = "checksums.json"
-#: In the folder of a preset, but no part of what is shipped: one is checked by its contents, one is Snakemake's.
-_NOT_LISTED = {CHECKSUMS, "study.json", "report.html"}
-_TOLERANCE = 1e-9  # processors may round a mean's last digit differently
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was compared, and what does not match."""
-
-    name: str
-    note: str  #: with what it was compared, or why it was not
-    faults: tuple[str, ...] = ()
-    skipped: bool = False  #: there was nothing to compare
+#: The libraries that decide what a run computes.
+_LIBRARIES = ("numpy", "numba", "torch")
 
 
 def find_shipped(params: Params, results: Path) -> list[str]:
-    """The presets that ``results`` holds tables of, in the order of params.yaml. Raises AsgdError if there are none."""
-    found = [preset for preset in params.presets if (results / preset / "tables/study.json").exists()]
+    """The presets that should be in ``results``, and those that are, in the order of params.yaml.
+
+    Raises AsgdError if there are none.
+    """
+    found = [preset for preset, study in params.presets.items() if study.shipped or _has_results(results / preset)]
     if not found:
         raise AsgdError(f"{results}: no results of any preset there; make some with snakemake")
     return found
 
 
-def verify_results(params: Params, results: Path, data_root: Path) -> list[Check]:
+def _has_results(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("study.json", "tables/study.json"))
+
+
+def verify_results(params: Params, results: Path, data_root: Path) -> Iterator[Check]:
     """All checks on the results of the selected preset, in ``results``/<preset>, and on the runs in ``results``/runs.
 
-    Raises AsgdError where the preset has no results.
+    They come one by one, as they are done. Raises AsgdError where the preset has no results and need not have any.
     """
     folder = results / params.preset
-    if not folder.is_dir():
-        raise AsgdError(f"{folder}: no results of this preset there; make them with snakemake")
-    study = plan_study(params, data_root)
-    checks: list[tuple[str, Callable[[], Check]]] = [
-        ("configuration", lambda: check_configuration(study, folder)),
-        ("tables", lambda: check_tables(study, folder)),
-        ("run names", lambda: check_names(study, folder)),
-        ("files", lambda: check_files(folder)),
-        ("claims", lambda: check_claims(study, folder)),
-        ("runs", lambda: check_runs(study, folder, results / "runs")),
-        ("tables of runs", lambda: check_aggregation(study, folder, results / "runs")),
-        ("images", lambda: check_images(study, folder)),
-    ]
-    return [_guard(name, check) for name, check in checks]
+    if not _has_results(folder):
+        if params.selected.shipped is None:
+            raise AsgdError(f"{folder}: no results of this preset there; make them with snakemake")
+        yield Check("files", "", (f"{folder}: no results there; params.yaml says that they are shipped",))
+        return
+    found = Results(plan_study(params, data_root), folder, results.resolve().parent)
+    for name, check in _list_checks(found, results / "runs").items():
+        found.consulted.clear()
+        yield _guard(name, check, found)
 
 
-def format_checks(checks: Iterable[Check], title: str) -> str:
-    """A line a check, and below it one for each mismatch."""
-    lines = [title]
-    for check in checks:
-        state = "MISMATCH" if check.faults else "-" if check.skipped else "ok"
-        lines.append(f"  {check.name:<15} {state:<9} {check.note}".rstrip())
-        lines += [f"  {'':<15} {'':<9} * {fault}" for fault in check.faults]
-    return "\n".join(lines)
+def _list_checks(results: Results, pool: Path) -> dict[str, Callable[[Results], Check]]:
+    checks: dict[str, Callable[[Results], Check]] = {
+        "configuration": check_configuration,
+        "tables": check_tables,
+        "run names": check_names,
+        "files": check_files,
+        "summaries": check_summaries,
+        "claims": check_claims,
+    }
+    if "map.csv" in select_analyses(results.study.experiments):
+        checks["map"] = check_map
+    checks |= {"numbers": check_numbers, "figures": check_figures, "report": check_report}
+    if results.shipped.readme:
+        checks["README"] = check_readme
+    if results.shipped.runs:
+        checks["packed runs"] = check_packed
+    checks |= {"runs": partial(check_pool, pool=pool), "tables of runs": partial(check_aggregation, pool=pool)}
+    return checks | {"images": check_images, "versions": check_versions, "by checksum": partial(list_unmade, pool=pool)}
 
 
-def write_checksums(files: Iterable[str | Path], path: Path) -> None:
-    """Write the SHA-256 of ``files``, which lie in the folder of ``path``, to ``path``."""
-    write_json(path, {file.relative_to(path.parent).as_posix(): _hash(file) for file in sorted(map(Path, files))})
+def format_check(check: Check) -> str:
+    """A line, and below it one for each mismatch (*), warning (!) and failure of the check itself (?)."""
+    states = (("NO RESULT", check.error), ("MISMATCH", check.faults), ("warning", check.warnings), ("-", check.skipped))
+    state = next((state for state, holds in states if holds), "ok")
+    lines = [f"  {check.name:<15} {state:<9} {check.note}".rstrip()]
+    failure = check.error.strip().splitlines()[-1:]
+    marked = [("*", check.faults), ("!", check.warnings), ("?", failure)]
+    return "\n".join([*lines, *(f"  {'':<15} {'':<9} {mark} {text}" for mark, texts in marked for text in texts)])
 
 
-def check_configuration(study: Study, folder: Path) -> Check:
+def check_configuration(results: Results) -> Check:
     """study.json is the study that params.yaml, the sources and the data give now."""
-    faults = compare_manifests(read_json(folder / "study.json"), study.manifest())
+    faults = compare_manifests(results.json("study.json"), results.study.manifest())
     return Check("configuration", "study.json against params.yaml and the sources", tuple(faults))
 
 
-def check_tables(study: Study, folder: Path) -> Check:
+def check_tables(results: Results) -> Check:
     """The tables were made from the runs that the study asks for now."""
-    faults = compare_tables(read_json(folder / "tables/study.json"), study)
+    faults = compare_tables(results.json("tables/study.json"), results.study)
     return Check("tables", "tables/study.json against params.yaml and the sources", tuple(faults))
 
 
-def check_names(study: Study, folder: Path) -> Check:
+def check_names(results: Results) -> Check:
     """Every run of the tables has the name that its settings, the data and the sources give, and none is missing."""
-    runs = read_table(folder / "tables/runs.csv", COLUMNS["runs"])
-    evaluated = set(read_table(folder / "tables/evaluations.csv", COLUMNS["evaluations"])["run"])
-    members = read_json(folder / "tables/study.json")["experiments"]
-    expected = {name for names in members.values() for name in names}
-    fingerprint = source_fingerprint(study.params.selected.data)
-    faults = _other_names(runs, fingerprint)
+    runs = results.table("runs")
+    evaluated = set(results.table("evaluations")["run"])
+    expected = set(results.runs)
+    faults = _other_names(runs, source_fingerprint(results.study.params.selected.data))
     for what, names in (
         ("not in runs.csv", expected - set(runs["run"])),
         ("in runs.csv, but not of the study", set(runs["run"]) - expected),
@@ -111,84 +125,77 @@ def check_names(study: Study, folder: Path) -> Check:
         ("in evaluations.csv, but not in runs.csv", evaluated - set(runs["run"])),
     ):
         if names:
-            faults.append(f"{what}: {name_some(sorted(names))}")
+            faults.append(f"{what}: {name_some(sorted(map(str, names)))}")
     return Check("run names", f"{len(runs):,} runs against their settings, the data and the sources", tuple(faults))
 
 
-def check_files(folder: Path) -> Check:
-    """Tables, figures, verdicts and report have the contents that the workflow wrote."""
-    recorded = read_json(folder / CHECKSUMS)
-    files = {file.relative_to(folder): file for file in folder.rglob("*") if file.is_file()}
-    present = {name.as_posix(): file for name, file in files.items() if not any(p.startswith(".") for p in name.parts)}
-    faults = [f"{name}: missing" for name in recorded if name not in present]
-    faults += [f"{name}: changed" for name in recorded if name in present and _hash(present[name]) != recorded[name]]
-    faults += [f"{name}: not made with the others" for name in sorted(present.keys() - recorded.keys() - _NOT_LISTED)]
-    return Check("files", f"{len(recorded)} files against {CHECKSUMS}", tuple(faults))
+def check_files(results: Results) -> Check:
+    """The study's files are all there, can be read, and have the contents that the workflow wrote."""
+    faults = tuple(f"{name}: {fault}" for name, fault in results.faults.items())
+    return Check(
+        "files", f"{len(results.checksums.files)} files against {CHECKSUMS} and what the study asks for", faults
+    )
 
 
-def check_claims(study: Study, folder: Path) -> Check:
-    """claims.json and metrics.json are what the tables give with the margins of now."""
-    runs = read_table(folder / "tables/runs.csv", COLUMNS["runs"])
-    evaluations = read_table(folder / "tables/evaluations.csv", COLUMNS["evaluations"])
-    base = study.params.base
-    verdicts = judge_claims(runs, evaluations, study.params.claims, base)
-    shipped = {entry["id"]: entry for entry in read_json(folder / "claims.json")["verdicts"]}
-    judged = {entry["id"]: entry for entry in claims_to_json(verdicts)["verdicts"]}
-    metrics = read_json(folder / "metrics.json")
-    faults = [f"claims.json: {text}" for text in _compare_values(shipped, judged)]
-    faults += [f"metrics.json: {text}" for text in _compare_values(metrics, summarize_metrics(runs, verdicts, base))]
-    return Check("claims", f"{len(judged)} verdicts against the tables and margins", tuple(faults))
-
-
-def check_runs(study: Study, folder: Path, pool: Path) -> Check:
-    """Of the runs that are here, each is whole, unedited, and in the folder that its configuration gives."""
-    names = _recorded_runs(folder)
-    present = [name for name in names if (pool / name).exists()]
-    faults = [fault for name in present for fault in _find_faults(pool / name)]
-    note = f"{len(present):,} of {len(names):,} runs are in {pool}"
-    return Check("runs", note, tuple(faults), skipped=not present)
-
-
-def check_aggregation(study: Study, folder: Path, pool: Path) -> Check:
-    """The tables are those of the runs; needs all of them."""
-    name = "tables of runs"
-    experiments = read_json(folder / "tables/study.json")["experiments"]
-    names = _recorded_runs(folder)
-    if not all((pool / run).exists() for run in names):
-        return Check(name, "needs all runs", skipped=True)
-    tables = zip(("runs", "evaluations"), read_runs([pool / run for run in names], experiments), strict=True)
-    faults = [
-        f"tables/{table}.csv: not what the runs give"
-        for table, frame in tables
-        if _as_text(frame) != _as_text(read_table(folder / f"tables/{table}.csv"))
-    ]
-    return Check(name, f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))
-
-
-def _as_text(table: pd.DataFrame) -> str:
-    """A table's results, to be compared exactly; a run that was trained again took another time."""
-    return table.drop(columns=["wall_seconds", "steps_per_second"], errors="ignore").to_csv(index=False)
-
-
-def check_images(study: Study, folder: Path) -> Check:
+def check_images(results: Results) -> Check:
     """The prepared images, if they are here, are the ones that the runs saw."""
-    if not study.data_folder.exists():
-        return Check("images", f"{study.data_folder} is not here", skipped=True)
-    found = verify_data(study.data_folder)
-    recorded = read_json(folder / "tables/environment.json").get("data_content")
-    faults = [] if recorded in (None, found) else [f"{study.data_folder}: not the images that the runs saw"]
+    folder = results.study.data_folder
+    if not folder.exists():
+        return Check("images", f"{folder} is not here", skipped=True)
+    found = verify_data(folder)
+    recorded = results.json("tables/environment.json").get("data_content")
+    faults = [] if recorded in (None, found) else [f"{folder}: not the images that the runs saw"]
     known = "the content that the runs recorded" if recorded else "the content hash of their preparation"
-    return Check("images", f"{study.data_folder} against {known}", tuple(faults))
+    return Check("images", f"{folder} against {known}", tuple(faults))
 
 
-def _guard(name: str, check: Callable[[], Check]) -> Check:
-    """A file that cannot be read, or not understood, is a mismatch and not the end of the other checks."""
+def check_versions(results: Results) -> Check:
+    """Runs trained here would use the libraries and kernels of the recorded ones; others are a warning."""
+    recorded = results.json("tables/environment.json")
+    here = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    variants = str(recorded.get("device", "")).split(" / ")
+    if "vector" in variants or "plain" in variants:
+        from asgd.simulator.fused.variant import choose_variant
+
+        here["device"] = choose_variant()
+    used = {name: str(recorded[name]).split(" / ") for name in here if name in recorded}
+    warnings = [
+        f"{'kernels' if name == 'device' else name}: the runs used {' and '.join(used[name])}, here is {here[name]}"
+        for name in used
+        if here[name] not in used[name]
+    ]
+    return Check("versions", f"{', '.join(used)} against those of the runs", warnings=tuple(warnings), skipped=not used)
+
+
+def list_unmade(results: Results, pool: Path) -> Check:
+    """What no check makes again, here, but compares with its checksum only."""
+    unmade = [f"tables/{name}" for name in select_analyses(results.study.experiments) if not name.startswith("map")]
+    if not results.shipped.runs:
+        unmade.insert(0, "tables/environment.json")
+        if not all((pool / run).exists() for run in results.runs):
+            unmade = ["tables/runs.csv", "tables/evaluations.csv", *unmade]
+    return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
+
+
+def _guard(name: str, check: Callable[[Results], Check], results: Results) -> Check:
+    """A file that is damaged is a mismatch, and a fault of the check itself is none; neither ends the other checks."""
     try:
-        return check()
+        return check(results)
     except AsgdError as error:
         return Check(name, "", (str(error),))
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        return Check(name, "", (f"the shipped files cannot be understood ({error!r})",))
+    except Exception as error:
+        failure, consulted = traceback.format_exc(), set(results.consulted)
+        damaged = sorted(consulted & _list_damaged(results))
+        if damaged:
+            return Check(name, "", (f"cannot be checked, since these are damaged: {', '.join(damaged)} ({error!r})",))
+        return Check(name, "the check failed; the files may be sound", error=failure)
+
+
+def _list_damaged(results: Results) -> set[str]:
+    try:
+        return set(results.faults)
+    except AsgdError:  # without checksums nothing is known to be sound
+        return set(results.consulted)
 
 
 def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
@@ -208,56 +215,3 @@ def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
     config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
     sources = fingerprint_sources(run_family(config))
     return bool(row["run"] == Run.identify(config, fingerprint, sources).name and row["arm"] == config.arm())
-
-
-def _find_faults(folder: Path) -> list[str]:
-    try:
-        read_runs([folder], {})
-        record = read_json(folder / "run.json")
-        settings = {**record["config"], "engine": record["engine"]["name"]}
-        config = validate(RunConfig, settings, str(folder / "run.json"))
-        name = Run.identify(config, record["data"]["fingerprint"], record["sources"]).name
-    except AsgdError as error:
-        return [str(error)]
-    return (
-        []
-        if name == folder.name
-        else [f"{folder / 'run.json'}: its configuration, data and sources are those of {name}"]
-    )
-
-
-def _recorded_runs(folder: Path) -> list[str]:
-    experiments = read_json(folder / "tables/study.json")["experiments"]
-    return list(dict.fromkeys(name for names in experiments.values() for name in names))
-
-
-def _compare_values(shipped: Any, computed: Any, key: str = "") -> list[str]:
-    """The values that differ, by dotted key."""
-    if isinstance(shipped, Mapping) and isinstance(computed, Mapping):
-        keys = dict.fromkeys([*shipped, *computed])
-        parts = (_compare_values(shipped.get(k), computed.get(k), f"{key}.{k}" if key else str(k)) for k in keys)
-        return [fault for part in parts for fault in part]
-    if _is_same(shipped, computed):
-        return []
-    return [f"{key} is {_shorten(shipped)}, should be {_shorten(computed)}"]
-
-
-def _is_same(first: Any, second: Any) -> bool:
-    if isinstance(first, list) and isinstance(second, list):
-        return len(first) == len(second) and all(map(_is_same, first, second))
-    if isinstance(first, float) and isinstance(second, float):
-        return math.isclose(first, second, rel_tol=_TOLERANCE, abs_tol=1e-12)
-    return bool(first == second)
-
-
-def _shorten(value: Any, most: int = 60) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= most else f"{text[: most - 3]}..."
-
-
-def _hash(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise AsgdError(f"{file}: cannot be read ({error.strerror})") from error

@@ -1,5 +1,7 @@
 # What the study finds beyond the paper's own figures: the map and its reconciliation, the sharpness, a run's death.
 
+from asgd.products import select_analyses
+
 ANALYSES = {
     "map": f"{RESULTS}/tables/map.csv",
     "map_claims": f"{RESULTS}/tables/map_claims.csv",
@@ -11,9 +13,7 @@ ANALYSES = {
     "death_survey": f"{RESULTS}/tables/death_survey.csv",
     "death_summary": f"{RESULTS}/tables/death_summary.json",
 }
-# The experiment that each analysis needs, by the first word of its name.
-_NEEDED = {"map": "map", **ANALYSED}
-ANALYSIS_FILES = [path for name, path in ANALYSES.items() if _NEEDED[name.split("_")[0]] in EXPERIMENTS]
+ANALYSIS_FILES = [f"{RESULTS}/tables/{name}" for name in select_analyses(EXPERIMENTS)]
 # Those that train.
 _TRAINED = [path for name, path in ANALYSES.items() if name.split("_")[0] in ANALYSED and path in ANALYSIS_FILES]
 

@@ -1,19 +1,7 @@
 # A figure, its script and its file share a name, which says which figure of the paper it answers.
 
-# Each with the experiment that it shows (None: all of them).
-FIGURES = {
-    "figure1_delay": "delay",
-    "figure1_real_time": "delay",
-    "figure2_momentum": "momentum",
-    "figure3_dropout": "dropout",
-    "outcomes": None,
-    "sharpness": "map",
-    "phase_map": "map",
-    "reconciliation": "map",
-    "readings": "readings",
-    "death": "readings",
-    "regulariser": "regulariser",
-}
+from asgd.products import FIGURES, FORMATS, select_figures
+
 # The tables that a figure reads beside those of all figures.
 FIGURE_TABLES = {
     "sharpness": {"sharpness": ANALYSES["sharpness"]},
@@ -46,12 +34,7 @@ def describe_provenance(wildcards):
     return f"{len(runs)} runs of {shown}, preset {STUDY.params.preset}, images {STUDY.data_folder.name}"
 
 
-FIGURE_FILES = [
-    f"{RESULTS}/figures/{figure}.{suffix}"
-    for figure, experiment in FIGURES.items()
-    if experiment is None or experiment in EXPERIMENTS
-    for suffix in ("pdf", "png")
-]
+FIGURE_FILES = [f"{RESULTS}/figures/{figure}.{suffix}" for figure in select_figures(EXPERIMENTS) for suffix in FORMATS]
 
 
 for _figure in FIGURES:

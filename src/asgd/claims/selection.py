@@ -36,7 +36,7 @@ class Curves:
 class Study:
     """The tables with what selects from them. Build it with ``Study.of``."""
 
-    runs: pd.DataFrame
+    runs: pd.DataFrame  #: what rules read of them, and `setting`
     evaluations: pd.DataFrame
     margins: ClaimsConfig
     base: RunConfig  #: the reference settings
@@ -59,7 +59,7 @@ class Study:
             # Where engines were compared a seed stands twice in an arm: the study's own engine comes first and counts.
             ordered = runs.assign(other=runs["engine"] != base.resolved_engine()[0]).sort_values("other", kind="stable")
         configs = [config_of(row) for row in ordered.to_dict("records")]
-        keyed = ordered.assign(setting=[_setting(config) for config in configs])
+        keyed = ordered[list(_NEEDED)].assign(setting=[_setting(config) for config in configs])
         return Study(keyed, evaluations, margins, base, with_momentum or base, configs)
 
     def runs_of(self, base: RunConfig | None = None, **changes: Any) -> pd.DataFrame:

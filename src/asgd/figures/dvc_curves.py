@@ -11,7 +11,7 @@ from asgd.figures.selection import label_arm, list_arms
 #: What every name says.
 _KEYS = ("num_workers", "momentum", "momentum_convention", "dropout", "output_relu", "pools")
 # What a name says only where it differs from the study's first arm. So two revisions that differ in the learning rate
-# or in the length share a panel, and an arm that differs from the others of its own study in them has a panel of its own.
+# or in the length share a panel, and an arm that differs in them from others of its own study has a panel of its own.
 _FURTHER_KEYS = tuple(key for key in RunConfig.model_fields if key not in {*_KEYS, "momentum_where", "seed"})
 _SYMBOLS = {"learning_rate": "rate"}
 

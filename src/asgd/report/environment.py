@@ -1,6 +1,6 @@
 """What the runs ran on and what they cost, from their records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,11 @@ def collect_environment(records: Iterable[str | Path]) -> dict[str, Any]:
 
     Values that differ between runs are joined by " / ". ``core_hours`` counts a core for each run, as the rules do.
     """
-    runs = [read_json(path) for path in records]
+    return describe_records([read_json(path) for path in records])
+
+
+def describe_records(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What ``collect_environment`` gathers, from the contents of the files."""
     found: dict[str, Any] = {
         "cpu": _join(run.get("hardware", {}).get("cpu") for run in runs),
         "cores": _join(run.get("hardware", {}).get("cores") for run in runs),

@@ -67,22 +67,44 @@ def make_benchmark_markdown(result: Mapping[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def read_block(readme: Path, name: str) -> str:
+    """What stands between the README's comments ``name``: begin and end. AsgdError where they are missing."""
+    return _split(readme, name)[1]
+
+
 def update_block(readme: Path, name: str, content: str) -> None:
     """Replace what stands between the README's comments ``name``: begin and end. AsgdError where they are missing."""
+    before, _, after = _split(readme, name)
+    write_text(readme, f"{before}{content}{after}")
+
+
+def _split(readme: Path, name: str) -> tuple[str, str, str]:
+    """The README up to a block's first comment, the block, and the README from its last comment on."""
     first, last = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(first)
-    _, end, after = rest.partition(last)
+    try:
+        before, begin, rest = readme.read_text(encoding="utf-8").partition(first)
+    except (OSError, ValueError) as error:
+        raise AsgdError(f"{readme}: cannot be read ({error}); restore it from git") from error
+    block, end, after = rest.partition(last)
     if not (begin and end):
         raise AsgdError(f"{readme}: the comments {first.strip()} and {last.strip()} are missing; put them back")
-    write_text(readme, f"{before}{begin}{content}{end}{after}")
+    return before + begin, block, end + after
 
 
 def update_readme(readme: Path, results: Path, benchmark: Path) -> None:
     """Put verdicts, findings and cost of the study in the folder ``results``, and the benchmark, into the README."""
+    for name, content in make_blocks(results, benchmark).items():
+        update_block(readme, name, content)
+
+
+def make_blocks(results: Path, benchmark: Path) -> dict[str, str]:
+    """The README's blocks by name, from the study in the folder ``results`` and the benchmark."""
     claims, measured = results / "claims.json", read_json(benchmark)
     verdicts = make_claims_markdown(claims_from_json(read_json(claims), str(claims)))
     environment = read_json(results / "tables" / "environment.json")
     num_runs = len(read_table(results / "tables" / "runs.csv"))
     findings = make_findings_markdown(Findings.read(sorted((results / "tables").glob("*_summary.json"))).sentences)
-    update_block(readme, "claims", verdicts + findings + make_cost_markdown(environment, num_runs, measured))
-    update_block(readme, "benchmark", make_benchmark_markdown(measured))
+    return {
+        "claims": verdicts + findings + make_cost_markdown(environment, num_runs, measured),
+        "benchmark": make_benchmark_markdown(measured),
+    }
