@@ -183,6 +183,30 @@ def test_an_edit_that_leaves_the_numbers_equal_is_accepted(project: Project, ser
     assert output.count(": equal\n") == 3, output
     assert missing_runs(project) == 0
     entry = json.loads((server.parents[1] / "accepted.json").read_text())["reference"]
-    assert len(entry["evidence"]["runs"]) == 3
+    assert len(entry["evidence"]["runs"]["tiny"]) == 3
     server.write_text(text + "\nEDITED = 1\n")
     assert missing_runs(project) == 3  # what was accepted are those sources and no others
+
+
+def test_verify_compares_what_was_accepted_with_the_tables(project: Project, server: Path) -> None:
+    server.write_text(server.read_text().replace(STEP, f"rate = -self.learning_rate\n        {STEP}"))
+    accept(project, "--runs", "3")
+    file = server.parents[1] / "accepted.json"
+    whole = json.loads(file.read_text())
+    assert verify(project) == "ok"
+    runs = whole["reference"]["evidence"]["runs"]["tiny"]
+    for damage in ({**runs, next(iter(runs)): "0" * 64}, {**runs, "m9-lr0.01-seed0-000000000000": "0" * 64}):
+        whole["reference"]["evidence"]["runs"]["tiny"] = damage
+        file.write_text(json.dumps(whole))
+        assert verify(project) == "MISMATCH"
+    whole["reference"]["evidence"] = {}
+    file.write_text(json.dumps(whole))
+    assert verify(project) == "MISMATCH"
+
+
+def verify(project: Project) -> str:
+    """What `asgd verify` says of accepted sources."""
+    command = (sys.executable, "-m", "asgd", "verify", "--preset", "tiny")
+    lines = project.run("env", f"PYTHONPATH={project.folder / 'src'}", *command).stdout.splitlines()
+    (line,) = [line for line in lines if line.split()[:1] == ["accepted"]]
+    return line.split()[1]

@@ -175,19 +175,19 @@ def accept_sources(
     report(f"{ACCEPTED}: {', '.join(sorted(stale)) or 'nothing new to accept'}; every run has its name")
 
 
-def check_accepted(kept: Sequence[Kept]) -> list[str]:
-    """What is wrong with ``accepted.json``, as far as the tables of ``kept`` tell; a sentence each."""
-    known = {run.name: run for run in kept}
+def check_accepted(preset: str, evaluations: pd.DataFrame) -> list[str]:
+    """What is wrong with ``accepted.json`` as far as the evaluations of a preset tell, a sentence each."""
+    rows = dict(list(evaluations.groupby("run")))
     faults = []
     for family, entry in read_accepted().items():
         evidence = entry["evidence"]
         if not evidence and entry["name"] != entry["closure"]:
             faults.append(f"{family}: accepted without evidence; run asgd sources accept")
-        for name, digest in evidence.get("runs", {}).items():
-            if name not in known:
-                faults.append(f"{family}: run {name} is in no table")
-            elif digest_evaluations(known[name].evaluations, evidence["rounding"]) != digest:
-                faults.append(f"{family}: run {name} did not come out as its table has it")
+        for name, digest in evidence.get("runs", {}).get(preset, {}).items():
+            if name not in rows:
+                faults.append(f"{family}: run {name} is not in evaluations.csv")
+            elif digest_evaluations(rows[name], evidence["rounding"]) != digest:
+                faults.append(f"{family}: run {name} did not come out as evaluations.csv has it")
     return faults
 
 
@@ -229,7 +229,9 @@ def _collect_evidence(
         if compared.differing:
             wrong.append(run.name)
         about: dict[str, Any] = {"runs": {}, "rounding": list(rounding), "versions": describe_versions()}
-        evidence.setdefault(run_family(run.config), about)["runs"][run.name] = compared.digest
+        evidence.setdefault(run_family(run.config), about)["runs"].setdefault(run.preset, {})[run.name] = (
+            compared.digest
+        )
     if wrong:
         raise AsgdError(f"{len(wrong)} runs come out otherwise, {wrong[0]} first: not accepted, since numbers change")
     return evidence

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from asgd.accept import check_accepted
 from asgd.config import Params, Run, RunConfig, validate
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
@@ -75,6 +76,7 @@ def _list_checks(results: Results, pool: Path) -> dict[str, Callable[[Results], 
         "configuration": check_configuration,
         "tables": check_tables,
         "run names": check_names,
+        "accepted": check_accepted_sources,
         "files": check_files,
         "summaries": check_summaries,
         "claims": check_claims,
@@ -127,6 +129,12 @@ def check_names(results: Results) -> Check:
         if names:
             faults.append(f"{what}: {name_some(sorted(map(str, names)))}")
     return Check("run names", f"{len(runs):,} runs against their settings, the data and the sources", tuple(faults))
+
+
+def check_accepted_sources(results: Results) -> Check:
+    """Sources that go by an earlier name were accepted by training runs again that came out as the tables have them."""
+    faults = check_accepted(results.study.params.preset, results.table("evaluations"))
+    return Check("accepted", "accepted.json against evaluations.csv", tuple(faults))
 
 
 def check_files(results: Results) -> Check:
