@@ -243,7 +243,7 @@ def run_workers(number: int, seconds: float) -> float:
 
 def measure_start_up() -> dict[str, float]:
     """Seconds from the start of Python to the end of a job of one step and one evaluation, cold and cached."""
-    program = "from asgd.simulator.fused import warm_cache; warm_cache()"
+    program = "from asgd.simulator.fused import compile_once; compile_once()"
     with tempfile.TemporaryDirectory() as directory:
         cold, cached = (
             time_call(lambda: start_python(program, {"ASGD_CACHE_DIR": directory}).communicate()) for _ in range(2)

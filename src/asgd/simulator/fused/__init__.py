@@ -2,12 +2,12 @@
 
 Start with docs/engine.md. ``layout`` says where numbers lie, ``vectors`` what a vector is, ``plain`` and ``vector``
 hold the kernels, ``network`` a tile's way through them, ``program`` the simulation, ``variant`` which kernels a
-machine takes, ``cache`` the compiled code, ``compiling`` who compiles it, ``engine`` the class.
+machine takes, ``cache`` the compiled code, ``compiling`` who compiles it, ``compiler`` how, ``engine`` the class.
 """
 
 from asgd.simulator.fused.cache import cache_directory
-from asgd.simulator.fused.compiling import compile_once, warm_cache
+from asgd.simulator.fused.compiling import compile_once
 from asgd.simulator.fused.engine import FusedEngine
 from asgd.simulator.fused.variant import choose_variant
 
-__all__ = ["FusedEngine", "cache_directory", "choose_variant", "compile_once", "warm_cache"]
+__all__ = ["FusedEngine", "cache_directory", "choose_variant", "compile_once"]

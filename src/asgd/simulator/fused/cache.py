@@ -1,31 +1,30 @@
-"""Compiled once: the programs of this package on disk, safe against changed sources and against several jobs at once.
+"""Compiled programs on disk, safe against changed sources, other settings, damage, and several jobs at once.
 
-Numba's own cache notices an edit in the file of the cached function only, not in the modules it calls. So the
-directory's name carries a hash of every source of the package, of the versions that compile it and of the processor:
-what is found in it was made from exactly this. Numba writes each file under a temporary name and renames it, so jobs
-that compile at the same time overwrite whole files with equal ones.
+A program is one file. Its directory's name is a hash of all that decides its code: the sources, the versions that
+compile them, the processor and Numba's settings. The file begins with a checksum, so one that is damaged, or that was
+copied from another directory, is not used. It is written under a temporary name and renamed.
 """
 
 import hashlib
 import os
 import platform
+import shutil
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
+from typing import Any
 
-import llvmlite
 import llvmlite.binding
 import numba
 import numpy as np
-from numba.core.caching import UserProvidedCacheLocator
 
 from asgd import architecture
 from asgd.errors import AsgdError
-from asgd.simulator.fused import program
-from asgd.simulator.fused.variant import VARIANTS
+from asgd.files import atomic_path
+
+#: Numba's settings that say where and how, not what: all others may change the code, also those of later versions.
+_NOT_CODE = ("CACHE_", "COLOR_SCHEME", "CUDA_", "NUMBA_DEFAULT_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+_CHECKSUM = hashlib.sha256().digest_size
 
 
 def cache_directory() -> Path:
@@ -38,67 +37,60 @@ def cache_directory() -> Path:
         base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asgd"
     except RuntimeError:  # a user without an account, as in a container; a folder in /tmp could be anybody's
         raise AsgdError("no home folder to keep the compiled engine in; set ASGD_CACHE_DIR to a folder") from None
-    return base.absolute() / f"fused-{_fingerprint()}"
+    return base.absolute() / f"fused-{_fingerprint()[:16]}"
 
 
-@cache
-def load_program(variant: str) -> program.Program:
-    """The compiled entry points of a variant; they are compiled, or read from disk, at their first call."""
-    directory = cache_directory()
-    _load_numba_without_scipy()
+def program_path(variant: str) -> Path:
+    """The file of a variant's program."""
+    return cache_directory() / f"{variant}.program"
+
+
+def read_program(path: Path) -> bytes | None:
+    """What ``write_program`` wrote to ``path``; None where that is missing, damaged or not readable."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with _numba_cache(directory):
-            return program.build(VARIANTS[variant], cache=True)
-    except (OSError, RuntimeError) as error:  # read-only or full: slower, not wrong
-        warnings.warn(f"{directory}: not usable as a cache ({error}); set ASGD_CACHE_DIR", stacklevel=2)
-        return program.build(VARIANTS[variant])
+        content = path.read_bytes()
+    except OSError:
+        return None
+    checksum, program = content[:_CHECKSUM], content[_CHECKSUM:]
+    return program if checksum == _sign(program) else None
 
 
-def _load_numba_without_scipy() -> None:
-    """Numba looks for SciPy's BLAS at its first compilation, which the kernels do not use: 0.2 s of each job's start.
-
-    A process that has loaded it is left alone, so that Numba's linear algebra works there as ever.
-    """
-    name = "scipy.linalg.cython_blas"
-    if "scipy.linalg" in sys.modules:
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # to Python's import: not installed
-    try:
-        import numba.np.arraymath  # noqa: F401
-    finally:
-        del sys.modules[name]
+def write_program(path: Path, program: bytes) -> None:
+    """Write ``program`` atomically, in place of anything that lies there. Raises AsgdError where that fails."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_sign(program) + program)
 
 
-class PathlessLocator(UserProvidedCacheLocator):
-    """Numba's own places a program by the path of its source; here equal sources share it, wherever they lie."""
-
-    @classmethod
-    def get_suitable_cache_subpath(cls, py_file: str) -> str:
-        """No folder below the cache directory."""
-        return ""
+def code_settings() -> dict[str, Any]:
+    """Numba's settings, from its variables NUMBA_..., its configuration file or Python, that may change the code."""
+    settings = vars(numba.config).items()
+    return {name: value for name, value in settings if name.isupper() and not name.startswith(_NOT_CODE)}
 
 
-@contextmanager
-def _numba_cache(directory: Path) -> Iterator[None]:
-    """Numba takes a function's cache directory from its configuration when the function is declared."""
-    before = numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES
-    numba.config.CACHE_DIR = str(directory)
-    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{PathlessLocator.__name__}"
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES = before
+def _sign(program: bytes) -> bytes:
+    return hashlib.sha256(_fingerprint().encode() + program).digest()
 
 
-@cache
 def _fingerprint() -> str:
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(architecture.__file__)]
-    features = llvmlite.binding.get_host_cpu_features().flatten()
-    versions = (platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__)
+    """SHA-256 (hex) of all that decides a program's code."""
+    parts = [
+        platform.python_version(),
+        sys.implementation.cache_tag,
+        sys.abiflags,
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        llvmlite.binding.get_process_triple(),
+        llvmlite.binding.get_host_cpu_name(),
+        llvmlite.binding.get_host_cpu_features().flatten(),
+        *(f"{name}={value!r}" for name, value in sorted(code_settings().items())),
+        *(f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("LLVMLITE_")),
+    ]
     digest = hashlib.sha256()
-    for part in (*versions, llvmlite.binding.get_host_cpu_name(), features):
+    for part in parts:
         digest.update(part.encode() + b"\0")
-    for source in sources:
+    for source in (*sorted(Path(__file__).parent.glob("*.py")), Path(architecture.__file__)):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from asgd.config import RunConfig
 from asgd.errors import AsgdError
 from asgd.simulator.engine import Evaluation, Interval, measure_distance
 from asgd.simulator.fused import layout
-from asgd.simulator.fused.cache import load_program
+from asgd.simulator.fused.compiling import load_program
 from asgd.simulator.fused.program import Data, Settings
 from asgd.simulator.fused.variant import choose_variant
 from asgd.streams import BatchStream, dropout_scale, dropout_threshold, stream

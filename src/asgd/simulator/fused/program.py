@@ -144,13 +144,13 @@ class Program(NamedTuple):
     evaluate: Callable[..., tuple[float, int, int]]
 
 
-def build(variant: ModuleType, **cache: Any) -> Program:
+def build(variant: ModuleType) -> Program:
     """The simulation with the kernels of one module. Compiles at the first call."""
     names: dict[str, Any] = {**vars(network), **globals(), "kernels": variant}
     for function in (*network.FUNCTIONS, with_mode, take_gradient, apply_gradient, gradient_norm):
         inlined = function in network.INLINED or function is with_mode
         names[function.__name__] = njit(_copy(function, names, variant), **INNER, forceinline=inlined)
-    return Program(*(njit(_copy(function, names, variant), **OPTIONS, **cache) for function in (take_steps, evaluate)))
+    return Program(*(njit(_copy(function, names, variant), **OPTIONS) for function in (take_steps, evaluate)))
 
 
 def _copy(function: Any, names: dict[str, Any], variant: ModuleType) -> FunctionType:
