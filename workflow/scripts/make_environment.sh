@@ -79,7 +79,7 @@ wheels="torch torchvision numba llvmlite numpy scipy pandas statsmodels matplotl
 only_wheels=$(for package in $wheels; do printf ' --only-binary %s' "$package"; done)
 echo "Installing the versions of requirements.lock into $folder (about 3 GB to download the first time)"
 install sync --compile-bytecode $only_wheels requirements.lock ||  # bytecode: every job starts a Python
-    fail "requirements.lock cannot be installed here, for the reason above. Known to work: Python 3.11 to 3.14, on Linux with glibc >= 2.28 (x86_64, aarch64) or macOS >= 14 (arm64)"
+    fail "requirements.lock cannot be installed here, for the reason above. Wheels exist for Python 3.11 to 3.14 on Linux with glibc >= 2.28 (x86_64, aarch64) and macOS >= 14 (arm64)"
 install install --no-deps --editable .
 "$folder/bin/python" workflow/scripts/build_plots_page.py
 "$folder/bin/dvc" config --quiet --local plots.html_template plots/page.html  # without it DVC loads Vega from the net
