@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from asgd.data import Dataset
     from asgd.simulator.engine import Engine
 
-#: The module of each engine.
-ENGINES = {"fused": "asgd.simulator.fused.engine", "reference": "asgd.simulator.reference"}
+#: The module of each engine, and what it starts as a process of its own.
+ENGINES = {
+    "fused": ("asgd.simulator.fused.engine", "asgd.simulator.fused.compiler"),
+    "reference": ("asgd.simulator.reference",),
+}
 
 
 def check_memory(config: RunConfig) -> None:

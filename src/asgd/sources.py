@@ -52,7 +52,7 @@ def find_sources(family: str) -> dict[str, Path]:
     """
     if family.startswith(_DATA):
         return find_closure([READERS[family.removeprefix(_DATA)], *_DATA_ROOTS], _DATA_OUTSIDE)
-    return find_closure([ENGINES[family], "asgd.job"], OUTSIDE)
+    return find_closure([*ENGINES[family], "asgd.job"], OUTSIDE)
 
 
 def list_families() -> list[str]:
