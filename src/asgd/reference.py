@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from asgd.aggregate import COLUMNS
 from asgd.cli import build_parser
-from asgd.config import ClaimsConfig, DataConfig, Experiment, Params, Preset, RunConfig
+from asgd.config import ClaimsConfig, DataConfig, Experiment, Params, Preset, RunConfig, Shipped
 from asgd.study import OPTIONS
 
 _HEAD = """# Reference
@@ -26,6 +26,7 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     ),
     "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
     "presets.NAME.data": (DataConfig, "The images."),
+    "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
 }
 _TARGETS = {
