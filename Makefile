@@ -1,20 +1,34 @@
 # The commands a newcomer types. Each sets itself up: it needs Python >= 3.11, git, make and a package registry.
 
-SHELL := /bin/bash
 CORES ?= all
 # Jobs are single-threaded and run side by side; more threads in each would only fight over the cores.
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# A user's settings must not change what comes out; which ones do is in docs/how-to/other-machines.md. PYTHON is ours.
+unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
+unexport BASH_ENV CDPATH MYPYPATH MPLBACKEND $(shell git rev-parse --local-env-vars 2>/dev/null)
+export PYTHONUTF8 := 1
+
+# Programs keep caches in the home folder. Some containers have none, or one that only root may write.
+ifneq ($(shell test -d "$$HOME" && echo yes),yes)
+export HOME := $(shell mkdir -p .home && pwd)/.home
+else ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export XDG_CACHE_HOME ?= $(shell mkdir -p .home && pwd)/.home
+endif
 
 # The preset whose results are shipped: the study, or until it is done the pilot.
 PRESET ?= $(if $(wildcard results/paper-jpeg/tables/study.json),paper-jpeg,pilot)
 
 SNAKEMAKE = snakemake --cores $(CORES)
 READY = .venv/.ready
+# Programs in .venv name the folder that they were made for, so in a copy of the project they would be the original's.
+IS_OURS = $(shell test "$$(cat $(READY) 2>/dev/null)" -ef .venv && test -x .venv/bin/python && echo yes)
 
 .SILENT:
 .DEFAULT_GOAL := help
 .PHONY: help setup tex demo paper figures verify test lint types format readme reference lock prune clean
+.PHONY: $(if $(IS_OURS),,$(READY))
 
 help: ## list these targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/\$$\(PRESET\)/, "$(PRESET)", $$2); printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -23,7 +37,6 @@ setup: $(READY) ## make the virtual environment .venv from requirements.lock
 
 $(READY): requirements.lock pyproject.toml workflow/scripts/make_environment.sh
 	workflow/scripts/make_environment.sh .venv
-	touch $@
 
 tex: ## install TeX if it is missing and may be installed
 	workflow/scripts/install_tex.sh
@@ -67,7 +80,8 @@ lock: $(READY) ## choose the exact versions of requirements.lock anew
 		--custom-compile-command "make lock" -o requirements.lock
 
 prune: $(READY) ## list the runs that no preset asks for, and delete them (YES=1: without asking)
-	asgd prune $(if $(YES),--yes)
+	asgd prune $(if $(filter command,$(origin YES)),--yes)
 
 clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs results/kept)
+	if [ -L results/smoke ]; then echo "results/smoke is a link: it goes, and what it leads to stays"; fi
 	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@
 #   snakemake --cores 8 runs                   one of the targets below
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -19,14 +20,19 @@ min_version("9.0")
 # The package of this working copy, also in `dvc exp run --temp`, where an editable install would mean another copy.
 SOURCES = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCES))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
-ASGD = f"{sys.executable} -m asgd"
+# Jobs run with these packages and settings, not with a user's: docs/how-to/other-machines.md.
+for name in [name for name in os.environ if name.startswith("PYTHON")]:
+    del os.environ[name]
+os.environ |= {"PYTHONPATH": str(SOURCES), "PYTHONUTF8": "1", "MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+ASGD = f"{shlex.quote(sys.executable)} -m asgd"
 
-from asgd.logs import summarize_errors
+from asgd.logs import summarize_failures
 
 STARTED = time.time()
 
+include: "workflow/rules/dvc.smk"
 include: "workflow/rules/config.smk"
+include: "workflow/rules/products.smk"
 if not SHIPPED:
     include: "workflow/rules/data.smk"
     include: "workflow/rules/train.smk"
@@ -41,7 +47,9 @@ onsuccess:
 
 onerror:
     keep_finished_runs()
-    print(summarize_errors(Path("logs"), STARTED), file=sys.stderr)
+    # What Snakemake itself counts as failed: the logs of jobs that were killed say nothing.
+    failed = [(job.name, [str(file) for file in job.log]) for job in workflow.scheduler.failed]
+    print(summarize_failures(failed, STARTED), file=sys.stderr)
 
 
 localrules: all, data, runs, tables, figures
@@ -52,7 +60,7 @@ rule all:
     input:
         # The tables too: without them Snakemake takes what was made from them for up to date, and they are shipped.
         AGGREGATED,
-        PRODUCTS,
+        PRODUCT_FILES,
         CHECKSUMS,
 
 

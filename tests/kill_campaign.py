@@ -51,7 +51,7 @@ def command(engine: str, folder: Path, name: str) -> list[str]:
 
 def disturb(job: Sequence[str], seconds: float, number: signal.Signals) -> tuple[bool, str]:
     """Run ``job`` for at most ``seconds`` and send it ``number``; returns whether that killed it, and what it wrote."""
-    process = subprocess.Popen(job, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(job, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
     try:
         return False, process.communicate(timeout=seconds)[1]
     except subprocess.TimeoutExpired:

@@ -43,7 +43,7 @@ ENVIRONMENT = ("pyproject.toml", "requirements.lock", "workflow/scripts/make_env
 
 def documented_command(profile: str, *config: str) -> list[str]:
     """The command that docs/how-to/cluster.md gives for a profile, with its --config replaced."""
-    lines = (ROOT / "docs/how-to/cluster.md").read_text().splitlines()
+    lines = (ROOT / "docs/how-to/cluster.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith(f"snakemake --profile profiles/{profile} ")]
     return [*line.partition("--config")[0].split(), "--config", *config]
 
@@ -75,7 +75,7 @@ class Project:
 
     def write_params(self, params: dict[str, Any]) -> None:
         """Replace params.yaml."""
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params))
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the folder, with the programs of this environment."""
@@ -89,7 +89,7 @@ class Project:
             command,
             cwd=self.folder,
             env=_make_environment(),
-            text=True,
+            encoding="utf-8",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -103,7 +103,7 @@ class Project:
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it ended meanwhile
                 if (entry / "cwd").resolve().is_relative_to(self.folder):
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                    found.append((entry / "cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " "))
         return found
 
     def snakemake(self, *arguments: str) -> str:
@@ -112,9 +112,10 @@ class Project:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def planned_jobs(self) -> dict[str, int]:
+    def planned_jobs(self, *arguments: str) -> dict[str, int]:
         """What a dry run says would run: {rule: number of jobs}, targets left out."""
-        output = self.snakemake("--dry-run")
+        cut = arguments.index("--") if "--" in arguments else len(arguments)
+        output = self.snakemake(*arguments[:cut], "--dry-run", *arguments[cut:])
         table = output.partition("Job stats:")[2].partition("total")[0]
         jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
         return {rule: count for rule, count in jobs.items() if rule != "all"}
@@ -124,8 +125,8 @@ def _make_environment() -> dict[str, str]:
     """Variables with which commands find the programs of this environment, and the sources of where they run."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
-    environment.pop("PYTHONPATH", None)
-    return environment
+    # Without git's own, which in a hook name the repository that is committed to.
+    return {name: value for name, value in environment.items() if name != "PYTHONPATH" and not name.startswith("GIT_")}
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 300) -> None:
@@ -145,7 +146,7 @@ def _mind_interrupts() -> None:
 def run(command: Sequence[str], folder: Path) -> str:
     """Run a command of this environment in ``folder``; returns what it printed, or fails with that."""
     done = subprocess.run(
-        command, cwd=folder, env=_make_environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL
+        command, cwd=folder, env=_make_environment(), capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL
     )
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -163,10 +164,10 @@ def copy_repository(folder: Path, params: dict[str, Any], pdf: bool = False) -> 
         if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     profile = folder / "profiles/default/config.yaml"
     if not pdf:
-        profile.write_text(profile.read_text() + "\nconfig: [pdf=False]\n")
+        profile.write_text(profile.read_text(encoding="utf-8") + "\nconfig: [pdf=False]\n", encoding="utf-8")
     run(["git", "init", "--quiet", "--initial-branch", "main"], folder)
     run(["git", "config", "user.name", "Tester"], folder)
     run(["git", "config", "user.email", "tester@example.org"], folder)

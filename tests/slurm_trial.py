@@ -78,7 +78,7 @@ def run_slurm(folder: Path) -> Iterator[None]:
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o600)
     CONFIGURATION.parent.mkdir(exist_ok=True)
-    CONFIGURATION.write_text(SETTINGS.format(folder=folder, cpus=os.cpu_count()))
+    CONFIGURATION.write_text(SETTINGS.format(folder=folder, cpus=os.cpu_count()), encoding="utf-8")
     munge = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid"}
     munge |= {"log-file": "munged.log", "seed-file": "munged.seed"}
     try:
@@ -90,7 +90,7 @@ def run_slurm(folder: Path) -> Iterator[None]:
     finally:
         for name in ("slurmd", "slurmctld", "munged"):
             with contextlib.suppress(OSError, ValueError):
-                pid = int((folder / f"{name}.pid").read_text())
+                pid = int((folder / f"{name}.pid").read_text(encoding="utf-8"))
                 os.kill(pid, signal.SIGTERM)
                 wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {name}", 30)  # noqa: B023
         CONFIGURATION.unlink()
@@ -98,7 +98,7 @@ def run_slurm(folder: Path) -> Iterator[None]:
 
 def run(*command: str) -> str:
     """Run a command that must succeed; returns what it printed."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
 
 
 def running_jobs() -> list[str]:

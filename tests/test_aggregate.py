@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,54 +23,7 @@ from asgd.config import RunConfig
 from asgd.errors import AsgdError
 from asgd.figures import select_dvc_curves
 from asgd.tables import KEYS, find_repeated, read_table, write_table
-
-LN10 = math.log(10)
-STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations
-
-
-def write_run(
-    root: Path, accuracy: float = 0.5, outcome: str = "trained", last_step: int = 100, without: str = "", **changes
-) -> Path:
-    """A finished run's folder as `asgd train` leaves it; the metrics that start with ``without`` are left empty."""
-    config = RunConfig(**changes)
-    folder = root / f"{config.slug()}-0123456789ab"
-    folder.mkdir(parents=True)
-    metrics = tabulate_metrics(accuracy, outcome, last_step)
-    metrics.loc[:, [name for name in metrics if without and name.startswith(without)]] = np.nan
-    metrics.to_csv(folder / "metrics.csv", index=False)
-    record = {
-        "run": folder.name,
-        "arm": config.arm(),
-        "config": config.model_dump(),
-        "engine": {"name": config.resolved_engine()[0], "variant": "cpu", "why": "asked for"},
-        "outcome": outcome,
-        "stopped_early": last_step < 100,
-        "last_step": last_step,
-        "total_steps": 100,
-        "steps_per_epoch": 100,
-        "wall_seconds": 2.0,
-        "steps_per_second": 50.0,
-        "metrics_sha256": hashlib.sha256((folder / "metrics.csv").read_bytes()).hexdigest(),
-    }
-    (folder / "run.json").write_text(json.dumps(record))
-    return folder
-
-
-def tabulate_metrics(accuracy: float, outcome: str, last_step: int) -> pd.DataFrame:
-    steps = np.array([step for step in STEPS if step <= last_step])
-    frame = pd.DataFrame({"step": steps, "epoch": steps / 100, **dict.fromkeys(METRICS, 1.0)})
-    frame["test_accuracy"] = 0.1 + (accuracy - 0.1) * steps / 100
-    frame.loc[0, ["train_loss", "gradient_norm", "zero_gradient_share"]] = np.nan
-    if outcome == "dead":
-        frame.loc[len(frame) - 1, ["train_loss", "test_loss", "gradient_norm", "zero_gradient_share"]] = [
-            LN10,
-            LN10,
-            0,
-            1,
-        ]
-    if outcome == "non_finite":
-        frame.loc[len(frame) - 1, list(METRICS)] = np.nan
-    return frame
+from tests.run_folders import LN10, STEPS, write_run
 
 
 def read(*folders: Path, **experiments: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -243,20 +197,41 @@ def truncate(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def swap(folder: Path) -> None:
+    """Put the files of another run there, with the name of this one."""
+    other = write_run(folder.parents[1] / "others", num_workers=7)
+    for name in ("metrics.csv", "run.json"):
+        shutil.copy(other / name, folder)
+    edit_record(folder, run=folder.name)
+
+
 DAMAGE = {
     "metrics missing": (lambda folder: (folder / "metrics.csv").unlink(), r"metrics.csv: cannot be read"),
     "metrics truncated": (truncate, r"metrics.csv: truncated or edited"),
-    "record missing": (lambda folder: (folder / "run.json").unlink(), r"run.json: missing or not valid JSON"),
-    "record truncated": (lambda folder: (folder / "run.json").write_text('{"run":'), r"run.json: missing or not valid"),
+    "record missing": (lambda folder: (folder / "run.json").unlink(), r"run.json: cannot be read"),
+    "record truncated": (lambda folder: (folder / "run.json").write_text('{"run":'), r"run.json: not valid JSON"),
     "record incomplete": (lambda folder: (folder / "run.json").write_text("{}"), r"run.json: incomplete"),
     "record a list": (lambda folder: (folder / "run.json").write_text("[1]"), r"run.json: incomplete"),
     "another run": (lambda folder: edit_record(folder, run="m2-other"), r"run.json: is that of another run, m2-other"),
+    "another configuration": (swap, r"run.json: its configuration, data and sources are those of another run, m7-lr"),
+    "another configuration by the same name": (
+        lambda folder: edit_record(folder, config=RunConfig(seed=1, epochs=7).model_dump()),
+        r"run.json: its configuration, data and sources are those of another run, m1-lr0.01-seed1",
+    ),
+    "other images": (
+        lambda folder: edit_record(folder, data={"fingerprint": "2" * 64}),
+        r"of another run, m1-lr",
+    ),
+    "other sources": (
+        lambda folder: edit_record(folder, sources="2" * 64),
+        r"of another run, m1-lr",
+    ),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_folder_is_an_error_that_names_it(tmp_path, damage):
-    whole, broken = write_run(tmp_path), write_run(tmp_path, seed=1)
+    whole, broken = (write_run(tmp_path / "runs", seed=seed) for seed in (0, 1))
     make, message = DAMAGE[damage]
     make(broken)
     with pytest.raises(AsgdError, match=message) as caught:

@@ -1,6 +1,6 @@
 """A run that was killed goes on from its checkpoint, and ends with the very bytes of one that was not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from asgd.checkpoint import Checkpointer, read_checkpoint, write_checkpoint
 from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
+from asgd.errors import AsgdError
 from asgd.job import Watcher, train_run
 from asgd.run_folder import format_metrics
 from asgd.simulator.simulate import Row
@@ -98,20 +99,92 @@ def test_a_dying_run_that_is_killed_dies_at_the_same_step(dataset: Dataset, tmp_
     assert train(config, dataset, Checkpointer(path, 0)) == format_metrics(whole.rows)
 
 
-@pytest.mark.parametrize("harm", ["truncated", "changed", "text", "empty"])
-def test_a_damaged_checkpoint_is_named_and_the_run_starts_anew(dataset: Dataset, tmp_path: Path, harm: str) -> None:
+@pytest.fixture
+def stopped(dataset: Dataset, tmp_path: Path) -> tuple[RunConfig, Path, str]:
+    """A run that was killed, the file of its checkpoint, and what it ends with if nothing goes wrong."""
     config, path = RunConfig(**SETTINGS), tmp_path / "run.npz"
-    whole = train(config, dataset, None)
     interrupted(config, dataset, path, [45])
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle] ^= 1
-    damaged = {"truncated": content[:middle], "changed": content, "text": b"not a checkpoint", "empty": b""}
-    path.write_bytes(damaged[harm])
+    return config, path, train(config, dataset, None)
+
+
+def expect_from_the_beginning(config: RunConfig, dataset: Dataset, path: Path, whole: str) -> str:
+    """The run starts again and ends well; returns the one warning that says why."""
     killer = Killer()
-    with pytest.warns(UserWarning, match=r"run\.npz: not a usable checkpoint .*; the run starts anew"):
-        assert train(config, dataset, Checkpointer(path, 0), killer) == whole
+    with pytest.warns(UserWarning, match="not a usable checkpoint") as warned:
+        assert train(config, dataset, Checkpointer(path, 3600), killer) == whole
     assert killer.resumed_at == 0
+    (message,) = (str(warning.message) for warning in warned if "cannot be written" not in str(warning.message))
+    assert message.startswith(f"{path}: not a usable checkpoint (")
+    assert message.endswith("; the run starts again from the beginning")
+    return message
+
+
+HARMS: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "changed": lambda content: content[:5000] + bytes([content[5000] ^ 1]) + content[5001:],
+    "longer": lambda content: content + b"\0",
+    "text": lambda content: b"not a checkpoint",
+    "empty": lambda content: b"",
+    # A header of an archive or an array that promises more than there is.
+    "huge": lambda content: content.replace(b"'shape': (", b"'shape': (9999999999999, "),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_checkpoint_is_named_and_the_run_starts_again(
+    dataset: Dataset, stopped: tuple[RunConfig, Path, str], harm: str
+) -> None:
+    config, path, whole = stopped
+    path.write_bytes(HARMS[harm](path.read_bytes()))
+    expect_from_the_beginning(config, dataset, path, whole)
+
+
+def test_no_flipped_byte_of_a_checkpoint_is_read(dataset: Dataset, tmp_path: Path) -> None:
+    """Headers, arrays and checksum alike; a finished run's is small enough for every byte."""
+    path, finished = tmp_path / "run.npz", tmp_path / "finished.npz"
+    config = RunConfig(**SETTINGS, engine="reference")
+    interrupted(config, dataset, path, [45])
+    train(config, dataset, Checkpointer(finished, 0))
+    for file, step in ((finished, 1), (path, 29989)):
+        whole = file.read_bytes()
+        assert read_checkpoint(file).rows
+        for position in range(0, len(whole), step):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << position % 8
+            file.write_bytes(flipped)
+            with pytest.raises(AsgdError, match="not a usable checkpoint"):
+                read_checkpoint(file)
+
+
+def test_a_checkpoint_whose_weights_were_changed_is_not_used(
+    dataset: Dataset, stopped: tuple[RunConfig, Path, str]
+) -> None:
+    """A sound archive, in which one weight is another."""
+    config, path, whole = stopped
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    (name,) = (name for name in arrays if name.endswith("ring"))
+    arrays[name][7] += 1
+    np.savez(path, **arrays)
+    assert "its checksum is wrong" in expect_from_the_beginning(config, dataset, path, whole)
+
+
+def test_the_checkpoint_of_another_run_is_not_used(dataset: Dataset, stopped: tuple[RunConfig, Path, str]) -> None:
+    config, path, whole = stopped
+    interrupted(config.model_copy(update={"seed": 1}), dataset, path.with_name("other.npz"), [45])
+    path.with_name("other.npz").replace(path)
+    assert "of another run" in expect_from_the_beginning(config, dataset, path, whole)
+
+
+def test_a_folder_in_place_of_a_checkpoint_costs_only_time(
+    dataset: Dataset, stopped: tuple[RunConfig, Path, str]
+) -> None:
+    config, path, whole = stopped
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+    assert "Is a directory" in expect_from_the_beginning(config, dataset, path, whole)
+    with pytest.warns(UserWarning, match="no longer needed, but cannot be deleted"):
+        Checkpointer(path).discard()
 
 
 def test_the_checkpoint_of_other_kernels_is_not_used(dataset: Dataset, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 import argparse
 import csv
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +69,9 @@ def test_a_run_that_ends_early_says_so(train) -> None:  # type: ignore[no-untype
     assert out.splitlines()[-1].endswith("test accuracy none, outcome non_finite")
 
 
+HUGE = shlex.split("--num-workers 10000000 --steps 20000000 --evaluations-per-epoch 1")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -76,6 +82,18 @@ def test_a_run_that_ends_early_says_so(train) -> None:  # type: ignore[no-untype
         (["--data-source", "image_folder"], "path is missing"),
         (["--data-source", "image_folder", "--data-path", "nowhere"], "nowhere"),
         (["--device", "tpu"], "device = 'tpu'"),
+        (["--dropout", "0.999999"], "dropout = 0.999999"),
+        (["--engine", "reference", "--learning-rate", "1e39"], "learning_rate = 1e+39"),
+        (["--epochs", "1e300"], "epochs = 1e+300"),
+        (["--steps", "1" + "0" * 30], "steps = 1000"),
+        (["--batch-size", "1000000000000"], "batch_size = 1000000000000"),
+        (["--num-workers", "100000000000000"], "num_workers = 100000000000000"),
+        (
+            HUGE,
+            "num_workers = 10,000,000: their weights take 2,480.2 GB",
+        ),
+        (["--steps", "1000000000"], "steps = 1,000,000,000 with evaluations_per_epoch = 4 are more than 1,000,000"),
+        (["--data-path", ""], "data: path = ''"),
     ],
 )
 def test_a_wrong_value_is_one_line_and_leaves_no_run(train, tmp_path: Path, flags: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
@@ -85,6 +103,98 @@ def test_a_wrong_value_is_one_line_and_leaves_no_run(train, tmp_path: Path, flag
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--out", ""],
+        ["--checkpoints", ""],
+        *(["--checkpoint-every", seconds] for seconds in ("nan", "inf", "-1", "soon")),
+        ["--seed", "9" * 5000],
+    ],
+)
+def test_a_flag_that_means_nothing_is_one_line(train, tmp_path: Path, flags: list[str], capsys) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(SystemExit) as end:
+        train(f"{flags[0]}={flags[1]}")
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert f"argument {flags[0]}: " in error
+    assert error.count("\n") == 1
+    assert len(error) < 500
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["claims", "calibration", "status", "verify", "pack x"])
+@pytest.mark.parametrize("preset", ["../../evil", ""])
+def test_no_preset_leads_out_of_the_results(command: str, preset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*command.split(), f"--preset={preset}"])
+    assert f"argument --preset: '{preset}' cannot be the name of a preset" in capsys.readouterr().err
+
+
+def test_a_line_of_flags_that_cannot_be_split_is_named(train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "lines").write_text("--out 'a", encoding="utf-8")
+    assert train("--each", "lines")[::2] == (
+        1,
+        'asgd: error: lines: "--out \'a": No closing quotation; correct the line\n',
+    )
+    (tmp_path / "lines").write_bytes(b"--out caf\xe9")
+    assert "asgd: error: lines: is not UTF-8" in train("--each", "lines")[2]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study that is not begun, for commands that print."""
+    folder = tmp_path_factory.mktemp("study")
+    preset = {"data": {"source": "synthetic"}, "seeds": [0], "experiments": {"e": {"num_workers": [1, 2]}}}
+    (folder / "params.yaml").write_text(yaml.safe_dump({"preset": "p", "presets": {"p": preset}}), encoding="utf-8")
+    return folder
+
+
+def shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in which $ASGD is the program, with Python's usual buffers."""
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    variables |= {"ASGD": f"{sys.executable} -m asgd", **environment}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", ["status", "train --help", "--version"])
+def test_output_that_nobody_reads_is_no_error(study: Path, command: str) -> None:
+    done = shell(study, f"$ASGD {command} | true; exit ${{PIPESTATUS[0]}}")
+    assert done.stderr == ""
+    closed = shell(study, f"$ASGD {command} >&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["status", "train --help", "--version"])
+@pytest.mark.parametrize("buffers", ["", "1"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="skipped: no /dev/full")
+def test_output_on_a_full_disk_is_one_line(study: Path, command: str, buffers: str) -> None:
+    done = shell(study, f"$ASGD {command} > /dev/full", **({"PYTHONUNBUFFERED": buffers} if buffers else {}))
+    said = (1, "asgd: error: standard output: No space left on device\n")
+    # Without buffers argparse itself writes its help, and passes over what happens then.
+    assert (done.returncode, done.stderr) in ([said] if command == "status" or not buffers else [said, (0, "")])
+
+
+NARROW = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+
+
+def test_a_narrow_terminal_gets_every_word(study: Path) -> None:
+    program = "from asgd.logs import tolerate_output; tolerate_output(); print('\\u2502 5 \\u00b5s \\udcff')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **NARROW}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "+ 5 \\u00b5s \\udcff\n"
+    described = (
+        (study / "params.yaml").read_text(encoding="utf-8").replace("seeds:", "description: na\u00efve\n    seeds:")
+    )
+    (study / "narrow.yaml").write_text(described, encoding="utf-8")
+    done = shell(study, "$ASGD status --params narrow.yaml", **NARROW)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 waiting" in done.stdout
 
 
 def test_an_unknown_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

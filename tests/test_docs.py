@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from asgd.reference import OPTIONS, make_reference
+from asgd.options import WorkflowOptions
+from asgd.reference import make_reference
 from tests.data.folders import make_folder, pack
 from tests.pipeline import ROOT, TINY, borrow_environment, copy_repository, run
 
@@ -39,7 +40,7 @@ def test_the_reference_is_that_of_the_code() -> None:
 
 def test_the_reference_knows_the_workflows_options() -> None:
     source = (ROOT / "workflow/rules/config.smk").read_text()
-    assert set(re.findall(r'config\.get\("(\w+)"', source)) == set(OPTIONS)
+    assert set(re.findall(r"OPTIONS\.(\w+)", source)) == set(WorkflowOptions.model_fields)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

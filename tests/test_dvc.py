@@ -21,6 +21,7 @@ TINY_PARAMS = {
         }
     },
     "claims": {"confidence": 0.95},
+    "analyses": {},
 }
 
 pytestmark = pytest.mark.slow
@@ -138,3 +139,15 @@ def test_a_clone_that_pulls_from_a_remote_trains_nothing(clone: Path, tmp_path: 
     assert trained_runs(other)
     assert not planned_training(other)
     assert "didn't change, skipping" in run(["dvc", "repro"], other)
+
+
+def test_a_shallow_clone_refuses_an_experiment_that_dvc_would_not_record(clone: Path, tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    run(["git", "clone", "--quiet", "--depth", "1", clone.as_uri(), str(shallow)], tmp_path)
+    command = ["dvc", "exp", "run", "--temp", "--set-param", "presets.smoke.seeds=[3]"]
+    with pytest.raises(AssertionError, match="a shallow clone, in which DVC records no experiment of a temporary copy"):
+        run(command, shallow)
+    assert not list(shallow.rglob("run.json"))
+    run(["git", "fetch", "--quiet", "--unshallow"], shallow)
+    run(command, shallow)
+    assert len(run(["dvc", "exp", "list", "--name-only"], shallow).split()) == 1

@@ -11,11 +11,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.data.folders import make_folder
 from tests.pipeline import TINY, TINY_RUNS, Project
 
 TRAIN = shlex.split(
@@ -106,6 +108,76 @@ def test_results_that_may_not_be_written_are_named(tmp_path: Path) -> None:
     assert "goes on from its checkpoint at step 30" in again.stderr
     assert "step 10:" not in again.stderr
     assert not kept.exists()
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[], Path]]:
+    """A function that makes the folder ``project`` read-only, for root too, until the test ends."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    mounted = []
+
+    def mount() -> Path:
+        for options in (["--bind", folder, folder], ["-o", "remount,ro,bind", folder]):
+            if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+                pytest.skip("skipped: mounts nothing here, which needs root")
+            mounted.append(folder)
+        return folder
+
+    yield mount
+    if mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_read_only_project_trains_elsewhere_and_tells_its_status(
+    tmp_path: Path, read_only: Callable[[], Path]
+) -> None:
+    project = tmp_path / "project"
+    assert asgd(project, *TRAIN, "--out", "../first").returncode == 0  # prepares the images
+    make_folder(project / "images", num_train=10, num_test=10)
+    preset = {
+        "data": {"source": "image_folder", "path": "images"},
+        "seeds": [0],
+        "experiments": {"delay": {"num_workers": [1, 2]}},
+    }
+    (project / "params.yaml").write_text(yaml.safe_dump({"preset": "p", "presets": {"p": preset}}), encoding="utf-8")
+    read_only()
+    done = asgd(project, *TRAIN, "--out", "../second")
+    assert done.returncode == 0
+    assert "cannot be written (Read-only file system)" in done.stderr
+    assert "Traceback" not in done.stderr
+    curves = [(tmp_path / name / "metrics.csv").read_bytes() for name in ("first", "second")]
+    assert curves[0] == curves[1]
+    status = asgd(project, "status")
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "2 waiting" in status.stdout
+
+
+#: Runs a command as a user without an account: there is no home to look up.
+STRANGER = ("unshare", "--user", "--map-user=54321", "--map-group=54321")
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*STRANGER, "true"], capture_output=True).returncode != 0,
+    reason="skipped: no namespaces of users here",
+)
+def test_a_user_without_a_home_gets_one_line_or_results(tmp_path: Path) -> None:
+    homes = ("HOME", "XDG_CACHE_HOME", "ASGD_CACHE_DIR")
+    environment = {key: value for key, value in os.environ.items() if key not in homes}
+
+    def call(*arguments: str, **more: str) -> tuple[int, str]:
+        command = [*STRANGER, sys.executable, "-m", "asgd", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment | more, encoding="utf-8", capture_output=True, check=False
+        )
+        return done.returncode, done.stderr.splitlines()[-1] if done.stderr else ""
+
+    cache = {"ASGD_CACHE_DIR": os.environ.get("ASGD_CACHE_DIR") or str(Path.home() / ".cache/asgd")}
+    no_home = "asgd: error: no home folder to keep the compiled engine in; set ASGD_CACHE_DIR to a folder"
+    assert call(*TRAIN, "--out", "run") == (1, no_home)
+    assert call(*TRAIN, "--out", "run", **cache)[0] == 0
+    nobody = "asgd: error: data.path = ~/x: nobody knows the home folder; write the whole path"
+    assert call("data", "--data-source", "image_folder", "--data-path", "~/x") == (1, nobody)
 
 
 def verify(project: Project) -> str:
@@ -217,7 +289,7 @@ def test_one_failing_job_stops_no_other_and_the_summary_names_its_log(tmp_path: 
     project = Project(tmp_path, params)
     lines = fail(project).splitlines()
     assert len(list((tmp_path / "results/runs").glob("*/run.json"))) == 2
-    summary = lines.index("Logs that end with an error: 1")
+    summary = lines.index("Failed jobs: 1")
     assert lines[summary + 1].startswith("  logs/runs/m30-lr0.01-seed0-")
     assert "num_workers = 30: more than the 20 steps of the run" in lines[summary + 1]
     assert lines[summary + 2].endswith("the same command makes what is missing.")

@@ -1,5 +1,6 @@
 """Ctrl-C, and worse, at every command that trains: nothing is left running, and the next command goes on."""
 
+import contextlib
 import copy
 import os
 import signal
@@ -91,3 +92,24 @@ def test_a_killed_snakemake_leaves_a_lock_that_the_next_explains(project: Projec
     assert "--unlock" in refused.stdout
     assert project.run("snakemake", "--unlock", "--config", "pdf=False").returncode == 0
     assert_not_locked(project)
+
+
+def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project: Project) -> None:
+    process = project.start("snakemake", "--cores", "1", "--config", "pdf=False", "--", "runs")
+    wait_for(lambda: is_training(project), "training")
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+            if " -m asgd train " in command and (entry / "cwd").resolve() == project.folder:
+                os.kill(int(entry.name), signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    lines = output.splitlines()
+    summary = lines.index("Failed jobs: 1")
+    assert lines[summary + 1].startswith("  logs/runs/m2-lr0.01-seed0-")
+    assert "ended without an error of its own (killed, out of memory or out of time?)" in lines[summary + 1]
+
+    (compiled,) = project.folder.glob("logs/compile_engine-*.log")
+    compiled.unlink()
+    compiled.symlink_to("/nowhere/log")  # the shell cannot write it
+    done = project.run("snakemake", "--cores", "1", "--config", "pdf=False", "--", "runs")
+    assert "Failed jobs: 1\n  compile_engine: ended without an error of its own" in done.stdout

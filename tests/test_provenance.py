@@ -1,10 +1,6 @@
 """What a run's record says of where it was made."""
 
-from asgd.provenance import describe_hardware, describe_versions, fingerprint_sources
-
-
-def test_the_engines_sources_exist() -> None:
-    assert len(fingerprint_sources("reference")) == 64
+from asgd.provenance import describe_hardware, describe_versions
 
 
 def test_versions_and_hardware_are_filled_in() -> None:

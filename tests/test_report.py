@@ -74,8 +74,9 @@ def test_numbers_and_symbols_are_mathematics() -> None:
     )
 
 
-def test_characters_without_a_glyph_are_replaced() -> None:
-    assert escape("caf\u00e9 \u4e2d \u2264") == "caf\u00e9 ? $\\le$"
+def test_characters_are_printed_or_named() -> None:
+    assert escape("caf\u00e9 cafe\u0301 \u2264") == r"caf\'{e} caf\'{e} $\le$"
+    assert escape("\u4e2d.tar") == "U+4E2D.tar"
 
 
 def test_macro_names_are_letters_only() -> None:

@@ -1,5 +1,6 @@
 """How far a study is, from files whose times are set by hand."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 import yaml
 
 from asgd.cli import main
-from asgd.config import Params
+from asgd.config import DataConfig, Params, Run
 from asgd.status import read_status
 from asgd.study import plan_study
+from tests.run_folders import write_planned
 
 NOW = 1_000_000.0
 PRESET = {
@@ -28,16 +30,19 @@ def put(path: Path, seconds_ago: float, text: str = "", now: float = NOW) -> Non
     os.utime(path, (now - seconds_ago, now - seconds_ago))
 
 
-def finish(folder: Path, seconds_ago: float) -> None:
-    for name in ("metrics.csv", "run.json"):
-        put(folder / name, seconds_ago)
+def finish(pool: Path, run: Run, seconds_ago: float) -> Path:
+    """The run's files, made so long ago."""
+    folder = write_planned(pool, run, DataConfig(source="synthetic"))
+    for file in folder.iterdir():
+        os.utime(file, (NOW - seconds_ago, NOW - seconds_ago))
+    return folder
 
 
 def test_runs_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
     runs = plan_study(Params.model_validate(PARAMS), tmp_path).runs
     names, pool, logs = list(runs), tmp_path / "runs", tmp_path / "logs"
-    finish(pool / names[0], 300)
-    finish(pool / names[1], 100)
+    finish(pool, runs[names[0]], 300)
+    finish(pool, runs[names[1]], 100)
     put(logs / f"{names[0]}.log", 300, "asgd: error: an old one, before it was run again\n")
     put(logs / f"{names[1]}.log", 100)
     put(logs / f"{names[2]}.log", 5, "step 10: train loss 2.3\n")
@@ -51,8 +56,8 @@ def test_runs_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
 
 def test_runs_that_were_unpacked_tell_nothing_about_the_speed(tmp_path: Path) -> None:
     runs = plan_study(Params.model_validate(PARAMS), tmp_path).runs
-    for name in list(runs)[:3]:
-        finish(tmp_path / "runs" / name, 1)
+    for run in list(runs.values())[:3]:
+        finish(tmp_path / "runs", run, 1)
     found = read_status(runs, tmp_path / "runs", tmp_path / "logs", NOW)
     assert (found.done, found.seconds_left) == (3, None)
 
@@ -70,12 +75,22 @@ def test_the_command_prints_the_counts(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "150")
     Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
-    for name in list(plan_study(Params.model_validate(PARAMS), Path("data")).runs)[:4]:
-        finish(Path("results/runs") / name, time.time() - NOW)
-    failed = list(plan_study(Params.model_validate(PARAMS), Path("data")).runs)[4]
-    put(Path("logs/runs") / f"{failed}.log", 0, "ValueError: bad\n", time.time())
+    *done, failed = plan_study(Params.model_validate(PARAMS), Path("data")).runs.values()
+    for run in done:
+        finish(Path("results/runs"), run, time.time() - NOW)
+    put(Path("logs/runs") / f"{failed.name}.log", 0, "ValueError: bad\n", time.time())
     assert main(["status", "--watch"]) == 0  # ends by itself: nothing is left to run
     assert main(["status"]) == 0
     out = capsys.readouterr().out
     assert "4 done  0 running  1 failed  0 waiting  80% of the work" in out
-    assert f"logs/runs/{failed}.log: ValueError: bad" in out
+    assert f"logs/runs/{failed.name}.log: ValueError: bad" in out
+
+
+def test_a_run_of_another_configuration_is_not_done(tmp_path: Path) -> None:
+    runs = list(plan_study(Params.model_validate(PARAMS), tmp_path).runs.values())
+    first, second = (finish(tmp_path / "runs", run, 1) for run in runs[:2])
+    record = json.loads((second / "run.json").read_text())
+    (first / "run.json").write_text(json.dumps({**record, "run": first.name}))
+    found = read_status({run.name: run for run in runs}, tmp_path / "runs", tmp_path / "logs", NOW)
+    assert (found.done, list(found.failed)) == (1, [first])
+    assert f"those of another run, {second.name}" in found.failed[first]

@@ -2,11 +2,14 @@
 
 import copy
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.pipeline import TINY, Project
 
@@ -22,6 +25,55 @@ EXPERIMENTS = {
 }
 MARGINS = {"slow_workers": [1, 5], "gap_workers": [1, 5], "fail_workers": 5, "some_fail_workers": 5}
 FIGURES = ("phase_map", "sharpness", "reconciliation", "readings", "death", "regulariser", "outcomes")
+
+#: Modules that no rule named before their closures were computed, and which rules import them.
+DECIDING = {
+    "stability.py": {"measure_sharpness", "record_death", "analyse_map", "build_tables"},
+    "model.py": {"measure_sharpness", "record_death", "build_tables"},
+    "claims/selection.py": {"record_death", "judge_claims", "analyse_map"},
+    "statistics.py": {"record_death", "analyse_map"},
+}
+#: Settings of the analyses, and which of these rules each is for.
+SETTINGS = {
+    ("sharpness", "num_images", 20): {"measure_sharpness"},
+    ("sharpness", "epochs", [0, 2]): {"measure_sharpness"},
+    ("death", "num_probes", 10): {"record_death"},
+    ("death", "survey_probes", 10): {"record_death"},
+}
+
+
+def edit_in_secret(file: Path, text: str) -> None:
+    """Replace a file's contents and keep its times."""
+    before = file.stat()
+    file.write_text(text)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def check_that_edits_are_noticed(project: Project) -> None:
+    params = project.folder / "params.yaml"
+    before = yaml.safe_load(params.read_text())
+    for (analysis, key, value), rules in SETTINGS.items():
+        project.write_params({**before, "analyses": {analysis: {key: value}}})
+        planned = set(project.planned_jobs())
+        assert planned & {"train_run", "aggregate_runs", "measure_sharpness", "record_death"} == rules
+    project.write_params(before)
+    for name, rules in DECIDING.items():
+        module = project.folder / "src/asgd" / name
+        source = module.read_text()
+        edit_in_secret(module, source + "\nEDITED = True\n")
+        planned = set(project.planned_jobs())
+        assert rules <= planned, name
+        assert "train_run" not in planned or name == "model.py"
+        edit_in_secret(module, source)
+    assert project.planned_jobs() == {}
+
+
+def check_that_other_analyses_are_not_taken_for_the_shipped_ones(project: Project, params: dict[str, Any]) -> None:
+    project.write_params({**params, "analyses": {"death": {"num_probes": 10}}})
+    project.snakemake("--dry-run")
+    done = project.run("snakemake", "--cores", "1", "-n", "--config", "shipped=True", "pdf=False")
+    assert "analyses.death.num_probes was 240 and is 10 now" in done.stdout
+    project.write_params(params)
 
 
 @pytest.mark.slow
@@ -39,9 +91,12 @@ def test_the_further_experiments_are_analysed_and_drawn_again_without_images(tmp
     assert set(pd.read_csv(results / "tables/death.csv")["num_workers"]) == {5}
     assert "Of 4 pairs" in json.loads((results / "tables/map_summary.json").read_text())["reconciliation"]
     assert project.planned_jobs() == {}
+    check_that_edits_are_noticed(project)
 
     before = (results / "figures/death.png").read_bytes()
     shutil.rmtree(tmp_path / "data")
+    assert project.planned_jobs() == {}, "the tables are there: nobody needs the images"
+    check_that_other_analyses_are_not_taken_for_the_shipped_ones(project, params)
     shutil.rmtree(tmp_path / "results/runs")
     shutil.rmtree(results / "figures")
     project.snakemake("shipped=True", "--forceall")

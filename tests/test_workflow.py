@@ -2,20 +2,23 @@
 
 import copy
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pipeline import TINY, TINY_RUNS, Project
+from tests.pipeline import ROOT, TINY, TINY_RUNS, Project
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study that has run to its end."""
     project = Project(tmp_path_factory.mktemp("project"), TINY)
+    (project.folder / "results").mkdir()
+    shutil.copy(ROOT / "results/benchmark.json", project.folder / "results")
     project.snakemake()
     return project
 
@@ -39,6 +42,24 @@ def changed(**run: Any) -> dict[str, Any]:
 
 def append(file: Path, text: str) -> None:
     file.write_text(file.read_text() + text)
+
+
+def rewrite(file: Path, edit: Callable[[str], str]) -> None:
+    """Edit a file and give it its old times again, as `cp -p` of another would."""
+    before = file.stat()
+    file.write_text(edit(file.read_text()))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def planned_rules(project: Project, *arguments: str) -> set[str]:
+    """The rules of which a dry run would run jobs."""
+    return {rule for rule in project.planned_jobs(*arguments) if rule != "tables"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that is shipped of a study, but for the clock."""
+    files = [path for path in folder.rglob("*") if path.is_file() and ".made" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_everything_is_made_and_a_second_run_has_nothing_to_do(project: Project) -> None:
@@ -137,10 +158,140 @@ def test_a_run_is_recorded_with_its_configuration(project: Project) -> None:
     assert record["last_step"] == record["total_steps"] == 20
 
 
+@pytest.mark.parametrize("no", ["no", "0", "off"])
+def test_no_pdf_is_asked_for_in_any_spelling(project: Project, no: str) -> None:
+    done = project.run("snakemake", "--cores", "1", "-n", "--forceall", "--config", f"pdf={no}")
+    assert done.returncode == 0, done.stdout
+    assert "build_tables" in done.stdout
+    assert "build_report" not in done.stdout
+
+
+TABLES = ("shipped=True", "--", "tables")
+
+
+@pytest.mark.parametrize(("restore", "records"), [(shutil.copyfile, True), (shutil.copy2, False)])
+def test_going_back_to_other_margins_serves_no_stale_verdict(
+    finished: Project, tmp_path: Path, restore: Callable[[Path, Path], object], records: bool
+) -> None:
+    """``records``: whether Snakemake's own are there."""
+    project = finished.copy_to(tmp_path / "copy")
+    params, results = project.folder / "params.yaml", project.folder / "results/tiny"
+    before = contents(results)
+    saved = tmp_path / "params.yaml"
+    shutil.copy2(params, saved)
+    if not records:
+        shutil.rmtree(project.folder / ".snakemake")
+    project.write_params({**TINY, "claims": {"slow_workers": [1, 2], "gap_points": [0.5, 4.0]}})
+    project.snakemake(*TABLES)
+    changed_files = {name for name, content in contents(results).items() if content != before[name]}
+    assert {"claims.json", "tables/numbers.tex"} <= changed_files
+    if not records:
+        shutil.rmtree(project.folder / ".snakemake")
+    restore(saved, params)
+    project.snakemake(*TABLES)
+    assert contents(results) == before
+    assert "Nothing to be done" in project.snakemake(*TABLES)
+
+
+#: Modules that no rule named before their closures were computed, and one for every rule of the tiny study.
+DECIDING = {
+    "figures/dvc_curves.py": "aggregate_runs",
+    "report/environment.py": "aggregate_runs",
+    "report/page.py": "judge_claims",
+    "tables.py": "plot_figure",
+    "study.py": "build_tables",
+    "verify.py": "record_checksums",
+}
+
+
+@pytest.mark.parametrize("module", DECIDING)
+def test_an_edit_of_any_module_that_a_script_imports_runs_it_again(project: Project, module: str) -> None:
+    rewrite(project.folder / "src/asgd" / module, lambda text: text + "\nEDITED = True\n")
+    rules = planned_rules(project)
+    assert DECIDING[module] in rules
+    assert "train_run" not in rules
+    rewrite(project.folder / "src/asgd" / module, lambda text: text.replace("EDITED = True", "# a remark"))
+    assert planned_rules(project) == set()
+
+
+def test_a_source_that_is_taken_back_with_its_old_time_makes_the_old_product_again(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy_to(tmp_path / "copy")
+    page, module = project.folder / "results/tiny/claims.html", project.folder / "src/asgd/report/page.py"
+    before, results = page.read_bytes(), contents(page.parent)
+    saved = shutil.copy2(module, tmp_path / "page.py")
+    append(module, "\nmake_claims_page = lambda verdicts: 'edited'\n")
+    project.snakemake()
+    assert page.read_bytes() == b"edited"
+    shutil.copy2(saved, module)
+    project.snakemake()
+    assert page.read_bytes() == before
+    assert contents(page.parent) == results
+    assert planned_rules(project) == set()
+
+
+#: A file edited behind the workflow's back, with its old time, and the rule that must notice.
+EDITS: dict[str, tuple[str, Callable[[str], str], str, tuple[str, ...]]] = {
+    "a run": ("results/runs/m2-b0.9-*/metrics.csv", lambda text: text + "\n", "aggregate_runs", ()),
+    "a table": ("results/tiny/tables/runs.csv", lambda text: text.replace("trained", "dead"), "aggregate_runs", ()),
+    "a shipped table": ("results/tiny/tables/runs.csv", lambda text: text + " ", "judge_claims", TABLES),
+    "a verdict": ("results/tiny/claims.json", lambda text: text + " ", "judge_claims", ()),
+    "the style": ("report/asgd.mplstyle", lambda text: text + "\n# thin\n", "plot_figure", ()),
+    "a table of the report": ("results/tiny/tables/numbers.tex", lambda text: text + " ", "build_tables", ()),
+    "the benchmark": ("results/benchmark.json", lambda text: text + " ", "build_tables", ()),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_is_noticed_whatever_the_time_of_the_file(finished: Project, tmp_path: Path, name: str) -> None:
+    pattern, edit, rule, arguments = EDITS[name]
+    project = finished.copy_to(tmp_path / "copy")
+    (file,) = project.folder.glob(pattern)
+    before = file.read_text()
+    rewrite(file, edit)
+    rules = planned_rules(project, *arguments)
+    assert rule in rules
+    assert "train_run" not in rules
+    rewrite(file, lambda _: before)
+    assert planned_rules(project, *arguments) == set()
+
+
+def test_a_copy_whose_times_are_all_others_has_nothing_to_do(finished: Project, tmp_path: Path) -> None:
+    """As after `cp -r`, and in a clone of git's."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(".snakemake"))
+    project = copy.copy(finished)
+    project.folder = folder
+    for path in (folder / "results/tiny/tables").iterdir():
+        os.utime(path)  # newer than all that is made from them
+    assert planned_rules(project) == set()
+    assert "Nothing to be done" in project.snakemake()
+
+
+def test_a_rule_named_by_the_user_runs_again_with_all_that_follows(project: Project) -> None:
+    jobs = project.planned_jobs("--forcerun", "judge_claims")
+    assert {"judge_claims", "build_tables", "record_checksums"} == set(jobs)
+
+
+@pytest.mark.skipif(not shutil.which("latexmk"), reason="skipped: no TeX here")
+def test_the_report_is_compiled_again_where_its_text_changed_and_stays_listed_without_tex(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy_to(tmp_path / "copy")
+    for command in ([], ["--config", "pdf=False"]):
+        done = project.run("snakemake", "--cores", "2", *command)
+        assert done.returncode == 0, done.stdout
+        assert "report.pdf" in json.loads((project.folder / "results/tiny/checksums.json").read_text())
+    rewrite(project.folder / "report/references.bib", lambda text: text + "\n")
+    assert "build_report" in project.run("snakemake", "-n").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config", "presett=paper"], "--config presett: unknown key; allowed are params, pdf, preset"),
+        (["--config", "presett=paper"], "--config: unknown key 'presett'; keys allowed here are preset, params, pdf"),
+        (["--config", "pdf=nope"], "--config: pdf = 'nope': Input should be a valid boolean"),
         (["--config", "preset=large"], "preset 'large' does not exist; presets are tiny"),
     ],
 )

@@ -103,7 +103,7 @@ def tabulate_runs(runs: Iterable[tuple[Mapping[str, Any], str]], experiments: Ma
     members = {name: frozenset(names) for name, names in experiments.items()}
     for record, text in runs:
         memberships = ";".join(name for name, names in members.items() if record["run"] in names)
-        evaluations = _complete(pd.read_csv(io.StringIO(text)), record)
+        evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
         rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
         curves.append(evaluations)
     table = pd.DataFrame(rows, columns=list(COLUMNS["runs"]))
@@ -152,8 +152,8 @@ def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: Run
     return {**metrics, **{f"claims_{name.replace(' ', '_')}": count for name, count in counts.items()}}
 
 
-def _complete(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
-    """The evaluations of a run to its last step, with the run's names."""
+def complete_evaluations(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
+    """The evaluations of a run to its last step, with the run's names; ``metrics`` are those of metrics.csv."""
     per_epoch = record["config"].get("evaluations_per_epoch", RunConfig().evaluations_per_epoch)
     schedule = Schedule(record["total_steps"], record["steps_per_epoch"], per_epoch)
     rest = [step for step in schedule.evaluation_steps() if step > record["last_step"]]

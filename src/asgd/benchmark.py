@@ -275,7 +275,7 @@ def start_python(program: str, environment: dict[str, str]) -> "subprocess.Popen
         env={**os.environ, "PYTHONPATH": path, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
     )
 
 

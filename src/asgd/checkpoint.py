@@ -1,16 +1,16 @@
 """Checkpoints: what a killed job needs to go on as if nothing had happened.
 
-One file a run, beside the results and not among them, named by the run and so by the hash of its configuration, data
-and sources. It is written at evaluations, where a run's state is the engine's and the rows so far; the result is byte
-for byte that of a run that was not interrupted. A checkpoint that cannot be used costs time and nothing else: the
-run starts anew, and says why.
+One file for each run, beside the results and not among them, named by the run and so by the hash of its configuration,
+data and sources. It is written at evaluations, where a run's state is the engine's and the rows so far; the result is
+byte for byte that of a run that was not interrupted. It ends with a checksum of its content and its name: one that was
+damaged, changed or renamed is not used. That costs time and nothing else: the run starts again, and says why.
 """
 
+import hashlib
 import io
 import json
 import time
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ from asgd.simulator.simulate import Row
 
 Arrays = dict[str, NDArray[Any]]
 
+_CHECKSUM = hashlib.sha256().digest_size
+
 
 @dataclass
 class Checkpointer:
@@ -40,11 +42,13 @@ class Checkpointer:
         """What there is that an engine of this ``variant`` can use; a warning says why a file cannot be used."""
         remove_leftovers(self.path)
         try:
-            found = read_checkpoint(self.path) if self.path.exists() else Checkpoint.none(variant)
+            found = read_checkpoint(self.path)
             if found.variant != variant:
                 raise AsgdError(f"{self.path}: a checkpoint of variant {found.variant}, not {variant}")
+        except FileNotFoundError:
+            return Checkpoint.none(variant)
         except AsgdError as error:
-            warnings.warn(f"{error}; the run starts anew", stacklevel=2)
+            warnings.warn(f"{error}; the run starts again from the beginning", stacklevel=2)
             return Checkpoint.none(variant)
         return found
 
@@ -58,8 +62,12 @@ class Checkpointer:
         self._write(Checkpoint(rows, {}, variant, seconds))
 
     def discard(self) -> None:
-        """The run's results are written, and safe."""
-        self.path.unlink(missing_ok=True)
+        """The run's results are written, and safe. A folder that refuses keeps the file, with a warning."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:  # a read-only file system says so before it looks whether there is such a file
+            if self.path.exists():
+                warnings.warn(f"{self.path}: cannot be removed ({error.strerror}); delete it", stacklevel=2)
 
     def _write(self, checkpoint: Checkpoint) -> None:
         try:
@@ -76,20 +84,35 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     text = json.dumps({**about, "engine": _take_apart(checkpoint.engine, "engine", arrays)})
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, about=np.frombuffer(text.encode(), np.uint8), **arrays)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(buffer.getbuffer())
+        file.write(_sign(path, buffer.getbuffer()))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read what ``write_checkpoint`` wrote. Raises AsgdError if the file is damaged."""
+    """Read what ``write_checkpoint`` wrote to ``path``.
+
+    Raises FileNotFoundError if it is missing, and AsgdError if it is not what was written there.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        content = memoryview(path.read_bytes())
+        if content[-_CHECKSUM:] != _sign(path, content[:-_CHECKSUM]):
+            raise ValueError("its checksum is wrong: damaged, or of another run")
+        with np.load(io.BytesIO(content[:-_CHECKSUM]), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop("about").tobytes())
         rows = [Row(int(step), *map(float, values)) for step, *values in arrays.pop("rows")]
         return Checkpoint(rows, _put_together(about["engine"], arrays), about["variant"], about["seconds"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except Exception as error:  # readers of archives and arrays raise all kinds
         raise AsgdError(f"{path}: not a usable checkpoint ({' '.join(str(error).split())})") from error
+
+
+def _sign(path: Path, content: memoryview) -> bytes:
+    digest = hashlib.sha256(path.name.encode() + b"\0")
+    digest.update(content)
+    return digest.digest()
 
 
 def _take_apart(value: Any, name: str, arrays: Arrays) -> Any:

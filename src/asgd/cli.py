@@ -4,6 +4,7 @@ Heavy libraries are imported by the subcommand that needs them, so that ``asgd -
 """
 
 import argparse
+import math
 import shlex
 import signal
 import sys
@@ -16,9 +17,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from asgd import __version__
-from asgd.config import DataConfig, RunConfig, load_params, validate
+from asgd.config import DataConfig, RunConfig, check_name, load_params, validate
 from asgd.errors import AsgdError
-from asgd.logs import print_error
+from asgd.logs import discard_output, print_error, tolerate_output
 
 if TYPE_CHECKING:
     from asgd.training import Order
@@ -34,7 +35,8 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong flag in one line, like every other error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        shown = message if len(message) <= 300 else f"{message[:300]}..."
+        self.exit(2, f"{self.prog}: error: {' '.join(shown.splitlines())} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,15 +45,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A check of `asgd verify` that itself fails ends the process with status ``INTERNAL_ERROR``.
 
     SIGTERM, which schedulers send before they kill, ends the process as Ctrl-C does, with status 143: files in the
-    making are removed.
+    making are removed. Where nobody reads the output any more (``asgd claims | head -1``) the status is 141.
     """
-    options = build_parser().parse_args(arguments)
+    tolerate_output()
     warnings.showwarning = _show_warning
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        options.run(options)
+        try:
+            options = build_parser().parse_args(arguments)
+            options.run(options)
+        finally:
+            sys.stdout.flush()
     except AsgdError as error:
         print_error(error)
+        return 1
+    except BrokenPipeError:
+        discard_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        discard_output()
+        print_error(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        return 1
+    except MemoryError as error:
+        print_error(f"the memory does not suffice: {error or 'no more is free'}")
         return 1
     except KeyboardInterrupt:
         print("asgd: interrupted", file=sys.stderr)
@@ -88,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_pool(commands)
     _add_compile(commands)
     _add_bench(commands)
+    _add_sources(commands)
     return parser
 
 
@@ -99,12 +116,12 @@ def _add_train(commands: Any) -> None:
     several = parser.add_argument_group("several runs in one process")
     several.add_argument(
         "--each",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="train a run for each line of FILE (-: standard input), which holds flags beside those given here",
     )
     several.add_argument(
-        "--logs", type=Path, metavar="DIR", help="with --each: write DIR/<run>.log, a file for each run"
+        "--logs", type=_path, metavar="DIR", help="with --each: write DIR/<run>.log, a file for each run"
     )
     add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
     _add_data_flags(parser)
@@ -114,17 +131,17 @@ def _add_train(commands: Any) -> None:
         default="auto",
         help="kernels of the fused engine: explicit vectors, plain loops, or what the machine is best at (default)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for the results (default: {RUNS}/<run>)")
+    parser.add_argument("--out", type=_path, metavar="DIR", help=f"folder for the results (default: {RUNS}/<run>)")
     parser.add_argument(
         "--checkpoints",
-        type=Path,
+        type=_path,
         default=CHECKPOINTS,
         metavar="DIR",
         help="where a killed run finds its last state when it is started again (default: %(default)s)",
     )
     parser.add_argument(
         "--checkpoint-every",
-        type=float,
+        type=_seconds,
         default=60.0,
         metavar="SECONDS",
         help="least time between two checkpoints, which are taken at evaluations (default: %(default)s)",
@@ -139,9 +156,9 @@ def _add_data(commands: Any) -> None:
     )
     parser.set_defaults(run=_data)
     _add_data_flags(parser)
-    parser.add_argument("--preset", help="take the data of this preset of params.yaml")
+    parser.add_argument("--preset", type=_preset, help="take the data of this preset of params.yaml")
     parser.add_argument(
-        "--contact-sheet", type=Path, metavar="FILE", help="also write a PNG with some images of every class"
+        "--contact-sheet", type=_path, metavar="FILE", help="also write a PNG with some images of every class"
     )
 
 
@@ -152,10 +169,12 @@ def _add_claims(commands: Any) -> None:
         description="Judge the paper's claims from the tables of a preset, with the margins of params.yaml.",
     )
     parser.set_defaults(run=_claims)
-    parser.add_argument("--preset", help="which preset's results (default: the one that params.yaml names)")
+    parser.add_argument(
+        "--preset", type=_preset, help="which preset's results (default: the one that params.yaml names)"
+    )
     _add_params_flag(parser)
     _add_results_flag(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the verdicts to FILE")
+    parser.add_argument("--json", type=_path, metavar="FILE", help="also write the verdicts to FILE")
 
 
 def _add_verify(commands: Any) -> None:
@@ -167,10 +186,12 @@ def _add_verify(commands: Any) -> None:
         f"Ends with status 1 if something does not match, and with {INTERNAL_ERROR} if a check itself failed.",
     )
     parser.set_defaults(run=_verify)
-    parser.add_argument("--preset", help="whose results (default: all that are shipped or there)")
+    parser.add_argument("--preset", type=_preset, help="whose results (default: all that are shipped or there)")
     _add_params_flag(parser)
     _add_results_flag(parser)
-    parser.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--data-root", type=_path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s"
+    )
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="CHECK", help="leave out checks: figures and map take the longest"
     )
@@ -182,7 +203,7 @@ def _add_status(commands: Any) -> None:
     )
     parser = commands.add_parser("status", help="show how far a study is", description=description)
     parser.set_defaults(run=_status)
-    parser.add_argument("--preset", help="which study (default: the preset that params.yaml names)")
+    parser.add_argument("--preset", type=_preset, help="which study (default: the preset that params.yaml names)")
     parser.add_argument("--watch", action="store_true", help="go on until all runs are done")
     _add_params_flag(parser)
 
@@ -191,18 +212,20 @@ def _add_calibration(commands: Any) -> None:
     description = "Show which learning rate the calibration chooses, and by what."
     parser = commands.add_parser("calibration", help="show the choice of the learning rate", description=description)
     parser.set_defaults(run=_calibration)
-    parser.add_argument("--preset", default="calibration", help="the preset that calibrates (default: %(default)s)")
+    parser.add_argument(
+        "--preset", type=_preset, default="calibration", help="the preset that calibrates (default: %(default)s)"
+    )
     _add_results_flag(parser)
 
 
 def _add_pool(commands: Any) -> None:
     pack = commands.add_parser("pack", help="put a preset's runs into one file", description="Pack finished runs.")
     pack.set_defaults(run=_pack)
-    pack.add_argument("archive", type=Path, help="the file to write, .tar.xz")
-    pack.add_argument("--preset", help="whose runs (default: the preset that params.yaml names)")
+    pack.add_argument("archive", type=_path, help="the file to write, .tar.xz")
+    pack.add_argument("--preset", type=_preset, help="whose runs (default: the preset that params.yaml names)")
     unpack = commands.add_parser("unpack", help="put packed runs back", description="Put packed runs into the pool.")
     unpack.set_defaults(run=_unpack)
-    unpack.add_argument("archive", type=Path, help="a file that `asgd pack` wrote")
+    unpack.add_argument("archive", type=_path, help="a file that `asgd pack` wrote")
     prune = commands.add_parser(
         "prune",
         help="delete runs that no preset asks for",
@@ -223,15 +246,37 @@ def _add_bench(commands: Any) -> None:
     description = "Time the engines side by side, on one thread, against the naive paper-style simulator."
     parser = commands.add_parser("bench", help="measure the engines' speed", description=description)
     parser.set_defaults(run=_bench)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
+    parser.add_argument("--json", type=_path, metavar="FILE", help="also write all numbers to FILE")
+
+
+def _add_sources(commands: Any) -> None:
+    description = (
+        "Show which sources decide the numbers of each family of runs and images. With `accept`: train runs again, "
+        "drawn over all experiments that have tables. If all are equal, the present sources go by the earlier names."
+    )
+    about = "show or accept the sources that decide numbers"
+    parser = commands.add_parser("sources", help=about, description=description)
+    parser.set_defaults(run=_sources)
+    parser.add_argument("action", nargs="?", choices=["show", "accept"], default="show", help="default: %(default)s")
+    parser.add_argument("--jobs", type=int, default=1, help="accept: runs to train at a time (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=30, help="accept: how many runs to train (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="accept: which runs are drawn (default: %(default)s)")
+    parser.add_argument(
+        "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ in rounding (1e-9)"
+    )
+    _add_params_flag(parser)
+    _add_results_flag(parser)
+    parser.add_argument("--data-root", type=Path, default=DEFAULT_DATA_ROOT, metavar="DIR", help="default: %(default)s")
 
 
 def _add_params_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--params", type=_path, default=Path("params.yaml"), metavar="FILE", help="default: %(default)s"
+    )
 
 
 def _add_results_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--results", type=_path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -239,11 +284,35 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
     add_model_flags(group, DataConfig, prefix="data-")
     group.add_argument(
         "--data-root",
-        type=Path,
+        type=_path,
         default=DEFAULT_DATA_ROOT,
         metavar="DIR",
         help="where prepared images are kept (default: %(default)s)",
     )
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a path")
+    return Path(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; give one of at least 0")
+    return seconds
+
+
+def _preset(text: str) -> str:
+    try:
+        check_name(text, "a preset")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def add_model_flags(group: Any, model: type[BaseModel], prefix: str = "") -> None:
@@ -287,9 +356,16 @@ def _train(options: argparse.Namespace) -> None:
     if options.each is None:
         train_one(_read_order(options)).discard()
         return
-    parser, flags = build_parser(), [["train", *shlex.split(line)] for line in read_lines(options.each)]
+    parser, flags = build_parser(), [["train", *_split(line, options.each)] for line in read_lines(options.each)]
     several = [parser.parse_args(line, argparse.Namespace(**vars(options))) for line in flags]
     train_several([_read_order(one) for one in several], options.logs)
+
+
+def _split(line: str, file: Path) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise AsgdError(f"{file}: {line!r}: {error}; correct the line") from None
 
 
 def _read_order(options: argparse.Namespace) -> "Order":
@@ -397,7 +473,7 @@ def _prune(options: argparse.Namespace) -> None:
     for path in unused:
         print(f"{measure_size(path) / 1024:8,.0f} kB  {path}")
     if not unused:
-        print(f"{RUNS}: every run there is asked for")
+        print(f"{RUNS}: every run there is asked for, or in the making")
     elif options.yes or (sys.stdin.isatty() and input(f"delete these {len(unused)}? [y/N] ").lower() == "y"):
         remove_unused(unused)
         print(f"deleted {len(unused)}")
@@ -420,3 +496,25 @@ def _bench(options: argparse.Namespace) -> None:
     print(format_benchmark(found))
     if options.json:
         write_json(options.json, found)
+
+
+def _sources(options: argparse.Namespace) -> None:
+    from asgd.sources import find_sources, fingerprint_sources, list_families, read_accepted
+
+    if options.action == "show":
+        for family in list_families():
+            name = fingerprint_sources(family)
+            known = "accepted" if read_accepted().get(family, {}).get("name") == name else "new"
+            print(f"{family}: {name[:12] or 'the first'}, {known}", *find_sources(family), sep="\n  ")
+        return
+    from asgd.accept import accept_sources
+
+    accept_sources(
+        load_params(options.params),
+        options.results,
+        options.data_root,
+        jobs=options.jobs,
+        number=options.runs,
+        seed=options.seed,
+        rounding=options.rounding,
+    )

@@ -99,6 +99,11 @@ def _parse_text(source: str) -> ast.Module:
     return ast.parse(source)
 
 
+@cache
+def _list_imports(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
+    return list(_run_imports(tree))
+
+
 def _locate(name: str, sources: Path) -> Path | None:
     """The file of a module, or of a package's ``__init__``."""
     base = sources.joinpath(*name.split("."))
@@ -110,9 +115,10 @@ def _package_of(name: str, path: Path) -> str:
     return name if path.name == "__init__.py" else name.rpartition(".")[0]
 
 
+@cache
 def _imported(tree: ast.Module, package: str, sources: Path) -> list[str]:
     """The modules that a module's imports bring in, of the package in ``sources`` alone."""
-    return [name for node in _run_imports(tree) for name in _modules_of(node, package, sources)]
+    return [name for node in _list_imports(tree) for name in _modules_of(node, package, sources)]
 
 
 def _run_imports(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -162,7 +168,7 @@ def _resolve(module: str, name: str, sources: Path) -> list[str]:
         return [module]
     if name == "*":
         return _imported(tree, module, sources)
-    for node in _run_imports(tree):
+    for node in _list_imports(tree):
         for alias in node.names:
             if (alias.asname or alias.name) == name:
                 return _modules_of(_only(node, alias), module, sources)

@@ -7,17 +7,32 @@ Snakemake reads it at every start.
 import hashlib
 import itertools
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
+from asgd.characters import find_unprintable
 from asgd.errors import AsgdError
+from asgd.plain_yaml import read_yaml
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
-Probability = Annotated[float, Field(ge=0, lt=1)]
+#: Closer to 1 the engines, with single precision and 16-bit dropout masks, would round it to 1.
+Probability = Annotated[float, Field(ge=0, le=0.99999)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+#: The most evaluations of a run: each is a row of metrics.csv and of the tables.
+MOST_EVALUATIONS = 1_000_000
+
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
+_NAME_RULE = "use at most 100 letters, digits and '_', with '-' and '.' only inside"
+#: What lies in results/ beside the folders of the presets.
+_TAKEN = ("runs", "kept", "checkpoints", "benchmark.json")
 #: The editions of the decision rules (`asgd.claims`).
 EditionName = Literal["first"]
 
@@ -29,12 +44,37 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_numbers_as_text(cls, values: Any) -> Any:
-        # YAML 1.1 reads 1e-3 as text; to accept it here and not elsewhere would hide the difference.
+    def _refuse_other_kinds(cls, values: Any) -> Any:
+        # Pydantic takes true for 1, 1 for true and "0.5" for 0.5: each is a slip that a run should not hide. YAML 1.1
+        # reads 1e-3 as text; to accept it here and not elsewhere would hide the difference.
         for key, value in values.items() if isinstance(values, Mapping) else ():
-            if isinstance(value, str) and _is_number(value):
-                raise ValueError(f"{key} is the text '{value}'; write it as a plain number, {float(value)!r}")
+            kinds = _kinds_of(cls, key)
+            for part in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(part, str) and kinds & {int, float} and str not in kinds and _is_number(part):
+                    raise ValueError(f"{key} is the text '{part}'; write it as a plain number, {_as_yaml(part)}")
+                if isinstance(part, bool) and kinds & {int, float} and bool not in kinds:
+                    raise ValueError(f"{key} is {str(part).lower()}; write a number")
+                if type(part) in (int, float, str) and kinds == {bool}:
+                    raise ValueError(f"{key} is {part!r}; write true or false")
         return values
+
+
+@cache
+def _kinds_of(model: type[BaseModel], key: str) -> frozenset[type]:
+    return _kinds(model.model_fields[key].annotation) if key in model.model_fields else frozenset()
+
+
+def _kinds(annotation: Any) -> frozenset[type]:
+    """The plain types in ``annotation``, those of a list's values too; nothing where it says nothing of them."""
+    if get_origin(annotation) is Literal:
+        return frozenset(type(value) for value in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) is dict or annotation is Any:
+        return frozenset()
+    if parts := get_args(annotation):
+        return frozenset().union(*map(_kinds, parts)) - {type(None)}
+    return frozenset({annotation}) if isinstance(annotation, type) else frozenset()
 
 
 class DataConfig(Model):
@@ -46,14 +86,18 @@ class DataConfig(Model):
         "train/<class>/* and test/<class>/*, 32x32 RGB; synthetic: drawn by a seeded generator, no network",
     )
     path: str | None = Field(
-        None, description="the image folder or archive; for cifar10, a copy of the official archive already on disk"
+        None,
+        min_length=1,
+        description="the image folder or archive; for cifar10, a copy of the official archive already on disk",
     )
     sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="expected SHA-256 of the archive at `path`; a mismatch is an error"
     )
-    num_train: int = Field(4000, gt=0, multiple_of=10, description="synthetic only: number of training images")
-    num_test: int = Field(1000, gt=0, multiple_of=10, description="synthetic only: number of test images")
-    seed: int = Field(0, ge=0, description="synthetic only: seed of the generator")
+    num_train: int = Field(
+        4000, gt=0, le=1_000_000, multiple_of=10, description="synthetic only: number of training images"
+    )
+    num_test: int = Field(1000, gt=0, le=1_000_000, multiple_of=10, description="synthetic only: number of test images")
+    seed: Seed = Field(0, description="synthetic only: seed of the generator")
 
     @model_validator(mode="after")
     def _check_path(self) -> "DataConfig":
@@ -62,10 +106,29 @@ class DataConfig(Model):
         return self
 
 
+_NEVER = object()
+
+
+def later_field(default: Any, *, as_before: Any, **about: Any) -> Any:
+    """A key of `RunConfig` that is added after runs were named: ``as_before`` is the value that means what they did.
+
+    It is written out, and never taken from ``default``: if the default changed, old results would pass for new ones.
+    """
+    return Field(default, json_schema_extra={"as_before": as_before}, **about)
+
+
+def _as_before(field: FieldInfo) -> Any:
+    """The value at which a key is left out of the hash; for a key of the first runs none is."""
+    extra = field.json_schema_extra
+    return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
+
+
 class RunConfig(Model):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
-    num_workers: int = Field(1, ge=1, description="m, the number of workers; the staleness is m - 1 (Section II)")
+    num_workers: int = Field(
+        1, ge=1, le=10_000_000, description="m, the number of workers; the staleness is m - 1 (Section II)"
+    )
     momentum: Probability = Field(0.0, description="b, the decay of the velocity; 0 is plain SGD (Section III-B)")
     momentum_where: Literal["server", "worker"] = Field(
         "server", description="who keeps a velocity: the server one for all, or each worker its own"
@@ -76,21 +139,40 @@ class RunConfig(Model):
     dropout: Probability = Field(0.0, description="p, dropout rate on the two hidden fully connected layers (Figure 3)")
     output_relu: bool = Field(True, description="whether a ReLU follows the logits too, as the text says literally")
     pools: Literal[1, 2] = Field(2, description="max-pooling after the first convolution only, or after both")
-    learning_rate: float = Field(0.01, gt=0, description="eta; the paper gives none")
-    batch_size: int = Field(4, ge=1, description="images in a mini-batch (Section II: 4)")
-    epochs: float = Field(1.0, gt=0, description="passes over the training set; the paper gives no number")
-    steps: int | None = Field(None, ge=1, description="server steps; if set, it replaces `epochs`")
-    evaluations_per_epoch: int = Field(4, ge=1, description="evaluations on the test set in an epoch")
+    learning_rate: float = Field(0.01, ge=1e-30, le=1e30, description="eta; the paper gives none")
+    batch_size: int = Field(4, ge=1, le=10_000_000, description="images in a mini-batch (Section II: 4)")
+    epochs: float = Field(
+        1.0, gt=0, le=1_000_000, description="passes over the training set; the paper gives no number"
+    )
+    steps: int | None = Field(None, ge=1, le=10**12, description="server steps; if set, it replaces `epochs`")
+    evaluations_per_epoch: int = Field(4, ge=1, le=100_000, description="evaluations on the test set in an epoch")
     train_eval_images: int = Field(
         2000,
         ge=0,
+        le=10_000_000,
         description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
     )
     engine: Literal["auto", "fused", "reference"] = Field(
         "auto", description="the simulator; auto takes fused on the CPU, reference on another device"
     )
     device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine")
-    seed: int = Field(0, ge=0, description="seed of all streams of the run")
+    seed: Seed = Field(0, description="seed of all streams of the run")
+
+    @field_validator("dropout")
+    @classmethod
+    def _refuse_no_dropout(cls, value: float) -> float:
+        if 0 < value < 1e-5:
+            raise ValueError(f"{value!r} is rounded to 0, for masks are 16 bits; give 0 or at least 0.00001")
+        return value
+
+    @model_validator(mode="after")
+    def _limit_evaluations(self) -> "RunConfig":
+        if self.steps is None and self.epochs * self.evaluations_per_epoch > MOST_EVALUATIONS:
+            raise ValueError(
+                f"epochs = {self.epochs:g} with evaluations_per_epoch = {self.evaluations_per_epoch:,} are more than "
+                f"{MOST_EVALUATIONS:,} evaluations; take fewer"
+            )
+        return self
 
     @model_validator(mode="after")
     def _canonical(self) -> "RunConfig":
@@ -113,8 +195,13 @@ class RunConfig(Model):
         return "fused", "the fastest on the CPU"
 
     def hashed(self) -> dict[str, Any]:
-        """What identifies the run: every key, with the engine resolved."""
-        return {**self.model_dump(), "engine": self.resolved_engine()[0]}
+        """What identifies the run: its keys, with the engine resolved.
+
+        A key that came after the first runs is left out at the value that means what they did (``as_before``), so that
+        they keep their names.
+        """
+        values = {**self.model_dump(), "engine": self.resolved_engine()[0]}
+        return {key: value for key, value in values.items() if value != _as_before(type(self).model_fields[key])}
 
     def arm(self) -> str:
         """A short name of the arm: a hash of everything but the seed."""
@@ -140,6 +227,23 @@ class Run(Model):
         return Run(config=config, name=f"{config.slug()}-{_hash(key)[:12]}")
 
 
+def _refuse_repetition(values: list[Any] | None) -> list[Any] | None:
+    if values and _has_repetition(values):
+        raise ValueError(f"a value stands twice in {_shorten(values)}; keep one")
+    return values
+
+
+def _has_repetition(values: Sequence[Any]) -> bool:
+    return len(values) != len({json.dumps(_plain(value), sort_keys=True) for value in values})
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with 1 and 1.0 alike."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
@@ -155,21 +259,43 @@ class Experiment(Model):
         min_length=1,
         description="settings that go together, as one more axis of the product",
     )
-    seeds: list[int] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
+    seeds: list[Seed] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
 
-    def expand(self, name: str, base: Mapping[str, Any], seeds: Sequence[int]) -> Iterator[RunConfig]:
-        """All runs, seeds innermost. Raises AsgdError naming the experiment and the key at fault."""
-        axes = {key: _as_list(value) for key, value in (self.model_extra or {}).items()}
-        for key, values in axes.items():
+    _distinct_seeds = field_validator("seeds")(_refuse_repetition)
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """The values of each key of the product; ``variants`` and seeds are further axes."""
+        return {key: _as_list(value) for key, value in (self.model_extra or {}).items()}
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> "Experiment":
+        for key, values in self.axes.items():
             if not values:
-                raise AsgdError(f"experiments.{name}.{key}: the list is empty; give at least one value")
-            if len(values) != len({json.dumps(value) for value in values}):
-                raise AsgdError(f"experiments.{name}.{key}: a value stands twice in {values}; keep one")
+                raise ValueError(f"{key}: the list is empty; give at least one value")
+            if _has_repetition(values):
+                raise ValueError(f"{key}: a value stands twice in {_shorten(values)}; keep one")
+        if _has_repetition(self.variants):
+            raise ValueError(f"variants: one stands twice in {_shorten(self.variants)}; keep one")
+        coupled = {key for variant in self.variants for key in variant}
+        if both := sorted(coupled & self.axes.keys()):
+            raise ValueError(f"{both[0]} is an axis and stands in variants too, which would replace it; keep one")
+        if "seed" in coupled | self.axes.keys():
+            raise ValueError("seed: every run has a seed of its own; give the seeds in `seeds`")
+        return self
+
+    def count(self, seeds: Sequence[int]) -> int:
+        """How many runs ``expand`` yields, without expanding."""
+        return math.prod(map(len, self.axes.values())) * len(self.variants) * len(self.seeds or seeds)
+
+    def expand(self, where: str, base: Mapping[str, Any], seeds: Sequence[int]) -> Iterator[RunConfig]:
+        """All runs, seeds innermost. Raises AsgdError naming ``where`` this stands and the key at fault."""
+        axes = self.axes
         for combination in itertools.product(*axes.values()):
             for variant in self.variants:
                 settings = {**base, **dict(zip(axes, combination, strict=True)), **variant}
                 for seed in self.seeds or seeds:
-                    yield validate(RunConfig, {**settings, "seed": seed}, f"experiments.{name}")
+                    yield validate(RunConfig, {**settings, "seed": seed}, where)
 
 
 class Shipped(Model):
@@ -187,12 +313,35 @@ class Preset(Model):
     demonstration: bool = Field(False, description="whether the report must say that its results are not evidence")
     data: DataConfig = Field(description="where the images come from")
     run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
-    seeds: list[int] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
+    seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
     shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
     )
+
+    _distinct_seeds = field_validator("seeds")(_refuse_repetition)
+
+    @field_validator("description")
+    @classmethod
+    def _check_description(cls, text: str) -> str:
+        if unprintable := find_unprintable(text):
+            raise ValueError(f"the report cannot print {unprintable}; write it in other words")
+        return text
+
+    @field_validator("run")
+    @classmethod
+    def _check_run(cls, run: dict[str, Any]) -> dict[str, Any]:
+        if "seed" in run:
+            raise ValueError("seed: give the seeds in `seeds`")
+        return run
+
+    @field_validator("experiments")
+    @classmethod
+    def _check_names(cls, experiments: dict[str, Experiment]) -> dict[str, Experiment]:
+        for name in experiments:
+            check_name(name, "an experiment")
+        return experiments
 
 
 class ClaimsConfig(Model):
@@ -217,6 +366,50 @@ class ClaimsConfig(Model):
     )
     equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
 
+    _distinct_workers = field_validator("slow_workers")(_refuse_repetition)
+
+    @field_validator("gap_workers", "gap_points")
+    @classmethod
+    def _check_order(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        if pair[0] >= pair[1]:
+            raise ValueError(f"{list(pair)}: the first must be smaller than the second")
+        return pair
+
+
+class SharpnessConfig(Model):
+    """Where along which runs the sharpness is measured (table sharpness.csv)."""
+
+    num_seeds: int = Field(3, ge=1, description="seeds: the first ones of the preset")
+    num_workers: list[int] = Field([10, 30, 100], description="m measured beside m = 1, where the map has it")
+    epochs: list[Annotated[float, Field(ge=0)]] = Field(
+        [0, 0.25, 0.5, 1, 2, 3], min_length=1, description="when, ascending; those beyond a run's end are left out"
+    )
+    num_images: int = Field(500, ge=1, description="training images that the loss is taken over")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> "SharpnessConfig":
+        if self.epochs != sorted(set(self.epochs)):
+            raise ValueError(f"epochs = {self.epochs}: give them in ascending order, each once")
+        return self
+
+
+class DeathConfig(Model):
+    """How closely the runs that died are followed (tables death.csv and death_survey.csv)."""
+
+    num_probes: int = Field(240, ge=1, description="probes along the one run that is dissected")
+    survey_probes: int = Field(150, ge=1, description="probes along every run that died")
+    num_images: int = Field(500, ge=1, description="test images for the logits, training images for the sharpness")
+    sharpness_every: int = Field(
+        10, ge=0, description="probes from one measurement of the sharpness to the next; 0: none"
+    )
+
+
+class AnalysesConfig(Model):
+    """What the analyses beyond the claims measure; each trains a few runs again."""
+
+    sharpness: SharpnessConfig = Field(default_factory=SharpnessConfig, description="the sharpness along training")
+    death: DeathConfig = Field(default_factory=DeathConfig, description="how runs die")
+
 
 class Params(Model):
     """All of params.yaml."""
@@ -224,6 +417,19 @@ class Params(Model):
     preset: str = Field(description="the preset to run")
     presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
     claims: ClaimsConfig = Field(default_factory=ClaimsConfig, description="the margins of the decision rules")
+    analyses: AnalysesConfig = Field(default_factory=AnalysesConfig, description="what the further analyses measure")
+    max_runs: int = Field(
+        200_000, ge=1, description="the most runs that a preset may ask for: a product grows fast; raise it if need be"
+    )
+
+    @field_validator("presets")
+    @classmethod
+    def _check_names(cls, presets: dict[str, Preset]) -> dict[str, Preset]:
+        for name in presets:
+            check_name(name, "a preset")
+            if name.lower() in _TAKEN:
+                raise ValueError(f"'{name}' cannot be the name of a preset: results/{name} is something else's")
+        return presets
 
     @model_validator(mode="after")
     def _check_preset(self) -> "Params":
@@ -253,28 +459,38 @@ def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> 
 
     Raises AsgdError, in one line, for a missing file, bad YAML, an unknown key or a value out of range, in any preset.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise AsgdError(f"{path}: cannot be read ({error.strerror}); run this in the project's folder") from error
-    except yaml.YAMLError as error:
-        raise AsgdError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise AsgdError(f"{path}: is not a mapping of keys to values")
     if preset is not None:
         values["preset"] = preset
     params = validate(Params, values, str(path))
-    for name in params.presets:
-        list(expand_experiments(params.presets[name]))  # a bad value in any experiment is found at once
+    for name, study in params.presets.items():
+        count = sum(experiment.count(study.seeds) for experiment in study.experiments.values())
+        if count > params.max_runs:
+            raise AsgdError(
+                f"{path}: presets.{name} asks for {count:,} runs; take fewer, or raise max_runs = {params.max_runs:,}"
+            )
+        where = f"{path}: presets.{name}"
+        validate(RunConfig, study.run, f"{where}.run")
+        for key, experiment in study.experiments.items():  # a bad value in any of them is found at once
+            arms = experiment.model_copy(update={"seeds": None})
+            for _ in arms.expand(f"{where}.experiments.{key}", study.run, [0]):
+                pass
     return params
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise ValueError unless ``name`` can be a folder's, in an argument of a command and in the report."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{_shorten(name)} cannot be the name of {kind}: {_NAME_RULE}")
 
 
 def expand_experiments(preset: Preset) -> dict[str, list[RunConfig]]:
     """The run configurations of every experiment of a preset, in the order of the file."""
-    if "seed" in preset.run:
-        raise AsgdError("run.seed: give the seeds in `seeds`")
     return {
-        name: list(experiment.expand(name, preset.run, preset.seeds)) for name, experiment in preset.experiments.items()
+        name: list(experiment.expand(f"experiments.{name}", preset.run, preset.seeds))
+        for name, experiment in preset.experiments.items()
     }
 
 
@@ -284,7 +500,7 @@ def validate(model: type[ModelType], values: Any, where: str) -> ModelType:
         return model.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
+        key = ".".join(_shorten(str(part)).strip("'") for part in fault["loc"])
         raise AsgdError(f"{where}: {_describe(fault, key, model)}") from None
 
 
@@ -295,7 +511,13 @@ def _describe(fault: Any, key: str, model: type[BaseModel]) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] in ("value_error", "missing"):
         return f"{key}: {message}" if key else message
-    return f"{key} = {fault['input']!r}: {message}"
+    return f"{key} = {_shorten(fault['input'])}: {message}"
+
+
+def _shorten(value: Any) -> str:
+    """``value`` as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel]:
@@ -310,10 +532,17 @@ def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
+
+
+def _as_yaml(text: str) -> str:
+    """The number that ``text`` says, such that YAML 1.1 reads a number: an exponent needs a point before it."""
+    if text.strip().isdecimal():
+        return text.strip()
+    mantissa, exponent, power = repr(float(text)).partition("e")
+    return f"{mantissa}.0{exponent}{power}" if exponent and "." not in mantissa else f"{mantissa}{exponent}{power}"
 
 
 def _hash(value: Any) -> str:

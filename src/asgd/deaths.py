@@ -77,9 +77,13 @@ def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[i
     }
 
 
-def count_live_at_start(seeds: Sequence[int], base: RunConfig, dataset: Dataset) -> dict[int, int]:
-    """For each seed, how many logits of its initial weights are positive for some test image of the sample."""
-    inputs = normalize_images(dataset.test_images[: Probing().num_images])
+def count_live_at_start(
+    seeds: Sequence[int], base: RunConfig, dataset: Dataset, num_images: int | None = None
+) -> dict[int, int]:
+    """For each seed, how many logits of its initial weights are positive for some of the first ``num_images`` test
+    images (by default as many as a run is probed with).
+    """
+    inputs = normalize_images(dataset.test_images[: num_images or Probing().num_images])
     configs = [change(base, seed=seed) for seed in seeds]
     probes = (probe_logits(config, build_engine(config, dataset), inputs) for config in configs)
     return {seed: int(probe["live_logits"]) for seed, probe in zip(seeds, probes, strict=True)}

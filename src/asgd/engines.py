@@ -1,16 +1,36 @@
 """The engines by name: which module simulates a run, imported only when it is needed."""
 
+from typing import TYPE_CHECKING
+
+from asgd.architecture import num_parameters
 from asgd.config import RunConfig
-from asgd.data import Dataset
 from asgd.errors import AsgdError
-from asgd.simulator.engine import Engine
+from asgd.provenance import measure_free_memory
+
+if TYPE_CHECKING:
+    from asgd.data import Dataset
+    from asgd.simulator.engine import Engine
 
 #: The module of each engine.
 ENGINES = {"fused": "asgd.simulator.fused.engine", "reference": "asgd.simulator.reference"}
 
 
-def build_engine(config: RunConfig, dataset: Dataset, variant: str = "auto") -> Engine:
+def check_memory(config: RunConfig) -> None:
+    """Raise AsgdError where the workers' copies of the weights need more memory than the machine has left."""
+    # The reference engine keeps a velocity for each worker whether it has momentum or not.
+    at_workers = config.resolved_engine()[0] == "reference" or (config.momentum and config.momentum_where == "worker")
+    needed = config.num_workers * num_parameters(config.pools) * 4 * (2 if at_workers else 1)
+    free = measure_free_memory()
+    if config.device == "cpu" and needed > free:
+        raise AsgdError(
+            f"num_workers = {config.num_workers:,}: their weights take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free; take fewer, or a machine with more"
+        )
+
+
+def build_engine(config: RunConfig, dataset: "Dataset", variant: str = "auto") -> "Engine":
     """The engine that the configuration asks for, at step 0; ``variant`` forces one of the fused engine's."""
+    check_memory(config)
     # PyTorch takes seconds to import, and the fused engine does without it.
     if config.resolved_engine()[0] == "fused":
         from asgd.simulator.fused import FusedEngine, compile_once

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files of writers of ``path`` that were killed."""
     target = Path(path)
     for leftover in target.parent.glob(f".{glob.escape(target.stem)}-????????{glob.escape(target.suffix)}"):
-        leftover.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is read-only now: the file is in nobody's way
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -68,13 +69,20 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Parse a JSON file. Raises AsgdError if it is missing or not JSON."""
+    """Parse a JSON file in UTF-8. Raises AsgdError if it is missing, not JSON, or has a key twice in one place."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_refuse_repetition)
     except OSError as error:
         raise AsgdError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AsgdError(f"{path}: not valid JSON ({error}); delete it and make it again") from error
+
+
+def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"a key stands twice among {', '.join(key for key, _ in pairs)[:100]}")
+    return values
 
 
 def _umask() -> int:

@@ -1,23 +1,32 @@
 """The pool of runs: packed into one file, so that results can travel without a store, put back, and pruned."""
 
 import io
-import lzma
+import os
+import re
 import shutil
 import tarfile
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from asgd.archives import read_members, show_name
 from asgd.config import Params
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder, atomic_path
-from asgd.run_folder import FILES, is_finished
-from asgd.study import plan_study
+from asgd.run_folder import FILES, check_run, is_finished
+from asgd.study import name_some, plan_study
+
+#: Bytes that a file of a run may have. Those of the study have 16 kB at most.
+_MOST_BYTES = 64 << 20
+_RUN_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
+#: What is younger may belong to a process at work, which writes its checkpoint anew every few minutes.
+_LIVE_SECONDS = 24 * 3600.0
 
 
 def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
     """Pack the finished ones of the runs ``names`` into ``archive`` (.tar.xz); returns their number.
 
-    The same runs give the same bytes. Raises AsgdError if none is finished.
+    The same runs give the same bytes. Raises AsgdError if none is finished, or a file cannot be read or written.
     """
     finished = sorted(name for name in set(names) if is_finished(pool / name))
     if not finished:
@@ -25,50 +34,43 @@ def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:
         for name in finished:
             for file in FILES:
-                _add(tar, f"{name}/{file}", (pool / name / file).read_bytes())
+                _add(tar, f"{name}/{file}", _read_file(pool / name / file))
     return len(finished)
 
 
 def unpack_runs(archive: Path, pool: Path) -> int:
-    """Put the runs of ``archive`` that ``pool`` lacks into it, each whole; returns their number.
+    """Put the runs of ``archive`` that ``pool`` lacks into it, each whole or not at all; returns their number.
 
-    Raises AsgdError for a file that is missing, damaged or not such an archive.
+    Nothing is written before the whole archive is read and checked, and no more than one run is held in memory. Raises
+    AsgdError for a file that is missing, damaged or not such an archive, and where the pool cannot be written: the
+    runs that are there by then stay, and the same command puts the others back.
     """
-    runs = read_archive(archive)
-    new = [name for name in runs if not (pool / name).exists()]
-    for name in new:
-        with atomic_folder(pool / name) as folder:
-            for file in FILES:
-                (folder / file).write_bytes(runs[name][file])
-    return len(new)
+    for _ in _read_runs(archive):
+        pass
+    return sum(_place_run(pool / name, files) for name, files in _read_runs(archive))
 
 
 def read_archive(archive: Path) -> dict[str, dict[str, bytes]]:
-    """The contents of a packed pool, by run and file, runs in order of their names.
-
-    Raises AsgdError for a file that is missing, damaged or not such an archive.
-    """
-    try:
-        with tarfile.open(archive) as tar:
-            contents = {member.name: _read(tar, member) for member in tar if member.isfile()}
-    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
-        raise AsgdError(f"{archive}: not a readable archive of runs ({error}); get it again") from error
-    names = {name.partition("/")[0] for name in contents}
-    if set(contents) != {f"{name}/{file}" for name in names for file in FILES} or names & {"", ".", ".."}:
-        raise AsgdError(f"{archive}: holds other files than {' and '.join(FILES)} of runs; it was not packed by asgd")
-    return {name: {file: contents[f"{name}/{file}"] for file in FILES} for name in sorted(names)}
+    """The contents of a packed pool, by run and file. Raises AsgdError as ``unpack_runs`` does."""
+    return dict(_read_runs(archive))
 
 
 def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
-    """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted."""
+    """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
+
+    With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
+    checkpoint, and whatever has a temporary name, changed within the last day.
+    """
     wanted = {
         name
         for preset in params.presets
         for name in plan_study(params.model_copy(update={"preset": preset}), data_root).runs
     }
-    folders = [path for pool in pools for path in pool.glob("*") if path.name not in wanted]
+    runs = [path for pool in pools for path in pool.glob("[!.]*") if path.is_dir() and path.name not in wanted]
+    leftovers = [path for pool in pools for path in pool.glob(".folder-*")]
     files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
-    return sorted(folders) + sorted(files)
+    unused = [path for path in runs if is_finished(path) or _is_old(path)]
+    return sorted(unused + list(filter(_is_old, leftovers))) + sorted(filter(_is_old, files))
 
 
 def measure_size(path: Path) -> int:
@@ -77,12 +79,13 @@ def measure_size(path: Path) -> int:
 
 
 def remove_unused(paths: Iterable[Path]) -> None:
-    """Delete ``paths``, files and folders. Raises AsgdError where that is refused."""
-    for path in paths:
-        try:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        except OSError as error:
-            raise AsgdError(f"{path}: cannot be deleted ({error.strerror}); fix its permissions") from error
+    """Delete ``paths``, files and folders. Raises AsgdError that says where that is refused, and why, after the rest.
+
+    A symbolic link is left alone: deleting it would free nothing, and what it leads to may be somebody else's.
+    """
+    refused = [f"{path} ({why})" for path in paths if (why := _remove(path))]
+    if refused:
+        raise AsgdError(f"{len(refused)} cannot be deleted: {name_some(refused)}; delete them by hand")
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -91,6 +94,68 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(entry, io.BytesIO(content))
 
 
-def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    return file.read() if file else b""
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise AsgdError(f"{path}: cannot be read ({error.strerror}); fix its permissions") from error
+
+
+def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The runs of ``archive``, each checked: its name, and the contents of its files by their names."""
+    strange = (
+        f"holds other files than {' and '.join(FILES)} of runs, one run after the other; it was not packed by asgd"
+    )
+    current, files = "", dict[str, bytes]()
+    for path, content in read_members(archive, lambda name, is_folder: not is_folder, _MOST_BYTES):
+        name, _, file = path.partition("/")
+        if file not in FILES or (files and name != current):
+            raise AsgdError(f"{archive}: {strange} ({show_name(path)})")
+        current, files = name, {**files, file: content}
+        if len(files) == len(FILES):
+            _check_run(archive, name, files)
+            yield name, files
+            files = {}
+    if files:
+        raise AsgdError(f"{archive}: {strange} ({show_name(current)})")
+
+
+def _check_run(archive: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """Raise AsgdError unless ``files``, contents by file name, are those of the run ``name``."""
+    if not _RUN_NAME.fullmatch(name):
+        raise AsgdError(f"{archive}: {show_name(name)} is not the name of a run; it was not packed by asgd")
+    check_run(Path(name), files, f"get {archive} again")
+
+
+def _place_run(folder: Path, files: Mapping[str, bytes]) -> bool:
+    """Write ``files`` as ``folder``, whole; whether it was not there already (empty, Snakemake makes it beforehand)."""
+    try:
+        if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            return False
+        with atomic_folder(folder) as made:
+            for name, content in files.items():
+                (made / name).write_bytes(content)
+    except OSError as error:
+        if is_finished(folder):  # another process was faster
+            return False
+        reason = error.strerror or error
+        raise AsgdError(f"{folder}: cannot be written ({reason}); free space or fix its permissions") from error
+    return True
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > _LIVE_SECONDS
+    except FileNotFoundError:  # its owner was done with it
+        return False
+
+
+def _remove(path: Path) -> str:
+    """Delete ``path``; the reason why it is still there, or nothing."""
+    if path.is_symlink():
+        return f"a symbolic link to {path.readlink()}"
+    try:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except OSError as error:
+        return str(error.strerror or error)
+    return ""

@@ -10,8 +10,19 @@ from pydantic_core import PydanticUndefined
 
 from asgd.aggregate import COLUMNS
 from asgd.cli import build_parser
-from asgd.config import ClaimsConfig, DataConfig, Experiment, Params, Preset, RunConfig, Shipped
-from asgd.study import OPTIONS
+from asgd.config import (
+    AnalysesConfig,
+    ClaimsConfig,
+    DataConfig,
+    DeathConfig,
+    Experiment,
+    Params,
+    Preset,
+    RunConfig,
+    SharpnessConfig,
+    Shipped,
+)
+from asgd.options import WorkflowOptions
 
 _HEAD = """# Reference
 
@@ -28,6 +39,9 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "presets.NAME.data": (DataConfig, "The images."),
     "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
+    "analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
+    "analyses.sharpness": (SharpnessConfig, "Where along which runs the sharpness is measured (`sharpness.csv`)."),
+    "analyses.death": (DeathConfig, "How closely the runs that died are followed (`death.csv`, `death_survey.csv`)."),
 }
 _TARGETS = {
     "all": "everything (default)",
@@ -48,6 +62,7 @@ _FILES = {
     "results/<preset>/metrics.json": "a handful of numbers, for `dvc metrics`",
     "results/<preset>/figures/": "every figure as PDF and PNG",
     "results/<preset>/report.pdf": "the report",
+    "results/<preset>/.made/": "for each job the contents that it read and wrote: by these it is up to date or not",
     "results/<preset>/checksums.json": "SHA-256 of all of these, for `asgd verify`",
     "logs/": "a log for each job; logs/runs/ for each run",
 }
@@ -59,7 +74,8 @@ def make_reference() -> str:
     for name, (model, text) in _MODELS.items():
         parts.append(f"### {name}\n\n{text}\n\n{_make_table(('key', 'value', 'meaning'), _list_fields(model))}")
     parts += ["## Commands\n", *_describe_commands()]
-    parts.append(f"### snakemake --config\n\n{_make_table(('key', 'meaning'), _quote(OPTIONS))}")
+    options = _make_table(("key", "value", "meaning"), _list_fields(WorkflowOptions))
+    parts.append(f"### snakemake --config\n\n{options}")
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
     parts.append("## Columns of the tables\n")

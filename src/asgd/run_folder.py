@@ -17,7 +17,7 @@ from asgd.files import remove_leftovers, write_json, write_text
 from asgd.provenance import describe_hardware, describe_versions
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.simulate import COLUMNS, Row, Schedule
-from asgd.sources import fingerprint_run_sources, identify_run
+from asgd.sources import fingerprint_sources, identify_run
 
 #: The files of a finished run.
 FILES = ("metrics.csv", "run.json")
@@ -48,7 +48,7 @@ def describe_run(
         "arm": config.arm(),
         "config": config.model_dump(),
         "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
-        "sources": fingerprint_run_sources(name),
+        "sources": fingerprint_sources(name),
         "engine": {"name": name, "variant": variant, "why": why},
         "versions": describe_versions(),
         "hardware": describe_hardware(),
@@ -104,28 +104,30 @@ def read_run(folder: Path) -> tuple[dict[str, Any], str]:
     return check_run(folder, contents)
 
 
-def check_run(folder: Path, contents: Mapping[str, bytes]) -> tuple[dict[str, Any], str]:
+def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> tuple[dict[str, Any], str]:
     """The record and the metrics in ``contents`` (by file name), if they are those of the run that ``folder`` names.
 
     The name is computed from the recorded configuration, data and sources, and metrics.csv has the recorded checksum
-    and columns. Raises AsgdError naming the file at fault.
+    and columns. Raises AsgdError naming the file at fault, with ``advice``.
     """
     try:
         record = json.loads(contents["run.json"])
     except (ValueError, RecursionError) as error:
-        raise _fault(folder, "run.json", "not valid JSON") from error
+        raise _fault(folder, "run.json", "not valid JSON", advice) from error
     if not isinstance(record, dict) or not record.keys() >= _NEEDED:
-        raise _fault(folder, "run.json", "incomplete")
+        raise _fault(folder, "run.json", "incomplete", advice)
     if record["run"] != folder.name:
-        raise _fault(folder, "run.json", f"is that of another run, {record['run']}")
+        raise _fault(folder, "run.json", f"is that of another run, {record['run']}", advice)
     if (name := name_record(record, str(folder / "run.json"))) != folder.name:
-        raise _fault(folder, "run.json", f"its configuration, data and sources are those of another run, {name}")
+        raise _fault(
+            folder, "run.json", f"its configuration, data and sources are those of another run, {name}", advice
+        )
     if hashlib.sha256(contents["metrics.csv"]).hexdigest() != record["metrics_sha256"]:
-        raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)")
-    text = contents["metrics.csv"].decode()
+        raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)", advice)
+    text = contents["metrics.csv"].decode(errors="replace")
     header = text.partition("\n")[0].split(",")
     if missing := [name for name in COLUMNS if name not in header]:
-        raise _fault(folder, "metrics.csv", f"has no column {missing[0]}")
+        raise _fault(folder, "metrics.csv", f"has no column {missing[0]}", advice)
     return record, text
 
 
@@ -136,8 +138,8 @@ def name_record(record: Mapping[str, Any], where: str) -> str:
         data, sources = record["data"]["fingerprint"], record["sources"]
     except (KeyError, TypeError) as error:
         raise AsgdError(f"{where}: incomplete; delete the folder and run it again") from error
-    return Run.identify(validate(RunConfig, settings, where), data, sources).name
+    return Run.identify(validate(RunConfig, settings, where), str(data), str(sources)).name
 
 
-def _fault(folder: Path, file: str, what: str) -> AsgdError:
-    return AsgdError(f"{folder / file}: {what}; delete the folder {folder.name} and run it again")
+def _fault(folder: Path, file: str, what: str, advice: str = "") -> AsgdError:
+    return AsgdError(f"{folder / file}: {what}; {advice or f'delete the folder {folder.name} and run it again'}")

@@ -108,7 +108,8 @@ class Results:
     def faults(self) -> dict[str, str]:
         """What is wrong with each file that is, as far as contents and checksum of a file alone can tell."""
         expected = [*list_products(self.study.experiments), *([REPORT] if self.shipped.report else [])]
-        present = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if _is_of_study(path)}
+        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
+        present = {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
         recorded = self.checksums.files
         names = dict.fromkeys([*recorded, *expected, *sorted(present - _NOT_LISTED)])
         optional = {*expected, REPORT}
@@ -146,10 +147,6 @@ def _find_table_faults(name: str, table: pd.DataFrame) -> list[str]:
 
 def _are_words(names: Any) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
-
-
-def _is_of_study(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
 
 
 def write_checksums(files: Iterable[str | Path], path: Path) -> None:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from asgd.closure import find_closure, hash_sources
@@ -40,32 +41,49 @@ _DATA_OUTSIDE = OUTSIDE.keys() - {"asgd.data"} | {"asgd.data.fingerprint", "asgd
 
 ACCEPTED = "accepted.json"
 
-
-def find_run_sources(engine: str) -> dict[str, Any]:
-    """The modules (name: path) that decide what runs of ``engine`` compute from their images."""
-    return find_closure([ENGINES[engine], "asgd.job"], OUTSIDE)
+_DATA = "data/"
 
 
-def find_reader_sources(source: str) -> dict[str, Any]:
-    """The modules (name: path) that decide which pixels and labels the source of images gives, in which order."""
-    return find_closure([READERS[source], *_DATA_ROOTS], _DATA_OUTSIDE)
+def find_sources(family: str) -> dict[str, Path]:
+    """The modules (name: path) that decide numbers in a family of runs or images.
+
+    A family is an engine, for what runs compute from their images, or ``data/<source>``, for which pixels and labels
+    there are, in which order.
+    """
+    if family.startswith(_DATA):
+        return find_closure([READERS[family.removeprefix(_DATA)], *_DATA_ROOTS], _DATA_OUTSIDE)
+    return find_closure([ENGINES[family], "asgd.job"], OUTSIDE)
+
+
+def list_families() -> list[str]:
+    """All families, engines first."""
+    return [*ENGINES, *map(data_family, READERS)]
 
 
 @cache
-def fingerprint_run_sources(engine: str) -> str:
-    """What stands for the sources of runs of ``engine`` in their names: 64 hexadecimal digits."""
-    return _name_of(engine, hash_sources(find_run_sources(engine)))
+def fingerprint_sources(family: str) -> str:
+    """What stands for the sources of a family in the names of its runs or images.
+
+    64 hexadecimal digits, or the name that accepted.json gives the present sources; empty for the first readers.
+    """
+    closure = hash_sources(find_sources(family))
+    entry = read_accepted().get(family)
+    return str(entry["name"]) if entry and entry["closure"] == closure else closure
 
 
-@cache
-def fingerprint_reader(source: str) -> str:
-    """What stands for the sources of a reader of images in the fingerprint of its images; empty for the first ones."""
-    return _name_of(f"data/{source}", hash_sources(find_reader_sources(source)))
+def run_family(config: RunConfig) -> str:
+    """The family that decides what a run computes."""
+    return config.resolved_engine()[0]
+
+
+def data_family(source: str) -> str:
+    """The family that decides what `data.source` gives."""
+    return f"{_DATA}{source}"
 
 
 def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
     """The run of ``config`` on the images with this fingerprint, by the sources that are installed."""
-    return Run.identify(config, data_fingerprint, fingerprint_run_sources(config.resolved_engine()[0]))
+    return Run.identify(config, data_fingerprint, fingerprint_sources(run_family(config)))
 
 
 @cache
@@ -82,6 +100,7 @@ def read_accepted() -> Mapping[str, Any]:
     return accepted
 
 
-def _name_of(family: str, closure: str) -> str:
-    entry = read_accepted().get(family)
-    return str(entry["name"]) if entry and entry["closure"] == closure else closure
+def forget_sources() -> None:
+    """Read sources and accepted.json again, after they were written."""
+    fingerprint_sources.cache_clear()
+    read_accepted.cache_clear()

@@ -1,5 +1,6 @@
 """How far a study is, read from its files: so it works for a run in another terminal, and on a cluster, alike."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from asgd.config import Run
+from asgd.errors import AsgdError
 from asgd.logs import last_error
-from asgd.run_folder import FILES, is_finished
+from asgd.run_folder import FILES, is_finished, read_run
 
 #: Steps that count as an epoch where a run's length is given in steps.
 _STEPS_PER_EPOCH = 12_500
@@ -29,7 +31,7 @@ class Status:
 
     done: int
     running: tuple[str, ...]  #: names
-    failed: Mapping[Path, str]  #: logs, and the errors that they end with
+    failed: Mapping[Path, str]  #: logs and the errors that they end with; folders and why they are not the run's
     total: int
     share: float  #: of the work in epochs, in [0, 1]
     seconds_left: float | None  #: None before two runs are finished
@@ -42,10 +44,12 @@ class Status:
 
 def read_status(runs: Mapping[str, Run], pool: Path, logs: Path, now: float) -> Status:
     """The state of ``runs`` (by name) at ``now``, seconds since the epoch, from their folders and ``logs``."""
-    finished = {name: _finished_at(pool / name) for name in runs}
-    open_logs = {name: logs / f"{name}.log" for name, when in finished.items() if when is None}
+    wrong = {name: fault for name in runs if is_finished(pool / name) and (fault := _find_fault(pool / name))}
+    finished = {name: None if name in wrong else _finished_at(pool / name) for name in runs}
+    open_logs = {name: logs / f"{name}.log" for name, when in finished.items() if when is None and name not in wrong}
     written = {name: log for name, log in open_logs.items() if log.exists()}
-    failed = {log: error for log in written.values() if (error := last_error(log))}
+    failed = {pool / name: fault for name, fault in wrong.items()}
+    failed |= {log: error for log in written.values() if (error := last_error(log))}
     running = [n for n, log in written.items() if log not in failed and now - log.stat().st_mtime < _SILENT]
     work = {name: _epochs(run) for name, run in runs.items()}
     done = {name: when for name, when in finished.items() if when is not None}
@@ -88,6 +92,15 @@ def print_status(runs: Mapping[str, Run], pool: Path, logs: Path, watch: bool = 
 
 def _finished_at(folder: Path) -> float | None:
     return max((folder / name).stat().st_mtime for name in FILES) if is_finished(folder) else None
+
+
+def _find_fault(folder: Path) -> str:
+    """Why the files of a finished run are not its own; empty if they are."""
+    try:
+        read_run(folder)
+    except AsgdError as error:
+        return str(error).removeprefix(f"{folder}{os.sep}")
+    return ""
 
 
 def _epochs(run: Run) -> float:

@@ -1,13 +1,12 @@
 """A study: what a preset of params.yaml asks for, resolved to folders. It plans; it does not run anything."""
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asgd.config import Params, Run, expand_experiments
+from asgd.config import AnalysesConfig, Params, Run, expand_experiments
 from asgd.data import prepared_folder, source_fingerprint
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
@@ -16,17 +15,11 @@ from asgd.sources import identify_run
 #: The report's generated files: named here, because Snakemake asks at every start and the report's code loads slowly.
 GENERATED = ("numbers.tex", "claims.tex", "accuracy.tex", "assumptions.tex", "environment.tex")
 
-#: What `snakemake --config KEY=VALUE` takes; the workflow refuses other keys.
-OPTIONS = {
-    "preset": "which preset to run (default: the one that params.yaml names)",
-    "params": "another file of parameters (default: params.yaml)",
-    "pdf": "False: everything but the PDF, for which TeX is needed",
-    "shipped": "True: from the tables that are there, without images, runs and training",
-    "runs_per_job": "how many runs a training job has (default: 1)",
-}
-
 #: What the tables depend on. Any other change of the manifest, of a margin say, leaves them as they are.
-TABLE_KEYS = ("data_folder", "experiments", "claims.confidence")
+TABLE_KEYS = ("data_folder", "experiments", "claims.confidence", "analyses")
+
+#: The experiment whose runs each analysis with settings of its own is about.
+ANALYSED = {"sharpness": "map", "death": "readings"}
 
 
 @dataclass(frozen=True)
@@ -58,8 +51,19 @@ class Study:
             "data_folder": self.data_folder.name,
             "run": preset.run,
             "claims": self.params.claims.model_dump(mode="json"),
+            "analyses": {
+                name: getattr(self.params.analyses, name).model_dump(mode="json")
+                for name, experiment in ANALYSED.items()
+                if experiment in self.experiments
+            },
             "experiments": {name: [run.name for run in runs] for name, runs in self.experiments.items()},
         }
+
+    def table_manifest(self) -> dict[str, Any]:
+        """The part of the manifest that the tables depend on: the contents of tables/study.json."""
+        manifest = self.manifest()
+        kept = {key: manifest[key] for key in ("data_folder", "experiments", "analyses")}
+        return {**kept, "claims": {"confidence": manifest["claims"]["confidence"]}}
 
 
 def plan_study(params: Params, data_root: Path) -> Study:
@@ -73,18 +77,11 @@ def plan_study(params: Params, data_root: Path) -> Study:
     return Study(params, prepared_folder(data, data_root), experiments)
 
 
-def write_manifest(study: Study, path: Path, made_from: Path) -> None:
-    """Write the manifest to ``path`` if it differs from the file there, so that the file is as old as its contents.
-
-    ``made_from`` is the manifest that the present results were made from. Going back to it, after a dry run of
-    something else say, gives the file its old time again: nothing has to be made anew.
-    """
+def write_manifest(study: Study, path: Path) -> None:
+    """Write the manifest to ``path`` if it differs from the file there."""
     manifest = json.loads(json.dumps(study.manifest()))
-    if path.exists() and read_json(path) == manifest:
-        return
-    write_json(path, manifest)
-    if made_from.exists() and read_json(made_from) == manifest:
-        shutil.copystat(made_from, path)
+    if not path.exists() or read_json(path) != manifest:
+        write_json(path, manifest)
 
 
 def check_shipped(study: Study, made_from: Path) -> None:
@@ -93,11 +90,20 @@ def check_shipped(study: Study, made_from: Path) -> None:
         raise AsgdError(
             f"{made_from}: missing, so there are no shipped tables of this preset; train without shipped=True"
         )
-    if changes := compare_manifests(read_json(made_from), study.manifest(), TABLE_KEYS):
+    if changes := compare_tables(read_json(made_from), study):
         raise AsgdError(
             f"{made_from}: the shipped tables are of another study: {name_some(changes, 1)}; "
             "take that back, or train without shipped=True"
         )
+
+
+def compare_tables(recorded: Mapping[str, Any], study: Study) -> list[str]:
+    """How the tables with the manifest ``recorded`` differ from those of ``study``, a phrase for each key."""
+    # Before the analyses had settings they did what the defaults say.
+    before = {name: values.model_dump(mode="json") for name, values in AnalysesConfig()}
+    planned = study.manifest()
+    recorded = {"analyses": {name: before[name] for name in planned["analyses"]}, **recorded}
+    return compare_manifests(recorded, planned, TABLE_KEYS)
 
 
 def compare_manifests(recorded: Mapping[str, Any], planned: Mapping[str, Any], keys: Iterable[str] = ()) -> list[str]:

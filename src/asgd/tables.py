@@ -29,7 +29,7 @@ def read_table(path: str | Path, columns: Iterable[str] = ("arm",)) -> pd.DataFr
     """Read a tidy CSV table that must have ``columns``. Raises AsgdError naming the file."""
     try:
         # An arm's name is a hash: without a type, 12345678 or 1e234567 would be read as a number.
-        table = pd.read_csv(path, dtype={"arm": str}, low_memory=False)
+        table = pd.read_csv(path, dtype={"arm": str}, low_memory=False, encoding="utf-8")
     except (OSError, ValueError) as error:
         raise AsgdError(f"{path}: cannot be read as a table ({' '.join(str(error).split())}); make it again") from error
     missing = [column for column in columns if column not in table]

@@ -84,7 +84,9 @@ def train_several(orders: Sequence[Order], logs: Path | None = None) -> None:
 def read_lines(path: Path) -> list[str]:
     """The lines of ``path`` (-: standard input) that are not blank."""
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except OSError as error:
         raise AsgdError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise AsgdError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it so") from None
     return [line for line in text.splitlines() if line.strip()]

@@ -31,8 +31,8 @@ from asgd.remake import (
     check_summaries,
 )
 from asgd.shipped import CHECKSUMS, Results
-from asgd.sources import fingerprint_run_sources
-from asgd.study import TABLE_KEYS, compare_manifests, name_some, plan_study
+from asgd.sources import fingerprint_sources, run_family
+from asgd.study import compare_manifests, compare_tables, name_some, plan_study
 
 #: The libraries that decide what a run computes.
 _LIBRARIES = ("numpy", "numba", "torch")
@@ -109,7 +109,7 @@ def check_configuration(results: Results) -> Check:
 
 def check_tables(results: Results) -> Check:
     """The tables were made from the runs that the study asks for now."""
-    faults = compare_manifests(results.json("tables/study.json"), results.study.manifest(), TABLE_KEYS)
+    faults = compare_tables(results.json("tables/study.json"), results.study)
     return Check("tables", "tables/study.json against params.yaml and the sources", tuple(faults))
 
 
@@ -214,5 +214,5 @@ def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
 def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
     settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row[key])}
     config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
-    sources = fingerprint_run_sources(config.resolved_engine()[0])
+    sources = fingerprint_sources(run_family(config))
     return bool(row["run"] == Run.identify(config, fingerprint, sources).name and row["arm"] == config.arm())

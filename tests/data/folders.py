@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,16 @@ def pack(folder: Path, archive: Path) -> Path:
     return archive
 
 
-def make_official(path: Path, num_batch: int = 20) -> tuple[Archive, list[np.ndarray[Any, Any]]]:
+def make_official(path: Path, labels: Sequence[int] = range(10)) -> tuple[Archive, list[np.ndarray[Any, Any]]]:
     """A small archive in the official format at ``path``: five training batches, a test batch, and the names.
 
-    Returns its description and the pixels [n, 32, 32, 3] of each batch; label k of a batch is k mod 10.
+    Returns its description and the pixels [n, 32, 32, 3] of each batch, whose images have these ``labels``.
     """
     generator = np.random.default_rng(1)
     names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
-    pixels = [generator.integers(0, 256, (num_batch, 32, 32, 3), np.uint8) for _ in names]
-    labels = [index % 10 for index in range(num_batch)]
+    pixels = [generator.integers(0, 256, (len(labels), 32, 32, 3), np.uint8) for _ in names]
     files = {
-        name: pickle.dumps({"data": batch.transpose(0, 3, 1, 2).reshape(num_batch, -1), "labels": labels})
+        name: pickle.dumps({"data": batch.transpose(0, 3, 1, 2).reshape(len(labels), -1), "labels": list(labels)})
         for name, batch in zip(names, pixels, strict=True)
     }
     files["batches.meta"] = pickle.dumps({"label_names": list(CLASSES)})

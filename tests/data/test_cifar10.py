@@ -15,7 +15,7 @@ import pytest
 from asgd.config import DataConfig
 from asgd.data import load_data, prepare_data
 from asgd.data.cifar10 import fetch_archive, read_cifar10
-from asgd.data.prepare import store_images
+from asgd.data.dataset import store_images
 from asgd.errors import AsgdError
 from tests.data.folders import CLASSES, make_official
 
@@ -59,8 +59,9 @@ def leftovers(root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("where", ["archive", "folder of the archive", "unpacked"])
-def test_reads_the_official_format_in_its_order(tmp_path: Path, where: str) -> None:
-    archive, batches = make_official(tmp_path / FILENAME)
+def test_reads_the_official_format_class_by_class_in_turn(tmp_path: Path, where: str) -> None:
+    labels = [3, 3, 0, 9, 1, 2, 4, 5, 6, 7, 8, 3, 0, 9, 1, 2, 4, 5, 6, 7]  # of one batch, in no order
+    archive, batches = make_official(tmp_path / FILENAME, labels)
     path = tmp_path if where == "folder of the archive" else tmp_path / FILENAME
     if where == "unpacked":
         path = tmp_path / "unpacked"
@@ -69,12 +70,20 @@ def test_reads_the_official_format_in_its_order(tmp_path: Path, where: str) -> N
 
     images = read_cifar10(path, tmp_path / "data", archive)
 
-    np.testing.assert_array_equal(images.train_images, np.concatenate(batches[:5]))
-    np.testing.assert_array_equal(images.test_images, batches[5])
-    assert images.train_labels.tolist() == list(range(10)) * 10
+    official = np.concatenate(batches[:5])
+    third = [2, 12, 20 + 2]  # where class 0 stands in the official order, up to its third image
+    # The first 50 are the first five of each class: class 8, the rarest, has five. Class 3, the commonest, has 15.
+    assert images.train_labels[:50].tolist() == list(range(10)) * 5
+    assert images.train_labels[-5:].tolist() == [3] * 5
+    for rank, position in enumerate(third):
+        np.testing.assert_array_equal(images.train_images[10 * rank], official[position])
+    np.testing.assert_array_equal(images.train_images[-1], official[4 * 20 + 11])
+    np.testing.assert_array_equal(images.test_images[:2], batches[5][[2, 4]])
+    assert images.test_labels.tolist() == [*range(10), *(label for label in range(10) if label != 8), 3]
+    assert sorted(map(bytes, images.train_images)) == sorted(map(bytes, official))
     assert images.classes == CLASSES
-    store_images(images, tmp_path / "prepared", "cifar10", "f" * 64)
-    loaded = load_data(tmp_path / "prepared")
+    store_images(images, tmp_path / "cifar10-ffffffffffff", "cifar10", "f" * 64)
+    loaded = load_data(tmp_path / "cifar10-ffffffffffff")
     np.testing.assert_array_equal(loaded.train_images, images.train_images)
     assert loaded.train_labels.dtype == np.int64
 

@@ -80,6 +80,17 @@ def test_a_folder_is_read_once(tmp_path: Path) -> None:
     assert fingerprint(folder, tmp_path / "other") != first
 
 
+@pytest.mark.parametrize("damage", ["", "[]", '{"listing"', "{}"])
+def test_a_damaged_memory_of_a_folder_only_costs_a_reading(tmp_path: Path, damage: str) -> None:
+    folder = make_folder(tmp_path / "images")
+    first = fingerprint(folder, tmp_path / "data")
+    (memory,) = (tmp_path / "data/.fingerprints").iterdir()
+    whole = memory.read_bytes()
+    memory.write_text(damage)
+    assert fingerprint(folder, tmp_path / "data") == first
+    assert memory.read_bytes() == whole
+
+
 def test_a_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match="nowhere"):
         fingerprint(tmp_path / "nowhere", tmp_path)

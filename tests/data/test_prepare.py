@@ -1,6 +1,10 @@
 """Prepared folders: made once, whole or absent, checked when opened."""
 
+import hashlib
 import json
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,12 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from asgd.cli import main
 from asgd.config import DataConfig
 from asgd.data import format_data, load_data, prepare_data, prepared_folder, read_meta, verify_data, write_contact_sheet
 from asgd.errors import AsgdError
-from tests.data.folders import CLASSES, make_folder
+from tests.data.folders import CLASSES, make_folder, save_image
 
 SMALL = DataConfig(source="synthetic", num_train=100, num_test=20)
+TRAIN = shlex.split(
+    "train --data-source synthetic --data-num-train 100 --data-num-test 20 --train-eval-images 20 --steps 5"
+)
 
 
 @pytest.fixture
@@ -74,7 +82,7 @@ def test_synthetic_splits_and_seeds_differ(folder: Path) -> None:
 
 
 def test_synthetic_pixels_are_pinned(folder: Path) -> None:
-    # If this fails, results on synthetic images change: raise GENERATOR_VERSION, and measure its accuracies again.
+    # If this fails, results on synthetic images change: measure the accuracies again that the generator states.
     assert load_data(folder).content == "5ee0e851dd4ffcc96655038c72fbaf24854b9ac823ac5a7b6e9770a487cbbf2c"
 
 
@@ -128,8 +136,25 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def replace_labels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+def change_array(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Change it and leave no trace: the same size, where it allows that, and the same time."""
+    before = path.stat()
     np.save(path, change(np.load(path)))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def change_meta(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def flip_last_bit(pixels: np.ndarray) -> np.ndarray:
+    pixels[-1, -1, -1, -1] ^= 1
+    return pixels
+
+
+def swap_first_two(labels: np.ndarray) -> np.ndarray:
+    labels[[0, 1]] = labels[[1, 0]]  # as many of each class as before
+    return labels
 
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -137,12 +162,25 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "truncated": ("train_images.npy", cut),
     "empty": ("test_images.npy", lambda path: path.write_bytes(b"")),
     "not an array": ("test_labels.npy", lambda path: path.write_bytes(b"hello" * 100)),
-    "label out of range": ("train_labels.npy", lambda path: replace_labels(path, lambda labels: labels + 1)),
-    "too few labels": ("train_labels.npy", lambda path: replace_labels(path, lambda labels: labels[:-1])),
-    "other labels": ("train_labels.npy", lambda path: replace_labels(path, lambda labels: labels // 2)),
+    "several arrays": ("test_labels.npy", lambda path: np.savez(path.open("wb"), a=np.zeros(1))),
+    "no array but a name": ("test_labels.npy", lambda path: path.unlink() or path.mkdir()),
     "no meta": ("meta.json", Path.unlink),
     "truncated meta": ("meta.json", cut),
     "meta without keys": ("meta.json", lambda path: path.write_text(json.dumps({"classes": []}))),
+    "meta that is a list": ("meta.json", lambda path: path.write_text("[]")),
+    "other classes": ("meta.json", lambda path: change_meta(path, classes=list(CLASSES))),
+    "another fingerprint": ("meta.json", lambda path: change_meta(path, fingerprint="f" * 64)),
+    "another content": ("meta.json", lambda path: change_meta(path, content="f" * 64)),
+}
+#: What only reading all of it finds, and lies in no file more than in another.
+CHANGES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "a bit of a training image": ("train_images.npy", flip_last_bit),
+    "a bit of a test image": ("test_images.npy", flip_last_bit),
+    "all pixels": ("train_images.npy", np.zeros_like),
+    "two labels": ("train_labels.npy", swap_first_two),
+    "labels out of range": ("train_labels.npy", lambda labels: labels + 1),
+    "too few labels": ("train_labels.npy", lambda labels: labels[:-1]),
+    "another type": ("train_images.npy", lambda pixels: pixels.astype(np.int8)),
 }
 
 
@@ -151,21 +189,67 @@ def test_damage_is_named_with_the_cure(folder: Path, damage: str) -> None:
     name, harm = DAMAGE[damage]
     harm(folder / name)
     with pytest.raises(AsgdError) as caught:
-        prepare_data(SMALL, folder.parent, progress=False)
+        load_data(prepare_data(SMALL, folder.parent, progress=False))
     message = str(caught.value)
     assert "\n" not in message
     assert str(folder / name) in message
     assert f"delete the folder {folder} and run `asgd data` again" in message
 
 
-def test_a_changed_pixel_is_found_by_verification(folder: Path) -> None:
-    path = folder / "test_images.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    load_data(folder)
-    with pytest.raises(AsgdError, match="changed since they were prepared"):
-        format_data(folder)
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_run_is_trained_on_changed_images(
+    folder: Path, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, alter = CHANGES[change]
+    change_array(folder / name, alter)
+    for read in (load_data, verify_data, format_data):
+        with pytest.raises(AsgdError, match="the images have changed since they were prepared"):
+            read(folder)
+    assert main([*TRAIN, "--data-root", str(folder.parent), "--out", str(tmp_path / "run")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"asgd: error: {folder}: the images have changed since they were prepared (")
+    assert line.endswith(f"; delete the folder {folder} and run `asgd data` again")
+    assert not (tmp_path / "run").exists()
+    shutil.rmtree(folder)
+    assert main([*TRAIN, "--data-root", str(folder.parent), "--out", str(tmp_path / "run")]) == 0
+
+
+def test_a_run_records_the_content_that_was_read(folder: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256()
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        array = np.load(folder / f"{name}.npy")
+        digest.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
+    assert main([*TRAIN, "--data-root", str(folder.parent), "--out", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["data"]["content"] == digest.hexdigest()
+
+
+@pytest.mark.parametrize("what", ["all", "arrays"])
+def test_other_images_do_not_pass_under_this_name(folder: Path, tmp_path: Path, what: str) -> None:
+    other = prepare_data(SMALL.model_copy(update={"seed": 1}), tmp_path / "other", progress=False)
+    if what == "all":
+        shutil.copytree(other, folder, dirs_exist_ok=True)
+    else:
+        for array in other.glob("*.npy"):
+            shutil.copy(array, folder)
+    said = f"meta.json: of other images, those of {other.name}" if what == "all" else "have changed since"
+    with pytest.raises(AsgdError, match=said):
+        load_data(prepare_data(SMALL, folder.parent, progress=False))
+
+
+def test_a_source_that_changed_behind_its_name_is_not_prepared_under_it(tmp_path: Path) -> None:
+    images = make_folder(tmp_path / "images")
+    config = DataConfig(source="image_folder", path=str(images))
+    named = prepared_folder(config, tmp_path)
+    file = images / "train/ant/000.png"
+    before = file.stat()
+    save_image(file, np.zeros((32, 32, 3), np.uint8))
+    file.write_bytes(file.read_bytes().ljust(before.st_size, b"\0"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a copy that keeps times
+    assert prepared_folder(config, tmp_path) == named
+    with pytest.raises(AsgdError, match="the images changed after they were given a name; start again"):
+        prepare_data(config, tmp_path, progress=False)
+    assert not named.exists()
+    assert prepare_data(config, tmp_path, progress=False) != named
 
 
 def test_an_absent_folder_says_how_to_make_it(tmp_path: Path) -> None:

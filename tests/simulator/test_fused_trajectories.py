@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from asgd.config import RunConfig
 from asgd.errors import AsgdError
+from asgd.simulator.engine import Engine
 from asgd.simulator.fused import FusedEngine
 from asgd.simulator.reference import ReferenceEngine, build_network
 from tests.simulator.fused_cases import VARIANTS, draw_images
@@ -65,6 +66,24 @@ def test_trajectories_are_as_close_to_float64_as_pytorch_is(num_workers: int, nu
     for variant in VARIANTS:
         assert np.median(ratios[variant]) <= 2
         assert np.median(errors[variant]) <= 1e-3
+
+
+@pytest.mark.parametrize("name", [*VARIANTS, "reference"])
+def test_the_displacement_does_not_depend_on_the_order_of_the_sum(name: str) -> None:
+    """To the last bit, because machines sum in different orders."""
+    config = make_config(num_workers=5, momentum=0.9)
+    engine: Engine = (
+        ReferenceEngine(config, IMAGES, LABELS)
+        if name == "reference"
+        else FusedEngine(config, IMAGES, LABELS, variant=name)
+    )
+    order = np.random.default_rng(0).permutation(len(engine.weights))
+    history = [engine.weights]
+    for step in range(1, 16):
+        engine.advance(1)
+        history.append(engine.weights)
+        difference = np.subtract(history[step], history[max(0, step - 4)], dtype=np.float64)[order]
+        assert engine.staleness_displacement() == math.sqrt(math.fsum(difference**2))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

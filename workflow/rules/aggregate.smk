@@ -3,50 +3,63 @@
 TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations", "arms", "curves", "dvc_curves")}
 ENVIRONMENT = f"{RESULTS}/tables/environment.json"
 AGGREGATED = [*TABLES.values(), ENVIRONMENT, MADE_FROM]
-STATISTICS = [SOURCES / "asgd/aggregate.py", SOURCES / "asgd/statistics.py"]
 
 if not SHIPPED:
 
+    PRODUCTS.add(
+        "aggregate_runs",
+        inputs={"runs": RUN_FILES},
+        outputs={**TABLES, "environment": ENVIRONMENT},
+        settings={
+            "experiments": STUDY.manifest()["experiments"],
+            "confidence": STUDY.params.claims.confidence,
+        },
+    )
+
     rule aggregate_runs:
         input:
-            RUN_FILES,
-            manifest=MANIFEST,
-            sources=STATISTICS,
-            script="workflow/scripts/aggregate_runs.py",
+            unpack(lambda wildcards: fresh_inputs("aggregate_runs")),
         output:
-            **TABLES,
-            environment=ENVIRONMENT,
-            manifest=MADE_FROM,
+            **PRODUCTS["aggregate_runs"].outputs,
         log:
             "logs/aggregate_runs.log",
         params:
             runs=RUNS,
+            **PRODUCTS["aggregate_runs"].params,
         resources:
             mem_mb=2000,
             runtime=30,
         message:
             "Aggregating {STUDY.params.preset}"
         script:
-            "../scripts/aggregate_runs.py"
+            "../scripts/make_product.py"
+
+
+PRODUCTS.add(
+    "judge_claims",
+    inputs={key: TABLES[key] for key in ("runs", "evaluations")},
+    outputs={
+        "claims": f"{RESULTS}/claims.json",
+        "table": report(f"{RESULTS}/claims.html", caption="../report/claims.rst", category="Claims"),
+        "metrics": f"{RESULTS}/metrics.json",
+    },
+    settings={key: STUDY.manifest()[key] for key in ("run", "claims")},
+)
 
 
 rule judge_claims:
     input:
-        runs=TABLES["runs"],
-        evaluations=TABLES["evaluations"],
-        manifest=MANIFEST,
-        sources=[*sorted((SOURCES / "asgd/claims").glob("*.py")), *STATISTICS],
-        script="workflow/scripts/judge_claims.py",
+        unpack(lambda wildcards: fresh_inputs("judge_claims")),
     output:
-        claims=f"{RESULTS}/claims.json",
-        table=report(f"{RESULTS}/claims.html", caption="../report/claims.rst", category="Claims"),
-        metrics=f"{RESULTS}/metrics.json",
+        **PRODUCTS["judge_claims"].outputs,
     log:
         "logs/judge_claims.log",
+    params:
+        **PRODUCTS["judge_claims"].params,
     resources:
         mem_mb=2000,
         runtime=30,
     message:
         "Judging the claims"
     script:
-        "../scripts/judge_claims.py"
+        "../scripts/make_product.py"

@@ -14,52 +14,69 @@ ANALYSES = {
     "death_summary": f"{RESULTS}/tables/death_summary.json",
 }
 ANALYSIS_FILES = [f"{RESULTS}/tables/{name}" for name in select_analyses(EXPERIMENTS)]
+# Those that train.
+_TRAINED = [path for name, path in ANALYSES.items() if name.split("_")[0] in ANALYSED and path in ANALYSIS_FILES]
+
+PRODUCTS.add(
+    "analyse_map",
+    inputs={key: TABLES[key] for key in ("runs", "evaluations")},
+    outputs={
+        "map": ANALYSES["map"],
+        "claims": ANALYSES["map_claims"],
+        "pairs": ANALYSES["map_pairs"],
+        "summary": ANALYSES["map_summary"],
+    },
+    settings={"claims": STUDY.manifest()["claims"]},
+)
 
 
 rule analyse_map:
     input:
-        runs=TABLES["runs"],
-        evaluations=TABLES["evaluations"],
-        manifest=MANIFEST,
-        sources=[
-            *[SOURCES / "asgd" / name for name in ("phase_map.py", "stability.py", "statistics.py")],
-            *sorted((SOURCES / "asgd/claims").glob("*.py")),
-        ],
-        script="workflow/scripts/analyse_map.py",
+        unpack(lambda wildcards: fresh_inputs("analyse_map")),
     output:
-        map=ANALYSES["map"],
-        claims=ANALYSES["map_claims"],
-        pairs=ANALYSES["map_pairs"],
-        summary=ANALYSES["map_summary"],
+        **PRODUCTS["analyse_map"].outputs,
     log:
         "logs/analyse_map.log",
+    params:
+        **PRODUCTS["analyse_map"].params,
     resources:
         mem_mb=2000,
         runtime=30,
     message:
         "Judging the claims over the map"
     script:
-        "../scripts/analyse_map.py"
+        "../scripts/make_product.py"
 
 
-# These two train a few runs more, so they need the images; where the results are shipped their tables are too.
+# These two train a few runs more, so they need the images; where the results are shipped their tables are too. The
+# images' folder is named by what is in it: once the tables are there, they are up to date without it.
 if not SHIPPED:
+
+    _sharpness = STUDY.params.analyses.sharpness
+    _mapped = {run.config.num_workers for run in EXPERIMENTS.get("map", [])}
+    PRODUCTS.add(
+        "measure_sharpness",
+        inputs={"data": DATA},
+        outputs={"table": ANALYSES["sharpness"]},
+        settings={
+            "run": STUDY.params.selected.run,
+            "num_workers": sorted({1} | set(_sharpness.num_workers) & _mapped),
+            "seeds": STUDY.params.selected.seeds[: _sharpness.num_seeds],
+            "epochs": _sharpness.epochs,
+            "num_images": _sharpness.num_images,
+        },
+        dispensable=["data"],
+    )
 
     rule measure_sharpness:
         input:
-            data=ancient(DATA),
-            manifest=MANIFEST,
-            sources=SOURCES / "asgd/sharpness.py",
-            script="workflow/scripts/measure_sharpness.py",
+            unpack(lambda wildcards: fresh_inputs("measure_sharpness")),
         output:
-            ANALYSES["sharpness"],
+            **PRODUCTS["measure_sharpness"].outputs,
         log:
             "logs/measure_sharpness.log",
         params:
-            seeds=STUDY.params.selected.seeds[:3],
-            workers=sorted({run.config.num_workers for run in EXPERIMENTS.get("map", [])} & {10, 30, 100} | {1}),
-            epochs=[0, 0.25, 0.5, 1, 2, 3],
-            num_images=500,
+            **PRODUCTS["measure_sharpness"].params,
         threads: 1
         resources:
             mem_mb=2000,
@@ -67,22 +84,33 @@ if not SHIPPED:
         message:
             "Measuring the sharpness"
         script:
-            "../scripts/measure_sharpness.py"
+            "../scripts/make_product.py"
+
+    PRODUCTS.add(
+        "record_death",
+        inputs={"data": DATA, "runs": TABLES["runs"]},
+        outputs={
+            "table": ANALYSES["death"],
+            "logits": ANALYSES["death_logits"],
+            "survey": ANALYSES["death_survey"],
+            "summary": ANALYSES["death_summary"],
+        },
+        settings={
+            **{key: STUDY.manifest()[key] for key in ("run", "claims")},
+            "death": STUDY.params.analyses.death.model_dump(),
+        },
+        dispensable=["data"],
+    )
 
     rule record_death:
         input:
-            runs=TABLES["runs"],
-            data=ancient(DATA),
-            manifest=MANIFEST,
-            sources=[SOURCES / "asgd" / name for name in ("autopsy.py", "deaths.py", "sharpness.py")],
-            script="workflow/scripts/record_death.py",
+            unpack(lambda wildcards: fresh_inputs("record_death")),
         output:
-            table=ANALYSES["death"],
-            logits=ANALYSES["death_logits"],
-            survey=ANALYSES["death_survey"],
-            summary=ANALYSES["death_summary"],
+            **PRODUCTS["record_death"].outputs,
         log:
             "logs/record_death.log",
+        params:
+            **PRODUCTS["record_death"].params,
         threads: 1
         resources:
             mem_mb=2000,
@@ -90,4 +118,29 @@ if not SHIPPED:
         message:
             "Dissecting the runs that died"
         script:
-            "../scripts/record_death.py"
+            "../scripts/make_product.py"
+
+    # The tables that are taken as they are where results are shipped, and which study they are of.
+    PRODUCTS.add(
+        "record_study",
+        inputs={"tables": [*TABLES.values(), ENVIRONMENT, *_TRAINED]},
+        outputs={"manifest": MADE_FROM},
+        settings=STUDY.table_manifest(),
+    )
+
+    rule record_study:
+        input:
+            unpack(lambda wildcards: fresh_inputs("record_study")),
+        output:
+            **PRODUCTS["record_study"].outputs,
+        log:
+            "logs/record_study.log",
+        params:
+            **PRODUCTS["record_study"].params,
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        message:
+            "Recording which study the tables are of"
+        script:
+            "../scripts/make_product.py"

@@ -5,36 +5,26 @@ from asgd.config import load_params
 from asgd.errors import AsgdError
 from asgd.run_folder import FILES
 from asgd.kept import keep_runs, restore_runs
-from asgd.study import OPTIONS, check_shipped, plan_study, write_manifest
-
-if unknown := config.keys() - OPTIONS.keys():
-    raise WorkflowError(
-        f"--config {unknown.pop()}: unknown key; allowed are {', '.join(sorted(OPTIONS))}. "
-        "Parameters of the study stand in params.yaml"
-    )
+from asgd.options import read_options
+from asgd.study import ANALYSED, check_shipped, plan_study, write_manifest
 
 DATA_ROOT = Path("data")
 RUNS = "results/runs"
 KEPT = Path("results/kept")
-WITH_PDF = str(config.get("pdf", True)).lower() != "false"
-# The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
-SHIPPED = str(config.get("shipped", False)).lower() == "true"
-# How many runs a training job has: on a cluster a job's own start takes longer than many a run.
-RUNS_PER_JOB = str(config.get("runs_per_job", 1))
-if not (RUNS_PER_JOB.isdigit() and int(RUNS_PER_JOB)):
-    raise WorkflowError(f"--config runs_per_job={RUNS_PER_JOB}: give a whole number of at least 1")
-RUNS_PER_JOB = int(RUNS_PER_JOB)
 
 try:
-    STUDY = plan_study(load_params(config.get("params", "params.yaml"), config.get("preset")), DATA_ROOT)
+    OPTIONS = read_options(config)
+    WITH_PDF = OPTIONS.pdf
+    # The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
+    SHIPPED = OPTIONS.shipped
+    # How many runs a training job has: on a cluster a job's own start takes longer than many a run.
+    RUNS_PER_JOB = OPTIONS.runs_per_job
+    STUDY = plan_study(load_params(OPTIONS.params, OPTIONS.preset), DATA_ROOT)
     RESULTS = f"results/{STUDY.params.preset}"
-    # Everything made from the runs depends on this file: it changes exactly when the study does, and unlike
-    # Snakemake's own records it is there in a fresh clone too.
-    MANIFEST = f"{RESULTS}/study.json"
     MADE_FROM = f"{RESULTS}/tables/study.json"
     if SHIPPED:
         check_shipped(STUDY, Path(MADE_FROM))
-    write_manifest(STUDY, Path(MANIFEST), Path(MADE_FROM))
+    write_manifest(STUDY, Path(RESULTS, "study.json"))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None
 

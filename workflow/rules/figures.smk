@@ -37,15 +37,21 @@ def describe_provenance(wildcards):
 FIGURE_FILES = [f"{RESULTS}/figures/{figure}.{suffix}" for figure in select_figures(EXPERIMENTS) for suffix in FORMATS]
 
 
+for _figure in FIGURES:
+    PRODUCTS.add(
+        f"plot_{_figure}",
+        inputs={
+            **{key: TABLES[key] for key in ("arms", "curves", "evaluations")},
+            **FIGURE_TABLES.get(_figure, {}),
+            "style": "report/asgd.mplstyle",
+        },
+        outputs={suffix: f"{RESULTS}/figures/{_figure}.{suffix}" for suffix in ("pdf", "png")},
+    )
+
+
 rule plot_figure:
     input:
-        unpack(lambda wildcards: FIGURE_TABLES.get(wildcards.figure, {})),
-        arms=TABLES["arms"],
-        curves=TABLES["curves"],
-        evaluations=TABLES["evaluations"],
-        style="report/asgd.mplstyle",
-        script="workflow/scripts/plot_{figure}.py",
-        sources=sorted((SOURCES / "asgd/figures").glob("*.py")),
+        unpack(lambda wildcards: fresh_inputs(f"plot_{wildcards.figure}")),
     output:
         pdf=RESULTS + "/figures/{figure}.pdf",
         png=report(
@@ -61,10 +67,13 @@ rule plot_figure:
     params:
         caption=lambda wildcards: CAPTIONS[wildcards.figure],
         provenance=describe_provenance,
+        script=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["script"],
+        settings=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["settings"],
+        record=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["record"],
     resources:
         mem_mb=1000,
         runtime=10,
     message:
         "Plotting {wildcards.figure}"
     script:
-        "../scripts/plot_{wildcards.figure}.py"
+        "../scripts/make_product.py"

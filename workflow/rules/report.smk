@@ -4,68 +4,98 @@ from asgd.study import GENERATED
 
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
 REPORT = f"{RESULTS}/report.pdf"
-PRODUCTS = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
+PRODUCT_FILES = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
 BENCHMARK = "results/benchmark.json"  # of `asgd bench`: what the naive simulator would have cost
 CHECKSUMS = f"{RESULTS}/checksums.json"
+
+PRODUCTS.add(
+    "build_tables",
+    inputs={
+        "runs": TABLES["runs"],
+        "arms": TABLES["arms"],
+        "environment": ENVIRONMENT,
+        "claims": PRODUCTS["judge_claims"].outputs["claims"],
+        "summaries": [path for path in ANALYSIS_FILES if path.endswith("_summary.json")],
+        "sharpness": [path for path in ANALYSIS_FILES if path == ANALYSES["sharpness"]],
+        "benchmark": [path for path in [BENCHMARK] if Path(path).exists()],
+    },
+    outputs={"files": TABLE_FILES},
+    settings={
+        "preset": STUDY.params.preset,
+        "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json")},
+        "claims": STUDY.manifest()["claims"],
+    },
+)
 
 
 rule build_tables:
     input:
-        runs=TABLES["runs"],
-        arms=TABLES["arms"],
-        environment=ENVIRONMENT,
-        claims=rules.judge_claims.output.claims,
-        summaries=[path for path in ANALYSIS_FILES if path.endswith("_summary.json")],
-        sharpness=[path for path in ANALYSIS_FILES if path == ANALYSES["sharpness"]],
-        benchmark=[path for path in [BENCHMARK] if Path(path).exists()],
-        manifest=MANIFEST,
-        sources=sorted((SOURCES / "asgd/report").glob("*.py")),
-        script="workflow/scripts/build_tables.py",
+        unpack(lambda wildcards: fresh_inputs("build_tables")),
     output:
-        TABLE_FILES,
+        **PRODUCTS["build_tables"].outputs,
     log:
         "logs/build_tables.log",
+    params:
+        **PRODUCTS["build_tables"].params,
     resources:
         mem_mb=1000,
         runtime=10,
     message:
         "Writing the report's tables and numbers"
     script:
-        "../scripts/build_tables.py"
+        "../scripts/make_product.py"
+
+
+PRODUCTS.add(
+    "build_report",
+    inputs={
+        "sources": sorted(str(path) for pattern in ("*.tex", "*.bib") for path in Path("report").glob(pattern)),
+        "generated": TABLE_FILES + [file for file in FIGURE_FILES if file.endswith(".pdf")],
+    },
+    outputs={"pdf": REPORT},
+)
 
 
 rule build_report:
     input:
-        source="report/report.tex",
-        references="report/references.bib",
-        discussion=[path for path in [f"report/discussion-{STUDY.params.preset}.tex"] if Path(path).exists()],
-        generated=TABLE_FILES + [file for file in FIGURE_FILES if file.endswith(".pdf")],
-        script="workflow/scripts/build_report.py",
+        unpack(lambda wildcards: fresh_inputs("build_report")),
     output:
-        pdf=REPORT,
+        **PRODUCTS["build_report"].outputs,
     log:
         "logs/build_report.log",
+    params:
+        **PRODUCTS["build_report"].params,
     resources:
         mem_mb=1000,
         runtime=10,
     message:
         "Compiling the report"
     script:
-        "../scripts/build_report.py"
+        "../scripts/make_product.py"
+
+
+# Without TeX a report that is there stays among what is shipped as long as it is that of the present numbers.
+_kept_report = [REPORT] if not WITH_PDF and Path(REPORT).exists() and PRODUCTS.is_fresh("build_report") else []
+PRODUCTS.add(
+    "record_checksums",
+    inputs={"files": [*AGGREGATED, *PRODUCT_FILES, *_kept_report]},
+    outputs={"checksums": CHECKSUMS},
+)
 
 
 rule record_checksums:
     input:
-        files=[*AGGREGATED, *PRODUCTS],
-        script="workflow/scripts/record_checksums.py",
+        unpack(lambda wildcards: fresh_inputs("record_checksums")),
     output:
-        CHECKSUMS,
+        **PRODUCTS["record_checksums"].outputs,
     log:
         "logs/record_checksums.log",
+    params:
+        **PRODUCTS["record_checksums"].params,
     resources:
         mem_mb=1000,
         runtime=10,
     message:
         "Recording the checksums of what is shipped"
     script:
-        "../scripts/record_checksums.py"
+        "../scripts/make_product.py"

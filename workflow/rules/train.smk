@@ -4,10 +4,10 @@
 import shlex
 
 from asgd.run_folder import is_finished
-from asgd.sources import fingerprint_run_sources
+from asgd.sources import fingerprint_sources
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
-COMPILED = f"logs/compile_engine-{fingerprint_run_sources('fused')[:12]}.log"
+COMPILED = f"logs/compile_engine-{fingerprint_sources('fused')[:12]}.log"
 
 
 rule compile_engine:

@@ -1,8 +1,7 @@
 """The map of the unstated settings: outcomes, claims at every rate, and over all pairs of settings."""
 
 from asgd.config import ClaimsConfig, validate
-from asgd.files import read_json, write_json
-from asgd.logs import log_to
+from asgd.files import write_json
 from asgd.phase_map import (
     PhaseMap,
     summarize_map,
@@ -13,8 +12,7 @@ from asgd.phase_map import (
 )
 from asgd.tables import read_table, write_table
 
-log_to(snakemake.log[0])
-margins = validate(ClaimsConfig, read_json(snakemake.input.manifest)["claims"], snakemake.input.manifest)
+margins = validate(ClaimsConfig, snakemake.params.settings["claims"], "claims")
 phase_map = PhaseMap.of(read_table(snakemake.input.runs), read_table(snakemake.input.evaluations), margins)
 judged = phase_map.judge_rates()
 pairs = tabulate_pairs(phase_map, judged)

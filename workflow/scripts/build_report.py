@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from asgd.logs import log_to
 from asgd.report import build_report
 
-log_to(snakemake.log[0])
-build_report(Path(snakemake.input.source).parent, snakemake.input.generated, snakemake.output.pdf)
+build_report(Path(snakemake.input.sources[0]).parent, snakemake.input.generated, snakemake.output.pdf)

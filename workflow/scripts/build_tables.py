@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from asgd.claims import claims_from_json
-from asgd.config import load_params
+from asgd.config import Params, validate
 from asgd.files import read_json
-from asgd.logs import log_to
 from asgd.report import Findings, write_tables
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
 made = snakemake.input
 write_tables(
     Path(snakemake.output[0]).parent,
-    load_params(snakemake.config.get("params", "params.yaml"), snakemake.config.get("preset")),
+    validate(Params, snakemake.params.settings, "params.yaml"),
     read_table(made.runs),
     read_table(made.arms),
     claims_from_json(read_json(made.claims), made.claims),

@@ -3,8 +3,9 @@
 set -eu
 packages="texlive-latex-base texlive-latex-recommended texlive-publishers latexmk"
 
-have_tex() {
-    command -v latexmk >/dev/null && command -v pdflatex >/dev/null && kpsewhich IEEEtran.cls booktabs.sty >/dev/null
+have_tex() {  # as the report is built: without the user's settings of TeX
+    command -v latexmk >/dev/null && command -v pdflatex >/dev/null &&
+        env -i PATH="$PATH" HOME="${HOME:-/}" kpsewhich IEEEtran.cls booktabs.sty >/dev/null
 }
 
 install_tex() {

@@ -3,15 +3,12 @@
 from asgd.aggregate import summarize_metrics
 from asgd.claims import claims_to_json, judge_claims
 from asgd.config import ClaimsConfig, RunConfig, validate
-from asgd.files import read_json, write_json, write_text
-from asgd.logs import log_to
+from asgd.files import write_json, write_text
 from asgd.report.page import make_claims_page
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
-manifest = read_json(snakemake.input.manifest)
-base = validate(RunConfig, manifest["run"], snakemake.input.manifest)
-margins = validate(ClaimsConfig, manifest["claims"], snakemake.input.manifest)
+study = snakemake.params.settings
+base, margins = validate(RunConfig, study["run"], "run"), validate(ClaimsConfig, study["claims"], "claims")
 runs, evaluations = read_table(snakemake.input.runs), read_table(snakemake.input.evaluations)
 verdicts = judge_claims(runs, evaluations, margins, base)
 write_json(snakemake.output.claims, claims_to_json(verdicts, margins.edition))

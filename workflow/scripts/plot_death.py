@@ -1,10 +1,8 @@
 """Draw death from the tidy tables."""
 
 from asgd.figures import draw_death, save_figure, use_style
-from asgd.logs import log_to
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
 use_style(snakemake.input.style)
 table = read_table(snakemake.input.death, ("output_relu", "step", "stability"))
 save_figure(draw_death(table), snakemake.output.pdf.removesuffix(".pdf"))

@@ -1,9 +1,7 @@
 """Draw how the runs of every arm ended."""
 
 from asgd.figures import draw_outcomes, save_figure, use_style
-from asgd.logs import log_to
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
 use_style(snakemake.input.style)
 save_figure(draw_outcomes(read_table(snakemake.input.arms)), snakemake.output.pdf.removesuffix(".pdf"))

@@ -1,10 +1,8 @@
 """Draw phase_map from the tidy tables."""
 
 from asgd.figures import draw_phase_map, save_figure, use_style
-from asgd.logs import log_to
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
 use_style(snakemake.input.style)
 table = read_table(snakemake.input.map, ("learning_rate", "num_workers", "variant", "threshold"))
 sharpness = read_table(snakemake.input.sharpness, ("num_workers", "step", "sharpness"))

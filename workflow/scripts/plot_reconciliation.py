@@ -1,10 +1,8 @@
 """Draw reconciliation from the tidy tables."""
 
 from asgd.figures import draw_reconciliation, save_figure, use_style
-from asgd.logs import log_to
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
 use_style(snakemake.input.style)
 pairs = read_table(snakemake.input.pairs, ("rate_none", "rate_momentum", "variant", "holding"))
 save_figure(draw_reconciliation(pairs), snakemake.output.pdf.removesuffix(".pdf"))

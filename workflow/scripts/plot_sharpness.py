@@ -1,10 +1,8 @@
 """Draw sharpness from its table."""
 
 from asgd.figures import draw_sharpness, save_figure, use_style
-from asgd.logs import log_to
 from asgd.tables import read_table
 
-log_to(snakemake.log[0])
 use_style(snakemake.input.style)
 table = read_table(snakemake.input.sharpness, ("num_workers", "seed", "epoch", "sharpness", "limit"))
 save_figure(draw_sharpness(table), snakemake.output.pdf.removesuffix(".pdf"))

@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgd.architecture import IMAGE_SHAPE, NUM_CLASSES
-from asgd.data.dataset import Images
-from asgd.data.fingerprint import CIFAR10_MD5, hash_file
-from asgd.data.prepare import working_folder
+from asgd.data.hashing import hash_file
+from asgd.data.images import Images, order_in_turn
+from asgd.data.working import working_folder
 from asgd.errors import AsgdError
+
+#: MD5 of the official archive cifar-10-python.tar.gz, as its authors publish it.
+CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
 
 _UNPACKED = "cifar-10-batches-py"
 _TIMEOUT_SECONDS = 30.0
@@ -62,7 +65,9 @@ def fetch_archive(root: Path, progress: bool = True, archive: Archive = OFFICIAL
 
 
 def read_cifar10(path: Path, root: Path, archive: Archive = OFFICIAL) -> Images:
-    """Images of a local archive, or of a folder that holds it, packed or unpacked; in the official order.
+    """Images of a local archive, or of a folder that holds it, packed or unpacked.
+
+    The classes take turns; within a class images are in the official order, which is random over all classes.
 
     An archive is unpacked into a temporary folder of ``root``. Nothing whose checksum is wrong is read.
 
@@ -122,7 +127,7 @@ def _read_unpacked(folder: Path, archive: Archive) -> Images:
     try:
         with _quiet():
             train, test = (_torchvision_split(folder, is_train, archive) for is_train in (True, False))
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, OSError) as error:
         raise AsgdError(f"{folder}: not whole CIFAR-10 batches ({error}); fetch the archive again") from error
     if len(train.classes) != NUM_CLASSES:
         raise AsgdError(f"{folder}: {len(train.classes)} classes, but the network has {NUM_CLASSES} outputs")
@@ -143,8 +148,10 @@ def _torchvision_split(folder: Path, is_train: bool, archive: Archive) -> Any:
 
 
 def _arrays(split: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    images = np.ascontiguousarray(split.data, np.uint8)
-    return images.reshape(-1, *IMAGE_SHAPE), np.array(split.targets, np.int64)
+    labels = np.array(split.targets, np.int64)
+    order = order_in_turn(labels)
+    images: NDArray[np.uint8] = np.asarray(split.data, np.uint8).reshape(-1, *IMAGE_SHAPE)
+    return images[order], labels[order]
 
 
 @contextmanager

@@ -1,66 +1,63 @@
 """Which images a configuration means, named by their content: never by where they lie.
 
-Standard library only, and cheap, because the paths of all results depend on it.
+Cheap, because the paths of all results depend on it.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from asgd.config import DataConfig
+from asgd.data.cifar10 import CIFAR10_MD5
+from asgd.data.hashing import hash_file
+from asgd.data.listing import list_images
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
-
-#: Raise it with any change in how sources become arrays (order, layout): prepared folders and runs get new names.
-PREPARATION_VERSION = 1
-#: Raise it with any change in the synthetic generator that changes a pixel.
-GENERATOR_VERSION = 1
-
-#: MD5 of the official archive cifar-10-python.tar.gz, as its authors publish it.
-CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
-
-SPLITS = ("train", "test")
+from asgd.sources import data_family, fingerprint_sources
 
 
-def source_fingerprint(data: DataConfig, root: Path = Path("data")) -> str:
+def source_fingerprint(data: DataConfig, root: Path = Path("data"), read_again: bool = False) -> str:
     """64 hexadecimal digits that identify the images which ``data`` asks for, without reading them where possible.
 
     An archive with a pinned ``sha256`` is not opened, so a clone without it can still name its runs. An image folder
-    is read once; ``root`` keeps the result until a file's size or time changes. Raises AsgdError where
-    ``data.path`` must be read and cannot be.
+    is read once; ``root`` keeps the result until a file's size or time changes, or it is to be ``read_again``.
+    Raises AsgdError where ``data.path`` must be read and cannot be.
     """
+    sources = fingerprint_sources(data_family(data.source))
+    return _digest(*_identify(data, root, read_again), *filter(None, [sources]))
+
+
+def _identify(data: DataConfig, root: Path, read_again: bool) -> tuple[object, ...]:
+    """What tells the images of ``data`` apart, as far as it is not the code that reads them."""
     if data.source == "cifar10":
-        return _digest("cifar10", CIFAR10_MD5)
+        return "cifar10", CIFAR10_MD5
     if data.source == "synthetic":
-        return _digest("synthetic", GENERATOR_VERSION, data.num_train, data.num_test, data.seed)
+        return "synthetic", 1, data.num_train, data.num_test, data.seed
     path = data_path(data)
     if data.sha256 is not None:
-        return _digest("archive", data.sha256)
-    if path.is_dir():
-        return _digest("folder", _hash_folder(path, root))
-    return _digest("archive", hash_file(path))
+        return "archive", data.sha256
+    return ("folder", _hash_folder(path, root, read_again)) if path.is_dir() else ("archive", hash_file(path))
 
 
 def prepared_folder(data: DataConfig, root: Path = Path("data")) -> Path:
     """Where the prepared arrays of ``data`` lie, or will: a folder of ``root`` named after their fingerprint."""
-    return Path(root) / f"{data.source}-{source_fingerprint(data, root)[:12]}"
+    return Path(root) / folder_name(data.source, source_fingerprint(data, root))
+
+
+def folder_name(source: str, fingerprint: str) -> str:
+    """What the prepared folder of a source of images with this fingerprint is called."""
+    return f"{source}-{fingerprint[:12]}"
 
 
 def data_path(data: DataConfig) -> Path:
     """The configured path (``~`` expanded) of a source that needs one."""
     if data.path is None:
         raise AsgdError(f"data.path is missing: source {data.source} needs it")
-    return Path(data.path).expanduser()
-
-
-def hash_file(path: Path, algorithm: str = "sha256") -> str:
-    """Hexadecimal digest of a file. Raises AsgdError if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, algorithm).hexdigest()
-    except OSError as error:
-        raise AsgdError(f"data.path = {path}: cannot be read ({error.strerror}); correct the path") from error
+        return Path(data.path).expanduser()
+    except RuntimeError:
+        raise AsgdError(f"data.path = {data.path}: nobody knows the home folder; write the whole path") from None
 
 
 def check_sha256(path: Path, expected: str | None) -> None:
@@ -77,27 +74,27 @@ def check_sha256(path: Path, expected: str | None) -> None:
         )
 
 
-def list_images(folder: Path) -> list[str]:
-    """Relative paths of all files ``train/<class>/*`` and ``test/<class>/*``, sorted; hidden files are left out."""
-    found = [file for split in SPLITS for file in folder.glob(f"{split}/*/*")]
-    names = [file.relative_to(folder) for file in found if file.is_file()]
-    return sorted(name.as_posix() for name in names if not is_hidden(name.parts))
-
-
-def is_hidden(parts: Iterable[str]) -> bool:
-    """Whether any part of a relative path starts with a dot: what file managers and archivers leave behind."""
-    return any(part.startswith(".") for part in parts)
-
-
-def _hash_folder(folder: Path, root: Path) -> str:
+def _hash_folder(folder: Path, root: Path, read_again: bool) -> str:
     names = list_images(folder)
     memory = Path(root) / ".fingerprints" / f"{_digest(str(folder.resolve()))[:16]}.json"
     listing = _digest([(name, *_size_and_time(folder / name)) for name in names])
-    if memory.exists() and (known := read_json(memory)).get("listing") == listing:
-        return str(known["digest"])
+    if not read_again and (known := _recall(memory, listing)):
+        return known
     digest = _digest([(name, hash_file(folder / name)) for name in names])
-    write_json(memory, {"listing": listing, "digest": digest})
+    with suppress(AsgdError):  # a read-only project: the folder is read again the next time
+        write_json(memory, {"listing": listing, "digest": digest})
     return digest
+
+
+def _recall(memory: Path, listing: str) -> str | None:
+    """The digest that ``memory`` has of the files with this ``listing``; a damaged memory only costs a reading."""
+    try:
+        known = read_json(memory) if memory.exists() else None
+    except AsgdError:
+        return None
+    if isinstance(known, dict) and known.get("listing") == listing and isinstance(known.get("digest"), str):
+        return str(known["digest"])
+    return None
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -106,4 +103,4 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps([PREPARATION_VERSION, *parts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([1, *parts]).encode()).hexdigest()

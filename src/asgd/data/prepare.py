@@ -1,22 +1,12 @@
 """From a source to a prepared folder: made once, whole or absent."""
 
-import os
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from asgd.config import DataConfig
-from asgd.data.dataset import ARRAYS, META, Images, count_classes, hash_content, load_data
-from asgd.data.fingerprint import check_sha256, data_path, prepared_folder, source_fingerprint
+from asgd.data.dataset import store_images
+from asgd.data.fingerprint import check_sha256, data_path, folder_name, prepared_folder, source_fingerprint
+from asgd.data.images import Images
 from asgd.errors import AsgdError
-from asgd.files import write_json
-
-_LEFTOVER_SECONDS = 24 * 3600.0
 
 
 def prepare_data(data: DataConfig, root: Path = Path("data"), progress: bool = True) -> Path:
@@ -24,14 +14,17 @@ def prepare_data(data: DataConfig, root: Path = Path("data"), progress: bool = T
 
     It holds train_images.npy, train_labels.npy, test_images.npy, test_labels.npy and meta.json. Progress goes to
     standard error. Several processes may prepare the same folder at once; a killed one leaves nothing that passes for
-    data. Raises AsgdError for bad images, a bad archive, no network, a full disk.
+    data. A folder that is there is not looked into: `load_data` does that. Raises AsgdError for bad images, a bad
+    archive, no network, a full disk.
     """
     root = Path(root)
     folder = prepared_folder(data, root)
-    if not folder.exists() or not any(folder.iterdir()):  # Snakemake makes the folder of an output beforehand
+    if not folder.is_dir() or not any(folder.iterdir()):  # Snakemake makes the folder of an output beforehand
         images = read_source(data, root, progress)
-        store_images(images, folder, data.source, source_fingerprint(data, root))
-    load_data(folder)
+        fingerprint = source_fingerprint(data, root, read_again=True)
+        if folder.name != folder_name(data.source, fingerprint):
+            raise AsgdError(f"data.path = {data.path}: the images changed after they were given a name; start again")
+        store_images(images, folder, data.source, fingerprint)
     return folder
 
 
@@ -51,61 +44,3 @@ def read_source(data: DataConfig, root: Path, progress: bool = True) -> Images:
     from asgd.data.cifar10 import fetch_archive, read_cifar10
 
     return read_cifar10(fetch_archive(root, progress) if data.path is None else data_path(data), root)
-
-
-def store_images(images: Images, folder: Path, source: str, fingerprint: str) -> None:
-    """Write ``images`` as the prepared ``folder``, in one rename. Raises AsgdError where the disk refuses."""
-    arrays = [getattr(images, name) for name in ARRAYS]
-    meta = {
-        "source": source,
-        "description": images.description,
-        "fingerprint": fingerprint,
-        "content": hash_content(arrays),
-        "classes": list(images.classes),
-        "counts": {
-            "train": count_classes(images.train_labels, images.classes),
-            "test": count_classes(images.test_labels, images.classes),
-        },
-    }
-    with working_folder(folder.parent) as working:
-        made = working / folder.name
-        made.mkdir()
-        for name, array in zip(ARRAYS, arrays, strict=True):
-            np.save(made / f"{name}.npy", array)
-        write_json(made / META, meta)
-        _publish(made, folder)
-
-
-@contextmanager
-def working_folder(root: Path) -> Iterator[Path]:
-    """A temporary folder inside ``root``, removed at the end; what a killed process left a day ago goes too.
-
-    An OSError inside becomes an AsgdError: the disk is full or refuses.
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(root)
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=root, ignore_cleanup_errors=True) as name:
-            yield Path(name)
-    except OSError as error:
-        reason = error.strerror or error
-        raise AsgdError(f"{root}: images cannot be written ({reason}); free space or choose another folder") from error
-
-
-def _publish(made: Path, folder: Path) -> None:
-    try:
-        made.rename(folder)
-    except OSError:
-        # Another process was first. Its images are the same, because the folder's name is their fingerprint.
-        if not (folder / META).exists():
-            raise
-
-
-def _remove_leftovers(root: Path) -> None:
-    for leftover in root.glob(".part-*"):
-        try:
-            old = time.time() - os.stat(leftover).st_mtime > _LEFTOVER_SECONDS  # noqa: PTH116
-        except FileNotFoundError:  # its owner removed it just now
-            continue
-        if old:
-            shutil.rmtree(leftover, ignore_errors=True)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from asgd.architecture import IMAGE_SHAPE
-from asgd.data.dataset import ARRAYS, load_data, read_meta, verify_data
+from asgd.data.dataset import ARRAYS, load_data, read_meta
 from asgd.files import atomic_path
 
 _SCALE = 2  # screen pixels per image pixel
@@ -17,11 +17,10 @@ _FONT_SIZE = 16
 def format_data(folder: Path) -> str:
     """A few lines: what the images are, how many of each class, their fingerprint, hash and size on disk.
 
-    Reads every pixel, so a corrupt folder is an AsgdError here.
+    Raises AsgdError where they are not what was prepared.
     """
     folder = Path(folder)
-    content = verify_data(folder)
-    meta = read_meta(folder)
+    content, meta = load_data(folder).content, read_meta(folder)
     counts = meta["counts"]
     width = max(len(name) for name in [*meta["classes"], "all"])
     size = sum((folder / f"{name}.npy").stat().st_size for name in ARRAYS)

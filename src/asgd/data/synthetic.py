@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgd.architecture import IMAGE_SHAPE, NUM_CLASSES
-from asgd.data.dataset import Images
+from asgd.data.images import Images
 
-# Whoever changes anything here that changes a pixel raises fingerprint.GENERATOR_VERSION.
 _STREAMS = {"patterns": 0, "train": 1, "test": 2}
 _PATTERNS_PER_CLASS = 2
 _GRID = 3  # a pattern is a periodic grid of colours, interpolated

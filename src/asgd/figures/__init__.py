@@ -3,6 +3,7 @@
 A figure, its script, its rule and its file share a name that says which figure of the paper it answers.
 """
 
+import asgd.figures.backend  # noqa: F401 (before any import of Matplotlib)
 from asgd.figures.curves import draw_figure1_delay, draw_figure1_real_time, draw_figure3_dropout
 from asgd.figures.death import draw_death
 from asgd.figures.dvc_curves import select_dvc_curves

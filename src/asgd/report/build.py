@@ -11,10 +11,15 @@ from pathlib import Path
 from asgd.errors import AsgdError
 from asgd.files import atomic_path
 
+#: All that TeX sees of the user's variables: any other may be a setting of TeX's, which reads hundreds (`TEXINPUTS`,
+#: `TEXMFHOME`, `openout_any`), or of latexmk's Perl.
+_INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 #: No clock in the PDF: the same sources give the same bytes. No attempt to make fonts that are not installed.
 _ENVIRONMENT = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "MKTEXTFM": "0", "MKTEXPK": "0", "TZ": "UTC"}
+_ENVIRONMENT |= {"LC_ALL": "C"}
 _WHOLE_LINES = {"max_print_line": "1000"}  # or LaTeX breaks its messages
-_COMMAND = ("latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "report.tex")
+#: Without the user's settings (-norc), which may put the PDF elsewhere.
+_COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "report.tex")
 _ERROR = re.compile(r"\S+\.\w+:\d+: |! ")
 
 
@@ -35,7 +40,7 @@ def build_report(report_folder: str | Path, generated: Iterable[str | Path], out
         done = subprocess.run(
             _COMMAND,
             cwd=folder,
-            env=os.environ | _ENVIRONMENT | _WHOLE_LINES,
+            env={name: os.environ[name] for name in _INHERITED if name in os.environ} | _ENVIRONMENT | _WHOLE_LINES,
             capture_output=True,
             stdin=subprocess.DEVNULL,
             check=False,
@@ -63,7 +68,7 @@ def _fail(folder: Path, output_pdf: Path, output: str) -> None:
     log = folder / "report.log"
     kept = output_pdf.with_suffix(".log")
     with atomic_path(kept) as temporary:
-        temporary.write_text(log.read_text(errors="replace") if log.exists() else output)
+        temporary.write_bytes(log.read_bytes() if log.exists() else output.encode())
     raise AsgdError(f"{output_pdf}: LaTeX failed: {find_first_error(output)}; the log is {kept}")
 
 

@@ -1,31 +1,11 @@
 """Plain text and numbers as LaTeX: escaping, macros and tables. It knows nothing of the study."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    '"': r"''",
-    "\N{PLUS-MINUS SIGN}": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$",
-    "\N{LESS-THAN OR EQUAL TO}": r"$\le$",
-    "\N{GREATER-THAN OR EQUAL TO}": r"$\ge$",
-    "\N{MINUS SIGN}": r"$-$",
-    "\N{EN DASH}": "--",
-    "\N{NO-BREAK SPACE}": "~",
-}
+from asgd.characters import print_character
+
 #: The study's symbols with a value, e.g. ``m = 10``, are set as mathematics.
 _SYMBOL = re.compile(r"(?<![\w$])([mpbn]) = (\d+(?:\.\d+)?)")
 _MINUS = re.compile(r"(?<![\w.$}-])-(?=\d)")
@@ -34,17 +14,12 @@ _MACRO_NAME = re.compile(r"[A-Za-z]+")
 
 
 def escape(text: object) -> str:
-    """``text`` as LaTeX that prints it; a character that the report's fonts lack becomes a question mark."""
-    escaped = "".join(_SPECIAL.get(character, _printable(character)) for character in str(text))
+    """``text`` as LaTeX that prints it; of a character that the report's fonts lack, its code point, as in U+4E2D."""
+    characters = unicodedata.normalize("NFC", str(text))
+    escaped = "".join(print_character(one) or f"U+{ord(one):04X}" for one in characters)
     escaped = _PLUS_MINUS.sub(r"$\\pm$", escaped)
     escaped = _MINUS.sub("$-$", escaped)
     return _SYMBOL.sub(r"$\1 = \2$", escaped)
-
-
-def _printable(character: str) -> str:
-    if character.isspace():
-        return " "
-    return character if character.isascii() or "À" <= character <= "ÿ" else "?"
 
 
 def define_macros(macros: Mapping[str, str]) -> str:

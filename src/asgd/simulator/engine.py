@@ -5,6 +5,7 @@ computed on its own stale weights and on mini-batch t, then sends that worker th
 at step t was taken at W_max(0, t - (m - 1)): the staleness is tau = m - 1 after the first round.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,3 +64,12 @@ class Engine(Protocol):
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what ``state`` of an engine with the same configuration and images returned."""
         ...
+
+
+def measure_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Euclidean distance of two vectors of real numbers, in double precision and the same on every machine.
+
+    The order in which BLAS and NumPy sum depends on the processor; ``fsum`` rounds once, so its order does not matter.
+    """
+    difference = np.subtract(one, other, dtype=np.float64)
+    return math.sqrt(math.fsum((difference * difference).tolist()))

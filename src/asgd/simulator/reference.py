@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from asgd.architecture import draw_initial_weights
 from asgd.config import RunConfig
 from asgd.model import PaperNetwork, load_weights, normalize_images
-from asgd.simulator.engine import Evaluation, Interval
+from asgd.simulator.engine import Evaluation, Interval, measure_distance
 from asgd.simulator.server import Server
 from asgd.streams import BatchStream, stream
 
@@ -118,7 +118,8 @@ class ReferenceEngine:
 
     def staleness_displacement(self) -> float:
         """||W_t - W_s|| of the server's weights and those of the worker whose gradient comes next."""
-        return float((self.server.weights - self.server.worker.weights).norm())
+        weights = (self.server.weights, self.server.worker.weights)
+        return measure_distance(*(part.double().cpu().numpy() for part in weights))
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue bit for bit."""

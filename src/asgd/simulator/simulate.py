@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd.config import RunConfig
+from asgd.config import MOST_EVALUATIONS, RunConfig
 from asgd.errors import AsgdError
 from asgd.simulator.engine import Engine, Interval
 from asgd.simulator.outcome import DEAD, NON_FINITE, classify_outcome
@@ -84,6 +84,11 @@ def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
         raise AsgdError(
             f"num_workers = {config.num_workers}: more than the {total} steps of the run, so some workers would never "
             "be heard; train longer or take fewer"
+        )
+    if total * config.evaluations_per_epoch > MOST_EVALUATIONS * steps_per_epoch:
+        raise AsgdError(
+            f"steps = {total:,} with evaluations_per_epoch = {config.evaluations_per_epoch:,} are more than "
+            f"{MOST_EVALUATIONS:,} evaluations; take fewer"
         )
     return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
 

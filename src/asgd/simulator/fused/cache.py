@@ -23,14 +23,21 @@ import numpy as np
 from numba.core.caching import UserProvidedCacheLocator
 
 from asgd import architecture
+from asgd.errors import AsgdError
 from asgd.simulator.fused import program
 from asgd.simulator.fused.variant import VARIANTS
 
 
 def cache_directory() -> Path:
-    """Where compiled programs lie: in $ASGD_CACHE_DIR, or asgd/ in the user's cache directory."""
+    """Where compiled programs lie: in $ASGD_CACHE_DIR, or asgd/ in the user's cache directory.
+
+    Raises AsgdError for a user without a home.
+    """
     chosen = os.environ.get("ASGD_CACHE_DIR")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asgd"
+    try:
+        base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asgd"
+    except RuntimeError:  # a user without an account, as in a container; a folder in /tmp could be anybody's
+        raise AsgdError("no home folder to keep the compiled engine in; set ASGD_CACHE_DIR to a folder") from None
     return base.absolute() / f"fused-{_fingerprint()}"
 
 

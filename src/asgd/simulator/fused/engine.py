@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from asgd import architecture
 from asgd.config import RunConfig
 from asgd.errors import AsgdError
-from asgd.simulator.engine import Evaluation, Interval
+from asgd.simulator.engine import Evaluation, Interval, measure_distance
 from asgd.simulator.fused import layout
 from asgd.simulator.fused.cache import load_program
 from asgd.simulator.fused.program import Data, Settings
@@ -115,7 +115,7 @@ class FusedEngine:
     def staleness_displacement(self) -> float:
         """||W_t - W_s|| of the server's weights and those of the worker whose gradient comes next."""
         stale = self._slots[self._step % self.config.num_workers]
-        return float(np.linalg.norm(np.subtract(self._slots[self._served], stale, dtype=np.float64)))
+        return measure_distance(self._slots[self._served], stale)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue bit for bit, with either variant's own arithmetic."""
