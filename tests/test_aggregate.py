@@ -21,7 +21,8 @@ from asgd.aggregate import (
 from asgd.claims import Verdict
 from asgd.config import RunConfig
 from asgd.errors import AsgdError
-from asgd.tables import read_table, write_table
+from asgd.figures import select_dvc_curves
+from asgd.tables import KEYS, find_repeated, read_table, write_table
 from tests.run_folders import LN10, STEPS, write_run
 
 
@@ -137,6 +138,53 @@ def test_metrics_are_a_handful_of_numbers(tmp_path):
         "claims_not_applicable": 0,
     }
     json.dumps(metrics, allow_nan=False)
+
+
+def summarize(root: Path, configs: list[RunConfig]) -> pd.DataFrame:
+    """The curves for `dvc plots` of a study of these runs."""
+    settings = [config.model_dump(exclude_defaults=True) for config in configs]
+    runs, evaluations = read(*(write_run(root / f"{index}", **changes) for index, changes in enumerate(settings)))
+    return select_dvc_curves(summarize_arms(runs), summarize_curves(evaluations))
+
+
+def test_arms_have_names_of_their_own_in_dvc_curves(tmp_path):
+    shared = {"engine": "reference"}
+    others = [
+        *({"learning_rate": 0.02}, {"epochs": 3.0}, {"steps": 100}, {"batch_size": 8}, {"evaluations_per_epoch": 2}),
+        *({"train_eval_images": 0}, {"engine": "fused"}, {"dropout": 0.1}, {"dropout": 0.1 + 1e-9}),
+        {"momentum": 0.9, "momentum_where": "worker"},
+    ]
+    configs = [RunConfig(**shared | changes) for changes in ({}, *others)]
+    curves = summarize(tmp_path, configs)
+    assert curves["arm"].nunique() == len(configs)
+    assert find_repeated(curves, "dvc_curves") == ""
+    names = list(curves["arm"].unique())
+    assert names[0] == "m = 1, no momentum, p = 0, ReLU on logits, two poolings"
+    assert names[1:4] == [f"{names[0]}, {more}" for more in ("rate = 0.02", "epochs = 3", "steps = 100")]
+
+
+def test_revisions_that_differ_in_the_rate_share_names_in_dvc_curves(tmp_path):
+    def names(rate: float) -> set[str]:
+        configs = [RunConfig(num_workers=m, learning_rate=rate) for m in (1, 10)]
+        table = summarize(tmp_path / f"{rate}", [*configs, RunConfig(learning_rate=0.5, epochs=3.0)])
+        return set(table["arm"])
+
+    assert names(0.01) == names(0.02)
+
+
+def test_a_table_with_two_rows_of_one_key_is_not_written(tmp_path):
+    _, evaluations = read(write_run(tmp_path))
+    path = tmp_path / "evaluations.csv"
+    write_table(path, evaluations)
+    before = path.read_text()
+    with pytest.raises(AsgdError, match=r"evaluations.csv: two rows would have run = m1-.*, step = 25; nothing was"):
+        write_table(path, pd.concat([evaluations, evaluations[1:2]]))
+    assert path.read_text() == before
+
+
+def test_every_documented_table_has_its_key():
+    assert COLUMNS.keys() <= KEYS.keys()
+    assert all(set(KEYS[name]) <= columns.keys() for name, columns in COLUMNS.items())
 
 
 def edit_record(folder: Path, **changes) -> None:

@@ -20,6 +20,7 @@ from asgd.config import (
     Preset,
     RunConfig,
     SharpnessConfig,
+    Shipped,
 )
 from asgd.options import WorkflowOptions
 
@@ -36,6 +37,7 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     ),
     "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
     "presets.NAME.data": (DataConfig, "The images."),
+    "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
     "analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
     "analyses.sharpness": (SharpnessConfig, "Where along which runs the sharpness is measured (`sharpness.csv`)."),

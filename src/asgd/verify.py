@@ -6,7 +6,7 @@ compared; the rest is compared with its checksum, and said to be. What a clone d
 
 import importlib.metadata
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,11 @@ def _has_results(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("study.json", "tables/study.json"))
 
 
-def verify_results(params: Params, results: Path, data_root: Path) -> Iterator[Check]:
+def verify_results(params: Params, results: Path, data_root: Path, without: Collection[str] = ()) -> Iterator[Check]:
     """All checks on the results of the selected preset, in ``results``/<preset>, and on the runs in ``results``/runs.
 
-    They come one by one, as they are done. Raises AsgdError where the preset has no results and need not have any.
+    They come one by one, as they are done; those named in ``without`` are not done. Raises AsgdError where the preset
+    has no results and need not have any.
     """
     folder = results / params.preset
     if not _has_results(folder):
@@ -68,7 +69,7 @@ def verify_results(params: Params, results: Path, data_root: Path) -> Iterator[C
     found = Results(plan_study(params, data_root), folder, results.resolve().parent)
     for name, check in _list_checks(found, results / "runs").items():
         found.consulted.clear()
-        yield _guard(name, check, found)
+        yield Check(name, "left out", skipped=True) if name in without else _guard(name, check, found)
 
 
 def _list_checks(results: Results, pool: Path) -> dict[str, Callable[[Results], Check]]:
