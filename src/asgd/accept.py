@@ -7,20 +7,27 @@ included. What their tables hold is compared with what the present sources give,
 
 import hashlib
 import io
+import os
 import random
+import subprocess
+import sys
+import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from asgd.aggregate import complete_evaluations
+from asgd.cli import flags_of
 from asgd.closure import hash_sources
 from asgd.config import DataConfig, Params, RunConfig, validate
 from asgd.data import load_data, prepare_data, source_fingerprint
@@ -65,6 +72,7 @@ class Compared:
     run: Kept
     digest: str  #: SHA-256 over its values, but for the columns that may round differently
     differing: Mapping[str, float]  #: columns that differ, and the largest relative difference
+    against: str = "table"  #: what it was compared with, or "earlier" sources
 
 
 def read_kept(params: Params, results: Path) -> list[Kept]:
@@ -102,21 +110,68 @@ def draw_runs(kept: Sequence[Kept], number: int, seed: int) -> list[Kept]:
     return list(drawn.values())
 
 
-def train_again(runs: Sequence[Kept], data_root: Path, jobs: int, rounding: Iterable[str]) -> Iterator[Compared]:
-    """Train ``runs`` in ``jobs`` processes and compare each with its table; the columns ``rounding`` may round."""
+def train_again(
+    runs: Sequence[Kept], data_root: Path, jobs: int, rounding: Iterable[str], earlier: Path | None
+) -> Iterator[Compared]:
+    """Train ``runs`` in ``jobs`` processes and compare each with its table; the columns ``rounding`` may round.
+
+    A run that differs there, perhaps because the table was made on another machine, is trained by the sources in
+    ``earlier`` too, if there are any, and compared with that.
+    """
     for data in {run.data.model_dump_json(): run.data for run in runs}.values():
         prepare_data(data, data_root)  # once, before the jobs ask for it together
-    work = partial(_train, data_root=data_root, rounding=frozenset(rounding))
+    work = partial(_train, data_root=data_root, rounding=frozenset(rounding), earlier=earlier)
     longest_first = sorted(runs, key=lambda run: -run.evaluations["step"].max())
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         yield from pool.map(work, longest_first)
 
 
-def _train(run: Kept, data_root: Path, rounding: frozenset[str]) -> Compared:
+def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path | None) -> Compared:
     dataset = load_data(prepare_data(run.data, data_root))
     result = train_run(run.config, dataset)
-    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)
-    return compare_evaluations(run, trained[list(COLUMNS)], rounding)
+    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[list(COLUMNS)]
+    found = compare_evaluations(run, trained, rounding)
+    if not found.differing or earlier is None:
+        return found
+    before = complete_evaluations(_train_by(earlier, run, data_root), result.record)
+    return replace(compare_evaluations(replace(run, evaluations=before), trained, rounding), against="earlier")
+
+
+def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
+    """metrics.csv of ``run`` as trained by the package in the folder ``sources``."""
+    with TemporaryDirectory() as folder:
+        flags = [*flags_of(run.config), *flags_of(run.data, "data-"), "--data-root", str(data_root)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "asgd",
+            "train",
+            *flags,
+            "--checkpoints",
+            folder,
+            "--out",
+            f"{folder}/run",
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(sources)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise AsgdError(
+                f"{run.name}: the earlier sources cannot train it ({done.stderr.strip().splitlines()[-1:]})"
+            )
+        return pd.read_csv(f"{folder}/run/metrics.csv")
+
+
+@contextmanager
+def unpack_sources(commit: str) -> Iterator[Path]:
+    """The folder src of a commit of this repository. Raises AsgdError if there is none."""
+    done = subprocess.run(["git", "archive", commit, "src"], capture_output=True, check=False)
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="replace").split())
+        raise AsgdError(f"--earlier {commit}: no sources of that commit here ({reason}); give another")
+    with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        tar.extractall(folder, filter="data")
+        yield Path(folder, "src")
 
 
 def compare_evaluations(run: Kept, trained: pd.DataFrame, rounding: Iterable[str]) -> Compared:
@@ -151,12 +206,14 @@ def accept_sources(
     number: int = 30,
     seed: int = 0,
     rounding: Sequence[str] = (),
+    earlier: str | None = None,
     report: Callable[[str], None] = print,
 ) -> None:
     """Let the present sources go by the names that the runs of the tables in ``results`` have, if they are equal.
 
     Nothing is written unless ``number`` runs, drawn by ``seed``, and all images come out as they were; else AsgdError
-    names what differs. The columns ``rounding`` may differ by ``ROUNDING``. ``report`` is given lines of progress.
+    names what differs. The columns ``rounding`` may differ by ``ROUNDING``. ``earlier`` is a commit to compare with
+    where a table was made on a machine that rounds otherwise. ``report`` is given lines of progress.
     """
     kept = read_kept(params, results)
     if not kept:
@@ -168,7 +225,9 @@ def accept_sources(
     drawn = draw_runs([run for run in kept if run_family(run.config) in stale], number, seed)
     if drawn:
         report(f"training {len(drawn)} of {len({run.name for run in kept}):,} runs again")
-    evidence |= _collect_evidence(train_again(drawn, data_root, jobs, rounding), rounding, report)
+    with unpack_sources(earlier) if earlier else nullcontext() as sources:
+        trained = train_again(drawn, data_root, jobs, rounding, sources)
+        evidence |= _collect_evidence(trained, rounding, earlier, report)
     for family in stale:
         entries[family] = {**entries[family], "closure": closures[family], "evidence": evidence[family]}
     _write(entries, kept)
@@ -217,15 +276,14 @@ def _own(closure: str) -> dict[str, Any]:
 
 
 def _collect_evidence(
-    found: Iterable[Compared], rounding: Sequence[str], report: Callable[[str], None]
+    found: Iterable[Compared], rounding: Sequence[str], earlier: str | None, report: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
     """The evidence for each engine. Raises AsgdError naming a run that differs."""
     evidence: dict[str, dict[str, Any]] = {}
     wrong = []
     for compared in found:
         run = compared.run
-        columns = ", ".join(f"{name} by {size:.2g}" for name, size in compared.differing.items())
-        report(f"  {run.name} ({run.preset}, {run.outcome}): {f'differs, {columns}' if columns else 'equal'}")
+        report(f"  {run.name} ({run.preset}, {run.outcome}): {_describe(compared)}")
         if compared.differing:
             wrong.append(run.name)
         about: dict[str, Any] = {"runs": {}, "rounding": list(rounding), "versions": describe_versions()}
@@ -235,6 +293,12 @@ def _collect_evidence(
     if wrong:
         raise AsgdError(f"{len(wrong)} runs come out otherwise, {wrong[0]} first: not accepted, since numbers change")
     return evidence
+
+
+def _describe(compared: Compared) -> str:
+    if not compared.differing:
+        return "equal" if compared.against == "table" else "other than the table, equal by the earlier sources here"
+    return "differs, " + ", ".join(f"{name} by {size:.2g}" for name, size in compared.differing.items())
 
 
 def _write(entries: Mapping[str, Any], kept: Iterable[Kept]) -> None:

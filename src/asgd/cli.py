@@ -262,6 +262,11 @@ def _add_sources(commands: Any) -> None:
     parser.add_argument("--runs", type=int, default=30, help="accept: how many runs to train (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="accept: which runs are drawn (default: %(default)s)")
     parser.add_argument(
+        "--earlier",
+        metavar="COMMIT",
+        help="accept: a run that differs from its table is trained by these sources too",
+    )
+    parser.add_argument(
         "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ in rounding (1e-9)"
     )
     _add_params_flag(parser)
@@ -517,4 +522,5 @@ def _sources(options: argparse.Namespace) -> None:
         number=options.runs,
         seed=options.seed,
         rounding=options.rounding,
+        earlier=options.earlier,
     )
