@@ -23,6 +23,7 @@ from asgd.shipped import write_checksums
 from asgd.simulator.fused.variant import choose_variant
 from asgd.verify import format_check, verify_results
 from tests.pipeline import TINY, Project
+from tests.run_folders import render_run
 
 #: Two arms of one seed, by the engine that needs no compiling.
 SMALL: dict[str, Any] = copy.deepcopy(TINY)
@@ -234,7 +235,7 @@ def test_changed_images_are_found(project: Project) -> None:
     content = bytearray(images.read_bytes())
     content[-1] ^= 1
     images.write_bytes(content)
-    assert "the arrays have changed since they were prepared" in find_faults(project)["images"]
+    assert "the images have changed since they were prepared" in find_faults(project)["images"]
 
 
 def test_images_prepared_otherwise_than_those_of_the_runs_are_found(project: Project) -> None:
@@ -266,7 +267,7 @@ def test_an_edited_verdict_is_found(clone: Project) -> None:
 #: What a change of a file, with its checksum changed to match, is found by.
 UNSEEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "tables/arms.csv": (lambda path: edit_cell(path, "final_test_accuracy_mean"), "summaries", "line 3: final_test_"),
-    "tables/curves.csv": (lambda path: edit_cell(path, "ci_high", 9), "summaries", "tables/curves.csv: line 11: ci_hi"),
+    "tables/curves.csv": (lambda path: edit_cell(path, "mean"), "summaries", "tables/curves.csv: line "),
     "tables/dvc_curves.csv": (lambda path: edit_cell(path, "mean"), "summaries", "tables/dvc_curves.csv: line "),
     "tables/runs.csv": (
         lambda path: edit_cell(path, "final_test_loss"),
@@ -389,7 +390,7 @@ def test_packed_runs_match_and_nothing_is_left_to_checksums(packed: Project) -> 
         (lambda runs: change_record(runs, hardware={"cpu": "another"}), "tables/environment.json: cpu is "),
         (lambda runs: change_record(runs, metrics_sha256="0"), "metrics.csv: truncated or edited"),
         (lambda runs: runs.popitem(), "packed.tar.xz: lacks runs: m2-"),
-        (lambda runs: runs.update(other=runs[next(iter(runs))]), "packed.tar.xz: has other runs: other"),
+        (lambda runs: runs.update(other=runs[next(iter(runs))]), "other/run.json: is that of another run, m1-"),
     ],
 )
 def test_changed_packed_runs_are_found(packed: Project, change: Callable[[Any], None], words: str) -> None:
@@ -400,9 +401,15 @@ def test_changed_packed_runs_are_found(packed: Project, change: Callable[[Any], 
 def test_a_damaged_or_missing_file_of_packed_runs_is_found(packed: Project) -> None:
     archive = packed.folder / "results/packed.tar.xz"
     archive.write_bytes(archive.read_bytes()[:-100])
-    assert "packed.tar.xz: not a readable archive" in find_faults(packed)["packed runs"]
+    assert "packed.tar.xz: not a tar archive, truncated or corrupt" in find_faults(packed)["packed runs"]
     archive.unlink()
-    assert "packed.tar.xz: not a readable archive" in find_faults(packed)["packed runs"]
+    assert "packed.tar.xz: cannot be read" in find_faults(packed)["packed runs"]
+
+
+def test_a_run_too_many_among_the_packed_ones_is_found(packed: Project) -> None:
+    name, files = render_run()
+    repack(packed, lambda runs: runs.update({name: files}))
+    assert find_faults(packed)["packed runs"] == f"packed.tar.xz: has other runs: {name}"
 
 
 def test_shipped_results_that_are_gone_are_missed(

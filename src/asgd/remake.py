@@ -224,14 +224,8 @@ def check_packed(results: Results) -> Check:
         for what, names in (("lacks runs", set(wanted) - set(packed)), ("has other runs", set(packed) - set(wanted)))
         if names
     ]
-    runs, damaged = [], []
-    for run in (run for run in wanted if run in packed):
-        try:
-            runs.append(check_run(archive / run, packed[run]))
-        except AsgdError as error:
-            damaged.append(str(error))
-    faults += [*damaged[:3], *([f"{name}: {len(damaged) - 3:,} more runs are damaged"] if len(damaged) > 3 else [])]
     if not faults:
+        runs = [check_run(Path(run), packed[run]) for run in wanted]
         tables = tabulate_runs(runs, results.members)
         faults = _compare_with_runs(results, tables, drop=())
         environment = compare_values(

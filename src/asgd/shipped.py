@@ -88,10 +88,14 @@ class Results:
     @cached_property
     def members(self) -> dict[str, list[str]]:
         """The runs that the tables were made from, by experiment. Raises AsgdError if none are recorded."""
-        where = "tables/study.json"
-        found = self.json(where).get("experiments")
-        if not isinstance(found, dict) or not all(_are_words(names) for names in found.values()):
-            raise AsgdError(f"{self.folder / where}: lists no runs of experiments; make the tables again")
+        return dict(self.manifest("tables/study.json")["experiments"])
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """What a study.json holds. Raises AsgdError if it lists no runs of experiments."""
+        found = self.json(name)
+        experiments = found.get("experiments")
+        if not isinstance(experiments, dict) or not all(_are_words(names) for names in experiments.values()):
+            raise AsgdError(f"{self.folder / name}: lists no runs of experiments; make it again")
         return found
 
     @property

@@ -105,13 +105,13 @@ def format_check(check: Check) -> str:
 
 def check_configuration(results: Results) -> Check:
     """study.json is the study that params.yaml, the sources and the data give now."""
-    faults = compare_manifests(results.json("study.json"), results.study.manifest())
+    faults = compare_manifests(results.manifest("study.json"), results.study.manifest())
     return Check("configuration", "study.json against params.yaml and the sources", tuple(faults))
 
 
 def check_tables(results: Results) -> Check:
     """The tables were made from the runs that the study asks for now."""
-    faults = compare_tables(results.json("tables/study.json"), results.study)
+    faults = compare_tables(results.manifest("tables/study.json"), results.study)
     return Check("tables", "tables/study.json against params.yaml and the sources", tuple(faults))
 
 
