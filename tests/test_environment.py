@@ -19,8 +19,8 @@ from tests.wheels import write_wheel
 
 UV = Path(sys.prefix, "bin/uv")
 needs_uv = pytest.mark.skipif(not UV.exists(), reason="skipped: not in the environment that make makes")
-#: The backend that a notebook names, from a package that is not installed here.
-NOTEBOOK = "module://matplotlib_inline_elsewhere.backend_inline"
+#: The backend that a notebook names, from a package that is not among the locked ones.
+NOTEBOOK = "module://matplotlib_inline.backend_inline"
 SETUP = ("workflow/scripts/make_environment.sh", ".venv")
 
 # Its backend is tests/wheels.py.
@@ -129,10 +129,11 @@ def test_setup_needs_no_home_and_takes_the_python_that_is_named(small: SmallProj
     settings = small.home.rename(small.home.with_name("settings")) / ".config"
     files = {"PIP_CONFIG_FILE": f"{settings}/pip/pip.conf", "UV_CONFIG_FILE": f"{settings}/uv/uv.toml"}
     chosen = tmp_path / "my python"
-    chosen.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    chosen.write_text(f'#!/bin/sh\ntouch "$0.used"\nexec "{sys.executable}" "$@"\n')
     chosen.chmod(0o755)
     done = small.run("make", "setup", **files, HOME="", PYTHON=str(chosen))
     assert done.returncode == 0, done.stderr
+    assert chosen.with_name("my python.used").exists()
 
 
 @needs_uv
