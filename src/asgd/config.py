@@ -170,39 +170,6 @@ class Experiment(Model):
                     yield validate(RunConfig, {**settings, "seed": seed}, f"experiments.{name}")
 
 
-class Preset(Model):
-    """A complete study: data, what all runs share, seeds and experiments."""
-
-    description: str = Field("", description="one line for the report")
-    demonstration: bool = Field(False, description="whether the report must say that its results are not evidence")
-    data: DataConfig = Field(description="where the images come from")
-    run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
-    seeds: list[int] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
-    experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
-
-
-class ClaimsConfig(Model):
-    """The margins of the decision rules, fixed before the runs are looked at."""
-
-    confidence: float = Field(
-        0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)"
-    )
-    slow_workers: list[int] = Field([1, 10, 20, 30], min_length=2, description="C1, C4: the m compared")
-    gap_workers: tuple[int, int] = Field((1, 10), description="C2: the pair of m compared")
-    gap_points: tuple[float, float] = Field(
-        (2.0, 8.0), description="C2: range that counts as 'about 5', points of accuracy"
-    )
-    gap_share: float = Field(
-        0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside"
-    )
-    fail_workers: int = Field(100, gt=1, description="C3, C5: the m that does not train")
-    some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
-    momentum: Probability = Field(
-        0.9, gt=0, description="C4, C5: b of the runs with momentum that are compared with those without"
-    )
-    equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
-
-
 class SharpnessConfig(Model):
     """Where along which runs the sharpness is measured (table sharpness.csv)."""
 
@@ -238,13 +205,49 @@ class AnalysesConfig(Model):
     death: DeathConfig = Field(default_factory=DeathConfig, description="how runs die")
 
 
+class Preset(Model):
+    """A complete study: data, what all runs share, seeds and experiments."""
+
+    description: str = Field("", description="one line for the report")
+    demonstration: bool = Field(False, description="whether the report must say that its results are not evidence")
+    data: DataConfig = Field(description="where the images come from")
+    run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
+    seeds: list[int] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
+    experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+    # Of the preset, which DVC follows whole: a key of its own in dvc.yaml would have to stand in every params.yaml.
+    analyses: AnalysesConfig = Field(
+        default_factory=AnalysesConfig, description="what the analyses beyond the claims measure"
+    )
+
+
+class ClaimsConfig(Model):
+    """The margins of the decision rules, fixed before the runs are looked at."""
+
+    confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)"
+    )
+    slow_workers: list[int] = Field([1, 10, 20, 30], min_length=2, description="C1, C4: the m compared")
+    gap_workers: tuple[int, int] = Field((1, 10), description="C2: the pair of m compared")
+    gap_points: tuple[float, float] = Field(
+        (2.0, 8.0), description="C2: range that counts as 'about 5', points of accuracy"
+    )
+    gap_share: float = Field(
+        0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside"
+    )
+    fail_workers: int = Field(100, gt=1, description="C3, C5: the m that does not train")
+    some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
+    momentum: Probability = Field(
+        0.9, gt=0, description="C4, C5: b of the runs with momentum that are compared with those without"
+    )
+    equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
+
+
 class Params(Model):
     """All of params.yaml."""
 
     preset: str = Field(description="the preset to run")
     presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
     claims: ClaimsConfig = Field(default_factory=ClaimsConfig, description="the margins of the decision rules")
-    analyses: AnalysesConfig = Field(default_factory=AnalysesConfig, description="what the further analyses measure")
 
     @model_validator(mode="after")
     def _check_preset(self) -> "Params":
