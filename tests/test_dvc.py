@@ -21,7 +21,6 @@ TINY_PARAMS = {
         }
     },
     "claims": {"confidence": 0.95},
-    "analyses": {},
 }
 
 pytestmark = pytest.mark.slow

@@ -306,6 +306,41 @@ class Shipped(Model):
     readme: bool = Field(False, description="whether the README shows this study")
 
 
+class SharpnessConfig(Model):
+    """Where along which runs the sharpness is measured (table sharpness.csv)."""
+
+    num_seeds: int = Field(3, ge=1, description="seeds: the first ones of the preset")
+    num_workers: list[int] = Field([10, 30, 100], description="m measured beside m = 1, where the map has it")
+    epochs: list[Annotated[float, Field(ge=0)]] = Field(
+        [0, 0.25, 0.5, 1, 2, 3], min_length=1, description="when, ascending; those beyond a run's end are left out"
+    )
+    num_images: int = Field(500, ge=1, description="training images that the loss is taken over")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> "SharpnessConfig":
+        if self.epochs != sorted(set(self.epochs)):
+            raise ValueError(f"epochs = {self.epochs}: give them in ascending order, each once")
+        return self
+
+
+class DeathConfig(Model):
+    """How closely the runs that died are followed (tables death.csv and death_survey.csv)."""
+
+    num_probes: int = Field(240, ge=1, description="probes along the one run that is dissected")
+    survey_probes: int = Field(150, ge=1, description="probes along every run that died")
+    num_images: int = Field(500, ge=1, description="test images for the logits, training images for the sharpness")
+    sharpness_every: int = Field(
+        10, ge=0, description="probes from one measurement of the sharpness to the next; 0: none"
+    )
+
+
+class AnalysesConfig(Model):
+    """What the analyses beyond the claims measure; each trains a few runs again."""
+
+    sharpness: SharpnessConfig = Field(default_factory=SharpnessConfig, description="the sharpness along training")
+    death: DeathConfig = Field(default_factory=DeathConfig, description="how runs die")
+
+
 class Preset(Model):
     """A complete study: data, what all runs share, seeds and experiments."""
 
@@ -315,6 +350,10 @@ class Preset(Model):
     run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
     seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+    # Of the preset, which DVC follows whole: a key of its own in dvc.yaml would have to stand in every params.yaml.
+    analyses: AnalysesConfig = Field(
+        default_factory=AnalysesConfig, description="what the analyses beyond the claims measure"
+    )
     shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
@@ -376,48 +415,12 @@ class ClaimsConfig(Model):
         return pair
 
 
-class SharpnessConfig(Model):
-    """Where along which runs the sharpness is measured (table sharpness.csv)."""
-
-    num_seeds: int = Field(3, ge=1, description="seeds: the first ones of the preset")
-    num_workers: list[int] = Field([10, 30, 100], description="m measured beside m = 1, where the map has it")
-    epochs: list[Annotated[float, Field(ge=0)]] = Field(
-        [0, 0.25, 0.5, 1, 2, 3], min_length=1, description="when, ascending; those beyond a run's end are left out"
-    )
-    num_images: int = Field(500, ge=1, description="training images that the loss is taken over")
-
-    @model_validator(mode="after")
-    def _check_order(self) -> "SharpnessConfig":
-        if self.epochs != sorted(set(self.epochs)):
-            raise ValueError(f"epochs = {self.epochs}: give them in ascending order, each once")
-        return self
-
-
-class DeathConfig(Model):
-    """How closely the runs that died are followed (tables death.csv and death_survey.csv)."""
-
-    num_probes: int = Field(240, ge=1, description="probes along the one run that is dissected")
-    survey_probes: int = Field(150, ge=1, description="probes along every run that died")
-    num_images: int = Field(500, ge=1, description="test images for the logits, training images for the sharpness")
-    sharpness_every: int = Field(
-        10, ge=0, description="probes from one measurement of the sharpness to the next; 0: none"
-    )
-
-
-class AnalysesConfig(Model):
-    """What the analyses beyond the claims measure; each trains a few runs again."""
-
-    sharpness: SharpnessConfig = Field(default_factory=SharpnessConfig, description="the sharpness along training")
-    death: DeathConfig = Field(default_factory=DeathConfig, description="how runs die")
-
-
 class Params(Model):
     """All of params.yaml."""
 
     preset: str = Field(description="the preset to run")
     presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
     claims: ClaimsConfig = Field(default_factory=ClaimsConfig, description="the margins of the decision rules")
-    analyses: AnalysesConfig = Field(default_factory=AnalysesConfig, description="what the further analyses measure")
     max_runs: int = Field(
         200_000, ge=1, description="the most runs that a preset may ask for: a product grows fast; raise it if need be"
     )

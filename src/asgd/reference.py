@@ -39,9 +39,15 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "presets.NAME.data": (DataConfig, "The images."),
     "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
-    "analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
-    "analyses.sharpness": (SharpnessConfig, "Where along which runs the sharpness is measured (`sharpness.csv`)."),
-    "analyses.death": (DeathConfig, "How closely the runs that died are followed (`death.csv`, `death_survey.csv`)."),
+    "presets.NAME.analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
+    "presets.NAME.analyses.sharpness": (
+        SharpnessConfig,
+        "Where along which runs the sharpness is measured (`sharpness.csv`).",
+    ),
+    "presets.NAME.analyses.death": (
+        DeathConfig,
+        "How closely the runs that died are followed (`death.csv`, `death_survey.csv`).",
+    ),
 }
 _TARGETS = {
     "all": "everything (default)",

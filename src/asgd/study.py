@@ -52,7 +52,7 @@ class Study:
             "run": preset.run,
             "claims": self.params.claims.model_dump(mode="json"),
             "analyses": {
-                name: getattr(self.params.analyses, name).model_dump(mode="json")
+                name: getattr(self.params.selected.analyses, name).model_dump(mode="json")
                 for name, experiment in ANALYSED.items()
                 if experiment in self.experiments
             },

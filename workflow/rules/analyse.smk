@@ -52,7 +52,7 @@ rule analyse_map:
 # images' folder is named by what is in it: once the tables are there, they are up to date without it.
 if not SHIPPED:
 
-    _sharpness = STUDY.params.analyses.sharpness
+    _sharpness = STUDY.params.selected.analyses.sharpness
     _mapped = {run.config.num_workers for run in EXPERIMENTS.get("map", [])}
     PRODUCTS.add(
         "measure_sharpness",
@@ -97,7 +97,7 @@ if not SHIPPED:
         },
         settings={
             **{key: STUDY.manifest()[key] for key in ("run", "claims")},
-            "death": STUDY.params.analyses.death.model_dump(),
+            "death": STUDY.params.selected.analyses.death.model_dump(),
         },
         dispensable=["data"],
     )

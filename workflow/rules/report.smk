@@ -22,7 +22,7 @@ PRODUCTS.add(
     outputs={"files": TABLE_FILES},
     settings={
         "preset": STUDY.params.preset,
-        "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json")},
+        "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json", exclude={"analyses"})},
         "claims": STUDY.manifest()["claims"],
     },
 )
