@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -102,6 +102,8 @@ def _describe_type(field: FieldInfo) -> str:
 
 def _name_type(annotation: Any) -> str:
     """``int``, ``cifar10 or synthetic``, ``list of int``; the name of a model is left out."""
+    if get_origin(annotation) is Annotated:
+        return _name_type(get_args(annotation)[0])
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
     if isinstance(annotation, type) and not get_args(annotation):
