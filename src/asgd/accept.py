@@ -34,7 +34,6 @@ from asgd.data import load_data, prepare_data, source_fingerprint
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json, write_text
 from asgd.job import train_run
-from asgd.provenance import describe_versions
 from asgd.run_folder import format_metrics
 from asgd.simulator.simulate import COLUMNS
 from asgd.sources import (
@@ -48,8 +47,8 @@ from asgd.sources import (
 )
 from asgd.tables import read_table
 
-#: Relative difference that counts as rounding, for columns that are declared to round differently.
-ROUNDING = 1e-9
+#: Relative difference that counts as rounding, of single precision too, in columns that are declared to round otherwise.
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ class Compared:
     run: Kept
     digest: str  #: SHA-256 over its values, but for the columns that may round differently
     differing: Mapping[str, float]  #: columns that differ, and the largest relative difference
+    versions: Mapping[str, str]  #: of the libraries that trained it
     against: str = "table"  #: what it was compared with, or "earlier" sources
 
 
@@ -130,11 +130,13 @@ def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path |
     dataset = load_data(prepare_data(run.data, data_root))
     result = train_run(run.config, dataset)
     trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[list(COLUMNS)]
-    found = compare_evaluations(run, trained, rounding)
+    versions = result.record["versions"]
+    found = compare_evaluations(run, trained, rounding, versions)
     if not found.differing or earlier is None:
         return found
     before = complete_evaluations(_train_by(earlier, run, data_root), result.record)
-    return replace(compare_evaluations(replace(run, evaluations=before), trained, rounding), against="earlier")
+    again = compare_evaluations(replace(run, evaluations=before), trained, rounding, versions)
+    return replace(again, run=run, against="earlier")
 
 
 def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
@@ -174,11 +176,13 @@ def unpack_sources(commit: str) -> Iterator[Path]:
         yield Path(folder, "src")
 
 
-def compare_evaluations(run: Kept, trained: pd.DataFrame, rounding: Iterable[str]) -> Compared:
+def compare_evaluations(
+    run: Kept, trained: pd.DataFrame, rounding: Iterable[str], versions: Mapping[str, str]
+) -> Compared:
     """How ``trained``, the evaluations of ``run`` as trained again, differ from those that are known."""
     known = run.evaluations[list(COLUMNS)].reset_index(drop=True)
     if len(known) != len(trained):
-        return Compared(run, "", {"step": float("inf")})
+        return Compared(run, "", {"step": float("inf")}, versions)
     differing = {}
     for column in COLUMNS:
         same = (known[column] == trained[column]) | (known[column].isna() & trained[column].isna())
@@ -187,7 +191,7 @@ def compare_evaluations(run: Kept, trained: pd.DataFrame, rounding: Iterable[str
             largest = float(distance[~same].max())
             if column not in rounding or largest > ROUNDING:
                 differing[column] = largest
-    return Compared(run, digest_evaluations(trained, rounding), differing)
+    return Compared(run, digest_evaluations(trained, rounding), differing, versions)
 
 
 def digest_evaluations(evaluations: pd.DataFrame, rounding: Iterable[str]) -> str:
@@ -286,10 +290,10 @@ def _collect_evidence(
         report(f"  {run.name} ({run.preset}, {run.outcome}): {_describe(compared)}")
         if compared.differing:
             wrong.append(run.name)
-        about: dict[str, Any] = {"runs": {}, "rounding": list(rounding), "versions": describe_versions()}
-        evidence.setdefault(run_family(run.config), about)["runs"].setdefault(run.preset, {})[run.name] = (
-            compared.digest
-        )
+        about = {"rounding": list(rounding), "earlier": earlier, "versions": compared.versions}
+        entry = evidence.setdefault(run_family(run.config), about)
+        place = entry.setdefault("runs" if compared.against == "table" else "runs_by_earlier", {})
+        place.setdefault(run.preset, {})[run.name] = compared.digest
     if wrong:
         raise AsgdError(f"{len(wrong)} runs come out otherwise, {wrong[0]} first: not accepted, since numbers change")
     return evidence

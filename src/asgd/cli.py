@@ -267,7 +267,7 @@ def _add_sources(commands: Any) -> None:
         help="accept: a run that differs from its table is trained by these sources too",
     )
     parser.add_argument(
-        "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ in rounding (1e-9)"
+        "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ in rounding (1e-5)"
     )
     _add_params_flag(parser)
     _add_results_flag(parser)
