@@ -57,8 +57,9 @@ def planned_rules(project: Project, *arguments: str) -> set[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that is shipped of a study, but for the clock."""
-    files = [path for path in folder.rglob("*") if path.is_file() and ".made" not in path.parts]
+    """All that was made of a study; study.json is what was planned last, by a dry run too."""
+    planned = folder / "study.json"
+    files = [path for path in folder.rglob("*") if path.is_file() and ".made" not in path.parts and path != planned]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -47,7 +47,7 @@ from asgd.sources import (
 )
 from asgd.tables import read_table
 
-#: Relative difference that counts as rounding, of single precision too, in columns that are declared to round otherwise.
+#: Relative difference that counts as rounding, of single precision too, in columns declared to round otherwise.
 ROUNDING = 1e-5
 
 
