@@ -210,3 +210,32 @@ def verify(project: Project) -> str:
     lines = project.run("env", f"PYTHONPATH={project.folder / 'src'}", *command).stdout.splitlines()
     (line,) = [line for line in lines if line.split()[:1] == ["accepted"]]
     return line.split()[1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--runs", "0"], "argument --runs: '0' is not a whole number of at least 1"),
+        (["--jobs", "two"], "argument --jobs: 'two' is not a whole number of at least 1"),
+        (["--rounding", "loss"], "--rounding loss: no column of metrics.csv; these are step, epoch, train_loss"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(project: Project, flags: list[str], message: str) -> None:
+    (line,) = accept(project, *flags).splitlines()
+    assert message in line
+
+
+def test_where_a_table_was_made_elsewhere_the_earlier_sources_are_the_measure(project: Project, server: Path) -> None:
+    """Another machine's last bits are imitated in the table; the project is a repository of one commit."""
+    table = project.folder / "results/tiny/tables/evaluations.csv"
+    text = table.read_text()
+    for command in (["init", "--quiet"], ["add", "src"], ["commit", "--quiet", "--message", "Sources"]):
+        assert project.run("git", "-c", "user.name=T", "-c", "user.email=t@example.org", *command).returncode == 0
+    table.write_text(text.replace("0.", "0.1", 20))
+    server.write_text(server.read_text().replace(STEP, f"rate = -self.learning_rate\n        {STEP}"))
+    assert "runs come out otherwise" in accept(project, "--runs", "1")
+    output = accept(project, "--runs", "1", "--earlier", "HEAD")
+    assert "--earlier none: no sources of that commit here" in accept(project, "--earlier", "none")
+    table.write_text(text)
+    assert "other than the table, equal by the earlier sources here" in output
+    assert "runs_by_earlier" in json.loads((server.parents[1] / "accepted.json").read_text())["reference"]["evidence"]

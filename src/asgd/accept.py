@@ -123,7 +123,11 @@ def train_again(
     work = partial(_train, data_root=data_root, rounding=frozenset(rounding), earlier=earlier)
     longest_first = sorted(runs, key=lambda run: -run.evaluations["step"].max())
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, longest_first)
+        try:
+            yield from pool.map(work, longest_first)
+        except BaseException:  # Ctrl-C too: what has not begun need not
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path | None) -> Compared:
@@ -219,6 +223,8 @@ def accept_sources(
     names what differs. The columns ``rounding`` may differ by ``ROUNDING``. ``earlier`` is a commit to compare with
     where a table was made on a machine that rounds otherwise. ``report`` is given lines of progress.
     """
+    if unknown := set(rounding) - set(COLUMNS):
+        raise AsgdError(f"--rounding {unknown.pop()}: no column of metrics.csv; these are {', '.join(COLUMNS)}")
     kept = read_kept(params, results)
     if not kept:
         raise AsgdError(f"{results}: no preset has tables there, so there is nothing to compare with")
@@ -227,6 +233,8 @@ def accept_sources(
     stale = {family for family, closure in closures.items() if entries[family]["closure"] != closure}
     evidence = check_images(kept, results, data_root) if stale else {}
     drawn = draw_runs([run for run in kept if run_family(run.config) in stale], number, seed)
+    if idle := stale - set(_families_of(drawn)) - evidence.keys():
+        raise AsgdError(f"--runs {number}: too few to try {', '.join(sorted(idle))}; give more")
     if drawn:
         report(f"training {len(drawn)} of {len({run.name for run in kept}):,} runs again")
     with unpack_sources(earlier) if earlier else nullcontext() as sources:

@@ -258,8 +258,8 @@ def _add_sources(commands: Any) -> None:
     parser = commands.add_parser("sources", help=about, description=description)
     parser.set_defaults(run=_sources)
     parser.add_argument("action", nargs="?", choices=["show", "accept"], default="show", help="default: %(default)s")
-    parser.add_argument("--jobs", type=int, default=1, help="accept: runs to train at a time (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=30, help="accept: how many runs to train (default: %(default)s)")
+    parser.add_argument("--jobs", type=_count, default=1, help="accept: runs to train at a time (default: %(default)s)")
+    parser.add_argument("--runs", type=_count, default=30, help="accept: how many runs to train (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="accept: which runs are drawn (default: %(default)s)")
     parser.add_argument(
         "--earlier",
@@ -310,6 +310,12 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; give one of at least 0")
     return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) == int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def _preset(text: str) -> str:
