@@ -183,7 +183,7 @@ def test_a_folder_in_place_of_a_checkpoint_costs_only_time(
     path.unlink()
     (path / "inside").mkdir(parents=True)
     assert "Is a directory" in expect_from_the_beginning(config, dataset, path, whole)
-    with pytest.warns(UserWarning, match="no longer needed, but cannot be deleted"):
+    with pytest.warns(UserWarning, match="cannot be removed"):
         Checkpointer(path).discard()
 
 
