@@ -222,6 +222,16 @@ DAMAGE = {
         lambda folder: edit_record(folder, data={"fingerprint": "2" * 64}),
         r"of another run, m1-lr",
     ),
+    "another outcome": (
+        lambda folder: edit_record(folder, outcome="dead"),
+        r"run.json: outcome is 'dead', and metrics.csv says 'trained'",
+    ),
+    "another length": (
+        lambda folder: edit_record(folder, total_steps=200),
+        r"run.json: total_steps is 200, and",
+    ),
+    "another arm": (lambda folder: edit_record(folder, arm="00000000"), r"run.json: arm is '00000000', and metrics"),
+    "hardware of no kind": (lambda folder: edit_record(folder, hardware=3), r"run.json: hardware is 3, and metrics"),
     "other sources": (
         lambda folder: edit_record(folder, sources="2" * 64),
         r"of another run, m1-lr",
@@ -263,3 +273,10 @@ def test_tables_survive_csv(tmp_path):
         assert again["arm"].tolist() == ["12345678"] * len(table)
         numbers = table.select_dtypes("number")
         pd.testing.assert_frame_equal(again[numbers.columns], numbers, check_dtype=False)
+
+
+def test_runs_that_saw_other_images_of_one_source_are_not_mixed(tmp_path):
+    folders = [write_run(tmp_path, seed=seed) for seed in (0, 1)]
+    edit_record(folders[1], data={"fingerprint": "0" * 64, "content": "3" * 64})
+    with pytest.raises(AsgdError, match="saw other images of one source; delete the older and run it again"):
+        read(*folders)

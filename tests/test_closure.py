@@ -114,4 +114,19 @@ def test_the_closure_is_what_an_import_really_loads() -> None:
     program = "import sys, asgd.simulator.simulate; print(*[name for name in sys.modules if name.startswith('asgd.')])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     found = find_closure(["asgd.simulator.simulate"])
-    assert set(loaded) - set(found) == {"asgd.simulator"}  # an __init__ without code
+    # An __init__ without code, and what the package does first.
+    assert set(loaded) - set(found) == {"asgd.simulator", "asgd.bytecode"}
+
+
+def test_code_on_a_docstrings_line_counts(tmp_path: Path) -> None:
+    assert strip_comments('"""Doc ü."""; x = 1\n') == "; x = 1"
+    assert fingerprint(tmp_path, '"""Doc."""\n') != fingerprint(tmp_path, '"""Doc."""; x = 1\n')
+
+
+def test_a_package_comes_before_a_module_of_its_name_and_a_module_beside_the_package_counts(package: Path) -> None:
+    (package / "pack/plain").mkdir()
+    (package / "pack/plain/__init__.py").write_text("import helper\nx = 1")
+    (package / "helper.py").write_text("")
+    found = find_closure(["pack.top"], sources=package)
+    assert found["pack.plain"] == package / "pack/plain/__init__.py"
+    assert "helper" in found

@@ -40,7 +40,7 @@ def calls_without_encoding(source: str) -> Iterator[int]:
 def owned_by_others(call: ast.Call) -> bool:
     """Whether it is an ``open`` of archives, images or the system's descriptors."""
     owner = getattr(call.func, "value", None)
-    return getattr(owner, "id", "") in ("tarfile", "Image", "os", "bar")
+    return getattr(owner, "id", "") in ("tarfile", "_Archive", "Image", "os", "bar")
 
 
 def test_encodings_are_told_from_their_lack() -> None:

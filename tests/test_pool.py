@@ -261,7 +261,7 @@ def test_prune_leaves_a_run_that_is_trained_its_checkpoint(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(yaml.safe_dump(make_params().model_dump(mode="json")))
     data = ["--data-source", "synthetic", "--data-num-train", "40", "--data-num-test", "20", "--train-eval-images", "0"]
-    command = ["train", *data, "--epochs", "1000000", "--checkpoint-every", "0"]
+    command = ["train", *data, "--epochs", "100000", "--checkpoint-every", "0"]
     process = subprocess.Popen([sys.executable, "-m", "asgd", *command], stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: list(Path("results/checkpoints").glob("m1-*.npz")), "a checkpoint", 60)

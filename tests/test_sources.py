@@ -107,7 +107,7 @@ def test_a_new_key_engine_or_command_renames_nothing(sources: Path) -> None:
     before = name_runs(sources)
     additions = {
         "config.py": (
-            '    seed: int = Field(0, ge=0, description="seed of all',
+            '    seed: Seed = Field(0, description="seed of all',
             '    clip: float | None = later_field(None, as_before=None, ge=0, description="largest norm")\n',
         ),
         "cli.py": ("    return parser\n", '    commands.add_parser("new", help="a new one")\n'),
@@ -231,10 +231,17 @@ def test_where_a_table_was_made_elsewhere_the_earlier_sources_are_the_measure(pr
     text = table.read_text()
     for command in (["init", "--quiet"], ["add", "src"], ["commit", "--quiet", "--message", "Sources"]):
         assert project.run("git", "-c", "user.name=T", "-c", "user.email=t@example.org", *command).returncode == 0
-    table.write_text(text.replace("0.", "0.1", 20))
+    lines = text.splitlines()
+    column = lines[0].split(",").index("test_loss")
+    cells = [line.split(",") for line in lines[1:]]
+    others = [",".join([*row[:column], repr(float(row[column]) * 1.0001), *row[column + 1 :]]) for row in cells]
+    table.write_text("\n".join([lines[0], *others, ""]))
     server.write_text(server.read_text().replace(STEP, f"rate = -self.learning_rate\n        {STEP}"))
     assert "runs come out otherwise" in accept(project, "--runs", "1")
-    output = accept(project, "--runs", "1", "--earlier", "HEAD")
+    user = ("-c", "user.name=T", "-c", "user.email=t@example.org")
+    assert project.run("git", *user, "commit", "--quiet", "--all", "--message", "Edit").returncode == 0
+    assert "give a commit that has its name" in accept(project, "--runs", "1", "--earlier", "HEAD")
+    output = accept(project, "--runs", "1", "--earlier", "HEAD~1")
     assert "--earlier none: no sources of that commit here" in accept(project, "--earlier", "none")
     table.write_text(text)
     assert "other than the table, equal by the earlier sources here" in output

@@ -201,7 +201,7 @@ DECIDING = {
     "report/page.py": "judge_claims",
     "tables.py": "plot_figure",
     "study.py": "build_tables",
-    "verify.py": "record_checksums",
+    "shipped.py": "record_checksums",
 }
 
 
@@ -236,7 +236,6 @@ def test_a_source_that_is_taken_back_with_its_old_time_makes_the_old_product_aga
 EDITS: dict[str, tuple[str, Callable[[str], str], str, tuple[str, ...]]] = {
     "a run": ("results/runs/m2-b0.9-*/metrics.csv", lambda text: text + "\n", "aggregate_runs", ()),
     "a table": ("results/tiny/tables/runs.csv", lambda text: text + " ", "aggregate_runs", ()),
-    "a shipped table": ("results/tiny/tables/runs.csv", lambda text: text + " ", "judge_claims", TABLES),
     "a verdict": ("results/tiny/claims.json", lambda text: text + " ", "judge_claims", ()),
     "the style": ("report/asgd.mplstyle", lambda text: text + "\n# thin\n", "plot_figure", ()),
     "a table of the report": ("results/tiny/tables/numbers.tex", lambda text: text + " ", "build_tables", ()),
@@ -256,6 +255,16 @@ def test_an_edit_is_noticed_whatever_the_time_of_the_file(finished: Project, tmp
     assert "train_run" not in rules
     rewrite(file, lambda _: before)
     assert planned_rules(project, *arguments) == set()
+
+
+def test_an_edited_table_is_not_taken_for_shipped(finished: Project, tmp_path: Path) -> None:
+    """Else what is made from it would get new checksums, and the table with it."""
+    project = finished.copy_to(tmp_path / "copy")
+    table = project.folder / "results/tiny/tables/environment.json"
+    rewrite(table, lambda text: text + " ")
+    done = project.run("snakemake", "--cores", "1", "--config", "pdf=False", *TABLES)
+    assert done.returncode != 0
+    assert "tables/environment.json: not the table that results/tiny/checksums.json records" in done.stdout
 
 
 def test_a_copy_whose_times_are_all_others_has_nothing_to_do(finished: Project, tmp_path: Path) -> None:
@@ -283,7 +292,7 @@ def test_the_report_is_compiled_again_where_its_text_changed_and_stays_listed_wi
     for command in ([], ["--config", "pdf=False"]):
         done = project.run("snakemake", "--cores", "2", *command)
         assert done.returncode == 0, done.stdout
-        assert "report.pdf" in json.loads((project.folder / "results/tiny/checksums.json").read_text())
+        assert "report.pdf" in json.loads((project.folder / "results/tiny/checksums.json").read_text())["files"]
     rewrite(project.folder / "report/references.bib", lambda text: text + "\n")
     assert "build_report" in project.run("snakemake", "-n").stdout
 

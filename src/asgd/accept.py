@@ -85,6 +85,8 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
         runs = read_table(tables / "runs.csv", ("run", "experiments", "outcome"))
         evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *COLUMNS)).groupby("run")))
         data = params.presets[preset].data
+        if missing := set(runs["run"]) - evaluations.keys():
+            raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
         for row in runs.to_dict("records"):
             settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row.get(key))}
             config = validate(RunConfig, settings, f"{tables / 'runs.csv'}: {row['run']}")
@@ -160,11 +162,13 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
             f"{folder}/run",
         ]
         environment = {**os.environ, "PYTHONPATH": str(sources)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
         if done.returncode:
             raise AsgdError(
                 f"{run.name}: the earlier sources cannot train it ({done.stderr.strip().splitlines()[-1:]})"
             )
+        if (name := read_json(f"{folder}/run/run.json")["run"]) != run.name:
+            raise AsgdError(f"--earlier: by these sources {run.name} would be {name}; give a commit that has its name")
         return pd.read_csv(f"{folder}/run/metrics.csv")
 
 

@@ -101,11 +101,16 @@ def tabulate_runs(runs: Iterable[tuple[Mapping[str, Any], str]], experiments: Ma
     """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
     rows, curves = [], []
     members = {name: frozenset(names) for name, names in experiments.items()}
+    contents: dict[str, str] = {}
     for record, text in runs:
+        contents.setdefault(str(record["data"].get("content")), record["run"])
         memberships = ";".join(name for name, names in members.items() if record["run"] in names)
         evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
         rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
         curves.append(evaluations)
+    if len(contents) > 1:
+        first, second, *_ = contents.values()
+        raise AsgdError(f"runs {first} and {second} saw other images of one source; delete the older and run it again")
     table = pd.DataFrame(rows, columns=list(COLUMNS["runs"]))
     return table, pd.concat(curves, ignore_index=True)[list(COLUMNS["evaluations"])]
 

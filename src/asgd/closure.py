@@ -65,19 +65,22 @@ def strip_comments(source: str) -> str:
     """Python code without comments, docstrings, blank lines and trailing space; the same for every Python version."""
     # The tokenizer of the standard library would do too, but takes 0.1 s of each job's start.
     lines = _STRING_OR_COMMENT.sub(lambda match: match[1] or "", source).splitlines()
-    for first, last in _docstring_lines(_parse_text(source)):
-        lines[first - 1 : last] = [""] * (last - first + 1)
+    for node in _docstrings(_parse_text(source)):
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        # Other code may stand on the same lines; columns are counted in bytes.
+        before, after = lines[first].encode()[: node.col_offset], lines[last].encode()[node.end_col_offset :]
+        lines[first : last + 1] = [(before + after).decode(), *[""] * (last - first)]
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _docstring_lines(node: ast.AST) -> Iterator[tuple[int, int]]:
+def _docstrings(node: ast.AST) -> Iterator[ast.stmt]:
     if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return
     first = node.body[0] if node.body else None
     if first is not None and _is_text(first):
-        yield first.lineno, first.end_lineno or first.lineno
+        yield first
     for child in node.body:
-        yield from _docstring_lines(child)
+        yield from _docstrings(child)
 
 
 def _read(path: Path) -> str:
@@ -107,7 +110,7 @@ def _list_imports(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
 def _locate(name: str, sources: Path) -> Path | None:
     """The file of a module, or of a package's ``__init__``."""
     base = sources.joinpath(*name.split("."))
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+    return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 
 def _package_of(name: str, path: Path) -> str:
@@ -149,7 +152,7 @@ def _modules_of(node: ast.Import | ast.ImportFrom, package: str, sources: Path) 
 
 def _is_own(module: str, sources: Path) -> bool:
     top = module.partition(".")[0]
-    return bool(top) and (sources / top / "__init__.py").is_file()
+    return bool(top) and _locate(top, sources) is not None
 
 
 def _busy_packages(module: str, sources: Path) -> list[str]:

@@ -179,7 +179,10 @@ class RunConfig(Model):
         if self.engine == "fused" and self.device != "cpu":
             raise ValueError(f"engine = 'fused' runs on the CPU only, not on {self.device}; use reference or auto")
         # Settings without effect take their default, so that two ways to write a run share one folder.
+        if self.dropout == 0:
+            object.__setattr__(self, "dropout", 0.0)  # and not -0.0
         if self.momentum == 0:
+            object.__setattr__(self, "momentum", 0.0)
             object.__setattr__(self, "momentum_where", "server")
             object.__setattr__(self, "momentum_convention", "pytorch")
         if self.steps is not None:
@@ -406,6 +409,13 @@ class ClaimsConfig(Model):
     equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
 
     _distinct_workers = field_validator("slow_workers")(_refuse_repetition)
+
+    @field_validator("slow_workers")
+    @classmethod
+    def _check_ascent(cls, workers: list[int]) -> list[int]:
+        if workers != sorted(workers):
+            raise ValueError(f"{workers}: give them in ascending order")
+        return workers
 
     @field_validator("gap_workers", "gap_points")
     @classmethod

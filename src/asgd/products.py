@@ -2,7 +2,11 @@
 asks what should be there."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from asgd.errors import AsgdError
+from asgd.files import read_json
+from asgd.freshness import hash_file
 from asgd.study import GENERATED
 
 #: What aggregation makes from runs, in tables/.
@@ -67,3 +71,16 @@ def list_products(experiments: Iterable[str]) -> list[str]:
     tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(names), *GENERATED)]
     figures = [f"figures/{name}.{suffix}" for name in select_figures(names) for suffix in FORMATS]
     return [*tables, *JUDGED, *figures]
+
+
+def check_taken(folder: Path, experiments: Iterable[str]) -> None:
+    """Raise AsgdError if a table that is taken as it is, and not made again, is not what checksums.json records.
+
+    What is made from the tables gets new checksums; an edited table would get one with them, and pass for made.
+    """
+    path = folder / "checksums.json"
+    recorded = read_json(path)["files"] if path.exists() else {}
+    taken = [*AGGREGATED, *(name for name in select_analyses(experiments) if not name.startswith("map"))]
+    for name in (f"tables/{table}" for table in taken if table != "study.json"):
+        if name in recorded and hash_file(folder / name) != recorded[name]:
+            raise AsgdError(f"{folder / name}: not the table that {path} records; restore it, or make it from the runs")

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 
 from asgd.aggregate import read_runs, summarize_arms, summarize_curves, summarize_metrics, tabulate_runs
 from asgd.claims import claims_from_json, claims_to_json, judge_claims
@@ -136,6 +135,8 @@ def check_numbers(results: Results) -> Check:
 
 def check_figures(results: Results) -> Check:
     """The figures, drawn again, have the bytes that are shipped."""
+    from matplotlib import rc_context  # after asgd.figures, which imports Matplotlib whatever MPLBACKEND says
+
     names = select_figures(results.study.experiments)
     style = results.root / "report/asgd.mplstyle"
     with tempfile.TemporaryDirectory() as folder, rc_context():

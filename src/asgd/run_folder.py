@@ -128,7 +128,33 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
     header = text.partition("\n")[0].split(",")
     if missing := [name for name in COLUMNS if name not in header]:
         raise _fault(folder, "metrics.csv", f"has no column {missing[0]}", advice)
+    if wrong := _find_contradiction(record, text):
+        raise _fault(folder, "run.json", wrong, advice)
     return record, text
+
+
+def _find_contradiction(record: Mapping[str, Any], metrics: str) -> str:
+    """What of a record is not what its configuration and metrics give; empty if nothing."""
+    rows = list(csv.DictReader(io.StringIO(metrics)))
+    try:
+        config = validate(RunConfig, record["config"], "config")
+        step, *values = (float(rows[-1][name] or "nan") for name in COLUMNS)
+        last, steps = Row(int(step), *values), int(step)
+        per_epoch = round(steps / last.epoch) if steps else record["steps_per_epoch"]
+        total = config.steps or round(config.epochs * per_epoch)
+        expected = {
+            "arm": config.arm(),
+            "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
+            "last_step": steps,
+            "steps_per_epoch": per_epoch,
+            "total_steps": total,
+            "stopped_early": steps < total,
+        }
+    except (AsgdError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        return f"cannot be understood beside metrics.csv ({' '.join(str(error).split())})"
+    expected |= {name: record[name] for name in ("data", "versions", "hardware") if isinstance(record.get(name), dict)}
+    wrong = [name for name in (*expected, "versions", "hardware") if record.get(name) != expected.get(name)]
+    return f"{wrong[0]} is {record.get(wrong[0])!r}, and metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
 
 
 def name_record(record: Mapping[str, Any], where: str) -> str:

@@ -169,7 +169,7 @@ def _describe_tex() -> str:
     """The first line of ``pdflatex --version``; empty without TeX."""
     if shutil.which("pdflatex") is None:
         return ""
-    done = subprocess.run(["pdflatex", "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["pdflatex", "--version"], capture_output=True, encoding="utf-8", check=False)
     return done.stdout.partition("\n")[0]
 
 

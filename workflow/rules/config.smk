@@ -6,6 +6,7 @@ from asgd.errors import AsgdError
 from asgd.run_folder import FILES
 from asgd.kept import keep_runs, restore_runs
 from asgd.options import read_options
+from asgd.products import check_taken
 from asgd.study import ANALYSED, check_shipped, plan_study, write_manifest
 
 DATA_ROOT = Path("data")
@@ -24,6 +25,7 @@ try:
     MADE_FROM = f"{RESULTS}/tables/study.json"
     if SHIPPED:
         check_shipped(STUDY, Path(MADE_FROM))
+        check_taken(Path(RESULTS), STUDY.experiments)
     write_manifest(STUDY, Path(RESULTS, "study.json"))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None

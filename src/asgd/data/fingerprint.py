@@ -21,7 +21,7 @@ def source_fingerprint(data: DataConfig, root: Path = Path("data"), read_again: 
     """64 hexadecimal digits that identify the images which ``data`` asks for, without reading them where possible.
 
     An archive with a pinned ``sha256`` is not opened, so a clone without it can still name its runs. An image folder
-    is read once; ``root`` keeps the result until a file's size or time changes, or it is to be ``read_again``.
+    is read once; ``root`` keeps the result until a file's size, times or inode change, or it is to be ``read_again``.
     Raises AsgdError where ``data.path`` must be read and cannot be.
     """
     sources = fingerprint_sources(data_family(data.source))
@@ -77,7 +77,7 @@ def check_sha256(path: Path, expected: str | None) -> None:
 def _hash_folder(folder: Path, root: Path, read_again: bool) -> str:
     names = list_images(folder)
     memory = Path(root) / ".fingerprints" / f"{_digest(str(folder.resolve()))[:16]}.json"
-    listing = _digest([(name, *_size_and_time(folder / name)) for name in names])
+    listing = _digest([(name, *_state(folder / name)) for name in names])
     if not read_again and (known := _recall(memory, listing)):
         return known
     digest = _digest([(name, hash_file(folder / name)) for name in names])
@@ -97,9 +97,10 @@ def _recall(memory: Path, listing: str) -> str | None:
     return None
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
+def _state(path: Path) -> tuple[int, ...]:
+    """What an edit changes, also one that puts the time back."""
     found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _digest(*parts: object) -> str:
