@@ -16,7 +16,7 @@ import pytest
 
 from asgd.cli import INTERNAL_ERROR, main
 from asgd.config import load_params
-from asgd.pool import pack_runs, read_archive
+from asgd.pool import pack_runs
 from asgd.remake import Check
 from asgd.run_folder import FILES
 from asgd.shipped import write_checksums
@@ -347,7 +347,11 @@ def packed(project: Project) -> Project:
 def repack(project: Project, change: Callable[[dict[str, dict[str, bytes]]], None]) -> None:
     """Change the runs in the packed file."""
     archive = project.folder / "results/packed.tar.xz"
-    runs = read_archive(archive)
+    runs: dict[str, dict[str, bytes]] = {}
+    with tarfile.open(archive) as packed_runs:
+        for member in packed_runs:
+            name, file = member.name.split("/")
+            runs.setdefault(name, {})[file] = packed_runs.extractfile(member).read()
     change(runs)
     with tarfile.open(archive, "w:xz") as tar:
         for run, contents in runs.items():

@@ -87,6 +87,16 @@ class PhaseMap:
         return {convention: (c4, c5) for convention, c4, c5 in verdicts if convention in present}
 
 
+def analyse_map(phase_map: PhaseMap) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """The tables map, map_claims and map_pairs by name, and the sentences of map_summary.json by theirs."""
+    judged = phase_map.judge_rates()
+    pairs = tabulate_pairs(phase_map, judged)
+    claims = tabulate_claims(judged, phase_map.margins)
+    sentence = summarize_pairs(pairs, phase_map.runs["seed"].nunique(), phase_map.margins)
+    summary = {"reconciliation": sentence, "pairs": summarize_pairs_briefly(pairs)}
+    return {"map": summarize_map(phase_map), "map_claims": claims, "map_pairs": pairs}, summary
+
+
 def summarize_map(phase_map: PhaseMap) -> pd.DataFrame:
     """One row for each learning rate, m and kind of momentum that has runs.
 

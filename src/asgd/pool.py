@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from asgd.archives import read_members, show_name
 from asgd.config import Params
@@ -47,12 +48,12 @@ def unpack_runs(archive: Path, pool: Path) -> int:
     """
     for _ in _read_runs(archive):
         pass
-    return sum(_place_run(pool / name, files) for name, files in _read_runs(archive))
+    return sum(_place_run(pool / name, files) for name, files, _ in _read_runs(archive))
 
 
-def read_archive(archive: Path) -> dict[str, dict[str, bytes]]:
-    """The contents of a packed pool, by run and file. Raises AsgdError as ``unpack_runs`` does."""
-    return dict(_read_runs(archive))
+def read_archive(archive: Path) -> dict[str, tuple[dict[str, Any], str]]:
+    """The record and the metrics of each packed run, by name. Raises AsgdError as ``unpack_runs`` does."""
+    return {name: checked for name, _, checked in _read_runs(archive)}
 
 
 def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
@@ -101,8 +102,8 @@ def _read_file(path: Path) -> bytes:
         raise AsgdError(f"{path}: cannot be read ({error.strerror}); fix its permissions") from error
 
 
-def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The runs of ``archive``, each checked: its name, and the contents of its files by their names."""
+def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes], tuple[dict[str, Any], str]]]:
+    """The runs of ``archive``: name, contents of the files by their names, and what ``check_run`` gives of these."""
     strange = (
         f"holds other files than {' and '.join(FILES)} of runs, one run after the other; it was not packed by asgd"
     )
@@ -113,18 +114,17 @@ def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
             raise AsgdError(f"{archive}: {strange} ({show_name(path)})")
         current, files = name, {**files, file: content}
         if len(files) == len(FILES):
-            _check_run(archive, name, files)
-            yield name, files
+            yield name, files, _check_run(archive, name, files)
             files = {}
     if files:
         raise AsgdError(f"{archive}: {strange} ({show_name(current)})")
 
 
-def _check_run(archive: Path, name: str, files: Mapping[str, bytes]) -> None:
+def _check_run(archive: Path, name: str, files: Mapping[str, bytes]) -> tuple[dict[str, Any], str]:
     """Raise AsgdError unless ``files``, contents by file name, are those of the run ``name``."""
     if not _RUN_NAME.fullmatch(name):
         raise AsgdError(f"{archive}: {show_name(name)} is not the name of a run; it was not packed by asgd")
-    check_run(Path(name), files, f"get {archive} again")
+    return check_run(Path(name), files, f"get {archive} again")
 
 
 def _place_run(folder: Path, files: Mapping[str, bytes]) -> bool:

@@ -59,6 +59,11 @@ def select_analyses(experiments: Iterable[str]) -> list[str]:
     return [name for name, needed in ANALYSES.items() if needed in present]
 
 
+def select_trained(experiments: Iterable[str]) -> list[str]:
+    """Those of ``select_analyses`` that take training to make again."""
+    return [name for name in select_analyses(experiments) if not name.startswith("map")]
+
+
 def select_figures(experiments: Iterable[str]) -> list[str]:
     """The names of ``FIGURES`` that a study with these experiments has."""
     present = {*experiments, None}
@@ -80,7 +85,7 @@ def check_taken(folder: Path, experiments: Iterable[str]) -> None:
     """
     path = folder / "checksums.json"
     recorded = read_json(path)["files"] if path.exists() else {}
-    taken = [*AGGREGATED, *(name for name in select_analyses(experiments) if not name.startswith("map"))]
+    taken = [*AGGREGATED, *select_trained(experiments)]
     for name in (f"tables/{table}" for table in taken if table != "study.json"):
         if name in recorded and hash_file(folder / name) != recorded[name]:
             raise AsgdError(f"{folder / name}: not the table that {path} records; restore it, or make it from the runs")

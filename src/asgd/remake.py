@@ -20,21 +20,13 @@ from asgd.errors import AsgdError
 from asgd.figures import save_figure, select_dvc_curves, use_style
 from asgd.figures.drawing import DRAWERS
 from asgd.files import read_json
-from asgd.phase_map import (
-    PhaseMap,
-    summarize_map,
-    summarize_pairs,
-    summarize_pairs_briefly,
-    tabulate_claims,
-    tabulate_pairs,
-)
+from asgd.phase_map import PhaseMap, analyse_map
 from asgd.pool import read_archive
 from asgd.products import FORMATS, REPORT, select_analyses, select_figures
 from asgd.report import Findings, build_report, write_tables
 from asgd.report.environment import describe_records
 from asgd.report.page import make_claims_page
 from asgd.report.readme import make_blocks, read_block
-from asgd.run_folder import check_run
 from asgd.shipped import Results, compare_makers
 from asgd.study import GENERATED, name_some
 
@@ -102,13 +94,8 @@ def _by_id(claims: Mapping[str, Any]) -> dict[str, Any]:
 def check_map(results: Results) -> Check:
     """The map's tables and sentences are what the tables of runs give."""
     margins = results.study.params.claims
-    phase_map = PhaseMap.of(results.table("runs"), results.table("evaluations"), margins)
-    judged = phase_map.judge_rates()
-    pairs = tabulate_pairs(phase_map, judged)
-    tables = {"map": summarize_map(phase_map), "map_claims": tabulate_claims(judged, margins), "map_pairs": pairs}
+    tables, summary = analyse_map(PhaseMap.of(results.table("runs"), results.table("evaluations"), margins))
     faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
-    sentence = summarize_pairs(pairs, phase_map.runs["seed"].nunique(), margins)
-    summary = {"reconciliation": sentence, "pairs": summarize_pairs_briefly(pairs)}
     shipped = results.json("tables/map_summary.json")
     faults += [f"tables/map_summary.json: {text}" for text in compare_values(shipped, summary)]
     names = [f"{name}.csv" for name in tables]
@@ -226,7 +213,7 @@ def check_packed(results: Results) -> Check:
         if names
     ]
     if not faults:
-        runs = [check_run(Path(run), packed[run]) for run in wanted]
+        runs = [packed[run] for run in wanted]
         tables = tabulate_runs(runs, results.members)
         faults = _compare_with_runs(results, tables, drop=())
         environment = compare_values(

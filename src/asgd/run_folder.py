@@ -118,26 +118,25 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
         raise _fault(folder, "run.json", "incomplete", advice)
     if record["run"] != folder.name:
         raise _fault(folder, "run.json", f"is that of another run, {record['run']}", advice)
-    if (name := name_record(record, str(folder / "run.json"))) != folder.name:
-        raise _fault(
-            folder, "run.json", f"its configuration, data and sources are those of another run, {name}", advice
-        )
+    run = _identify_record(record, str(folder / "run.json"))
+    if run.name != folder.name:
+        what = f"its configuration, data and sources are those of another run, {run.name}"
+        raise _fault(folder, "run.json", what, advice)
     if hashlib.sha256(contents["metrics.csv"]).hexdigest() != record["metrics_sha256"]:
         raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)", advice)
     text = contents["metrics.csv"].decode(errors="replace")
     header = text.partition("\n")[0].split(",")
     if missing := [name for name in COLUMNS if name not in header]:
         raise _fault(folder, "metrics.csv", f"has no column {missing[0]}", advice)
-    if wrong := _find_contradiction(record, text):
+    if wrong := _find_contradiction(record, run.config, text):
         raise _fault(folder, "run.json", wrong, advice)
     return record, text
 
 
-def _find_contradiction(record: Mapping[str, Any], metrics: str) -> str:
+def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: str) -> str:
     """What of a record is not what its configuration and metrics give; empty if nothing."""
     rows = list(csv.DictReader(io.StringIO(metrics)))
     try:
-        config = validate(RunConfig, record["config"], "config")
         step, *values = (float(rows[-1][name] or "nan") for name in COLUMNS)
         last, steps = Row(int(step), *values), int(step)
         per_epoch = round(steps / last.epoch) if steps else record["steps_per_epoch"]
@@ -150,21 +149,21 @@ def _find_contradiction(record: Mapping[str, Any], metrics: str) -> str:
             "total_steps": total,
             "stopped_early": steps < total,
         }
-    except (AsgdError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         return f"cannot be understood beside metrics.csv ({' '.join(str(error).split())})"
     expected |= {name: record[name] for name in ("data", "versions", "hardware") if isinstance(record.get(name), dict)}
     wrong = [name for name in (*expected, "versions", "hardware") if record.get(name) != expected.get(name)]
     return f"{wrong[0]} is {record.get(wrong[0])!r}, and metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
 
 
-def name_record(record: Mapping[str, Any], where: str) -> str:
-    """The name that a record's configuration, data and sources give. Raises AsgdError if they are none."""
+def _identify_record(record: Mapping[str, Any], where: str) -> Run:
+    """The run that a record's configuration, data and sources give. Raises AsgdError if they are none."""
     try:
         settings = {**record["config"], "engine": record["engine"]["name"]}
         data, sources = record["data"]["fingerprint"], record["sources"]
     except (KeyError, TypeError) as error:
         raise AsgdError(f"{where}: incomplete; delete the folder and run it again") from error
-    return Run.identify(validate(RunConfig, settings, where), str(data), str(sources)).name
+    return Run.identify(validate(RunConfig, settings, where), str(data), str(sources))
 
 
 def _fault(folder: Path, file: str, what: str, advice: str = "") -> AsgdError:

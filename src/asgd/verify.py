@@ -17,7 +17,7 @@ from asgd.accept import check_accepted
 from asgd.config import Params, Run, RunConfig, validate
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
-from asgd.products import select_analyses
+from asgd.products import select_analyses, select_trained
 from asgd.remake import (
     Check,
     check_aggregation,
@@ -178,7 +178,7 @@ def check_versions(results: Results) -> Check:
 
 def list_unmade(results: Results, pool: Path) -> Check:
     """What no check makes again, here, but compares with its checksum only."""
-    unmade = [f"tables/{name}" for name in select_analyses(results.study.experiments) if not name.startswith("map")]
+    unmade = [f"tables/{name}" for name in select_trained(results.study.experiments)]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
         if not all((pool / run).exists() for run in results.runs):
