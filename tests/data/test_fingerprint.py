@@ -13,6 +13,7 @@ import pytest
 from asgd.config import DataConfig
 from asgd.data import prepare_data, prepared_folder, source_fingerprint
 from asgd.errors import AsgdError
+from asgd.files import read_json, write_json
 from tests.data.folders import make_folder, pack
 
 
@@ -71,13 +72,21 @@ def test_a_folder_is_known_by_names_and_contents(tmp_path: Path) -> None:
 def test_a_folder_is_read_once(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "images")
     first = fingerprint(folder, tmp_path / "data")
+    (memory,) = (tmp_path / "data/.fingerprints").iterdir()
+    write_json(memory, {**read_json(memory), "digest": "0" * 64})
+    # Only a second reading would notice.
+    assert fingerprint(folder, tmp_path / "data") != first
+    assert fingerprint(folder, tmp_path / "other") == first
+
+
+def test_an_edit_that_puts_the_time_back_is_seen(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "images")
+    first = fingerprint(folder, tmp_path / "data")
     file = folder / "train/ant/000.png"
     stamp = file.stat()
     file.write_bytes(b"x" * stamp.st_size)
     os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    # Same size and time: only a second reading would notice.
-    assert fingerprint(folder, tmp_path / "data") == first
-    assert fingerprint(folder, tmp_path / "other") != first
+    assert fingerprint(folder, tmp_path / "data") == fingerprint(folder, tmp_path / "other") != first
 
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"listing"', "{}"])
