@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from asgd.config import RunConfig
 from asgd.figures import Tables
+from asgd.settings.run import RunConfig
 
 VARIANTS: list[dict[str, Any]] = [
     {"momentum": 0.0},

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asgd.aggregate import METRICS
-from asgd.config import DataConfig, Run, RunConfig
 from asgd.data import source_fingerprint
-from asgd.sources import fingerprint_sources, run_family
+from asgd.runs.sources import fingerprint_sources, run_family
+from asgd.settings.data import DataConfig
+from asgd.settings.run import Run, RunConfig
+from asgd.tables.aggregate import METRICS
 
 LN10 = math.log(10)
 STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asgd.aggregate import summarize_arms, summarize_curves
-from asgd.config import RunConfig
 from asgd.figures import Tables
+from asgd.settings.run import RunConfig
+from asgd.tables.aggregate import summarize_arms, summarize_curves
 
 LN10 = math.log(10)
 MAP_VARIANTS: list[dict[str, Any]] = [

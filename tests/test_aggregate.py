@@ -10,19 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asgd.aggregate import (
-    COLUMNS,
-    METRICS,
-    read_runs,
-    summarize_arms,
-    summarize_curves,
-    summarize_metrics,
-)
 from asgd.claims import Verdict
-from asgd.config import RunConfig
+from asgd.claims.metrics import summarize_metrics
 from asgd.errors import AsgdError
 from asgd.figures import select_dvc_curves
-from asgd.tables import KEYS, find_repeated, read_table, write_table
+from asgd.settings.run import RunConfig
+from asgd.tables.aggregate import COLUMNS, METRICS, read_runs, summarize_arms, summarize_curves
+from asgd.tables.files import KEYS, find_repeated, read_table, write_table
 from tests.run_folders import LN10, STEPS, write_run
 
 

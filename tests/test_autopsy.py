@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from asgd.autopsy import (
+from asgd.analyses.death.autopsy import (
     LOGITS,
     Probing,
     choose_dying_run,
@@ -15,11 +15,13 @@ from asgd.autopsy import (
     follow_run,
     list_logit_deaths,
 )
-from asgd.config import ClaimsConfig, DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
-from asgd.engines import build_engine
-from asgd.job import train_run
-from asgd.model import PaperNetwork, load_weights, normalize_images
+from asgd.runs.train import train_run
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.data import DataConfig
+from asgd.settings.run import RunConfig
+from asgd.simulator.engines import build_engine
+from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
 
 DYING = RunConfig(num_workers=5, learning_rate=0.3, epochs=20, train_eval_images=0, seed=1)
 PROBING = Probing(num_probes=20, num_images=20, sharpness_every=10)
@@ -39,7 +41,7 @@ def dissected(dataset: Dataset) -> pd.DataFrame:
 def test_the_death_is_where_the_gradients_stop(dataset: Dataset) -> None:
     death = find_death(DYING, dataset, every=5)
     assert death is not None
-    engine = build_engine(DYING, dataset)
+    engine = build_engine(DYING, dataset.train_images, dataset.train_labels)
     assert engine.advance(death - 5).num_steps == death - 5
     assert engine.advance(5).num_zero_gradients < 5
     assert engine.advance(200).num_zero_gradients == 200
@@ -59,7 +61,7 @@ def test_probes_are_those_of_the_run(dataset: Dataset) -> None:
     assert list(table.index) == [0, 10, 20, 30, 40]
     assert table["epoch"].tolist() == [0, 0.5, 1, 1.5, 2]
     assert table["sharpness"].notna().tolist() == [True, False, True, False, True]
-    engine, network = build_engine(DYING, dataset), PaperNetwork(output_relu=False)
+    engine, network = build_engine(DYING, dataset.train_images, dataset.train_labels), PaperNetwork(output_relu=False)
     engine.advance(20)
     last = engine.advance(10)
     load_weights(network, engine.weights)

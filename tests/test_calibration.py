@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from asgd.calibration import format_choice, rank_learning_rates
+from asgd.analyses.calibration import format_choice, rank_learning_rates
 
 
 def runs_of(accuracies: dict[float, list[float]]) -> pd.DataFrame:

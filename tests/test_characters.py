@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asgd.characters import find_unprintable, print_character
 from asgd.report.latex import escape
+from asgd.settings.characters import find_unprintable, print_character
 
 ROOT = Path(__file__).parents[1]
 

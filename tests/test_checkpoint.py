@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asgd.checkpoint import Checkpointer, read_checkpoint, write_checkpoint
-from asgd.config import DataConfig, RunConfig
 from asgd.data import Dataset, load_data, prepare_data
 from asgd.errors import AsgdError
-from asgd.job import Watcher, train_run
-from asgd.run_folder import format_metrics
+from asgd.runs.checkpoint import Checkpointer, read_checkpoint, write_checkpoint
+from asgd.runs.folder import format_metrics
+from asgd.runs.train import Watcher, train_run
+from asgd.settings.data import DataConfig
+from asgd.settings.run import RunConfig
 from asgd.simulator.simulate import Row
 from tests.kill_campaign import run_campaign
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from asgd.claims import EDITIONS, Verdict, claims_from_json, claims_to_json, format_claims, judge_claims
 from asgd.claims.delay import judge_slowing
-from asgd.claims.selection import Study
-from asgd.config import ClaimsConfig, EditionName, Params, Preset, RunConfig, load_params
 from asgd.errors import AsgdError
+from asgd.settings.claims import ClaimsConfig, EditionName
+from asgd.settings.run import RunConfig
+from asgd.settings.study import Params, Preset, load_params
+from asgd.tables.arms import Study
 from tests.pipeline import TINY
 
 LN10 = math.log(10)

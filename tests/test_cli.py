@@ -14,8 +14,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgd.cli import add_model_flags, build_parser, flags_of, main
-from asgd.config import RunConfig, validate
+from asgd.commands.cli import add_model_flags, build_parser, flags_of, main
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
 
 SYNTHETIC = [
     "--data-source",
@@ -215,7 +216,8 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_does_not_wait_for_heavy_libraries() -> None:
-    code = "import sys, asgd.cli; asgd.cli.build_parser(); print('torch' in sys.modules, 'pandas' in sys.modules)"
+    code = "import sys; from asgd.commands.cli import build_parser; build_parser(); "
+    code += "print('torch' in sys.modules, 'pandas' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
 
 
@@ -249,7 +251,7 @@ def test_flags_carry_any_configuration(values: dict[str, object]) -> None:
 def test_a_job_of_the_fused_engine_does_without_heavy_libraries(tmp_path: Path) -> None:
     """So that it starts in about a second: a study has hundreds of them."""
     flags = [*SYNTHETIC, "--steps", "4", "--out", "run"]
-    code = f"import sys; from asgd.cli import main; main({['train', *flags]!r})\n"
+    code = f"import sys; from asgd.commands.cli import main; main({['train', *flags]!r})\n"
     heavy = ("torch", "torchvision", "pandas", "matplotlib", "scipy.linalg")
     code += f"print([name for name in {heavy!r} if name in sys.modules])"
     output = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path, stderr=subprocess.DEVNULL)

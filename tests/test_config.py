@@ -12,9 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgd.config import AnalysesConfig, Experiment, Run, RunConfig, expand_experiments, load_params, validate
 from asgd.errors import AsgdError
-from asgd.streams import MASK_LEVELS, dropout_threshold
+from asgd.settings.analyses import AnalysesConfig
+from asgd.settings.run import Run, RunConfig
+from asgd.settings.study import Experiment, expand_experiments, load_params
+from asgd.settings.validation import validate
+from asgd.simulator.streams import MASK_LEVELS, dropout_threshold
 
 ROOT = Path(__file__).parents[1]
 

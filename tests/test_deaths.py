@@ -3,11 +3,18 @@
 import pandas as pd
 import pytest
 
-from asgd.autopsy import Probing
-from asgd.config import DataConfig, RunConfig
+from asgd.analyses.death.autopsy import Probing
+from asgd.analyses.death.survey import (
+    count_live_at_start,
+    describe_ranks,
+    describe_survey,
+    rank_explanations,
+    survey_deaths,
+)
 from asgd.data import Dataset, load_data, prepare_data
-from asgd.deaths import count_live_at_start, describe_ranks, describe_survey, rank_explanations, survey_deaths
-from asgd.job import train_run
+from asgd.runs.train import train_run
+from asgd.settings.data import DataConfig
+from asgd.settings.run import RunConfig
 
 BASE = RunConfig(num_workers=5, epochs=20, train_eval_images=0, engine="fused")
 DYING, LIVING = {"learning_rate": 0.3}, {"learning_rate": 0.01}

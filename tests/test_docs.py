@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from asgd.options import WorkflowOptions
-from asgd.reference import make_reference
+from asgd.commands.documentation import make_reference
+from asgd.settings.workflow import WorkflowOptions
 from tests.data.folders import make_folder, pack
 from tests.pipeline import ROOT, TINY, borrow_environment, copy_repository, run
 

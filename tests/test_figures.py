@@ -19,9 +19,9 @@ from asgd.figures import (
     save_figure,
     use_style,
 )
-from asgd.figures.selection import select_experiment
 from asgd.figures.style import category_style, ordered_styles
-from asgd.tables import read_table
+from asgd.tables.experiments import select_experiment
+from asgd.tables.files import read_table
 from tests.example_tables import VARIANTS, make_tables
 
 PROJECT = Path(__file__).parents[1]

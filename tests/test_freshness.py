@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asgd.freshness import Products, recording
+from asgd.study.freshness import Products, recording
 
 
 class Copier:

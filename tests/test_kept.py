@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from asgd.config import DataConfig, RunConfig
 from asgd.data import load_data, prepare_data
-from asgd.job import train_run
-from asgd.kept import keep_runs, restore_runs
-from asgd.run_folder import FILES, write_run
-from asgd.sources import identify_run
+from asgd.runs.folder import FILES, write_run
+from asgd.runs.kept import keep_runs, restore_runs
+from asgd.runs.sources import identify_run
+from asgd.runs.train import train_run
+from asgd.settings.data import DataConfig
+from asgd.settings.run import RunConfig
 from tests.pipeline import TINY, Project, copy_repository, run
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from asgd.errors import AsgdError
-from asgd.options import WorkflowOptions, read_options
+from asgd.settings.workflow import WorkflowOptions, read_options
 
 NO: list[Any] = ["no", "No", "off", "false", "FALSE", "0", 0, False]
 YES: list[Any] = ["yes", "on", "true", "True", "1", 1, True]

@@ -5,10 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from asgd.claims import judge_claims
-from asgd.config import ClaimsConfig, RunConfig
-from asgd.errors import AsgdError
-from asgd.phase_map import (
+from asgd.analyses.phase_map import (
     PAIR_CLAIMS,
     PhaseMap,
     holds,
@@ -17,6 +14,10 @@ from asgd.phase_map import (
     tabulate_claims,
     tabulate_pairs,
 )
+from asgd.claims import judge_claims
+from asgd.errors import AsgdError
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.run import RunConfig
 from tests.study_tables import make_study, map_configs
 
 RATES, WORKERS = (0.01, 0.02), (1, 10, 20, 30, 100)

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asgd.cli import main
-from asgd.config import Params
+from asgd.commands.cli import main
 from asgd.errors import AsgdError
-from asgd.pool import find_unused, measure_size, pack_runs, remove_unused, unpack_runs
-from asgd.study import plan_study
+from asgd.runs.archive import pack_runs, unpack_runs
+from asgd.settings.study import Params
+from asgd.study.plan import plan_study
+from asgd.study.prune import find_unused, measure_size, remove_unused
 from tests.pipeline import wait_for
 from tests.run_folders import render_run
 from tests.test_faults import asgd, give_up_privileges, limit_files

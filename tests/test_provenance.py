@@ -1,6 +1,6 @@
 """What a run's record says of where it was made."""
 
-from asgd.provenance import describe_hardware, describe_versions
+from asgd.machine import describe_hardware, describe_versions
 
 
 def test_versions_and_hardware_are_filled_in() -> None:

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from asgd.claims import Verdict
-from asgd.config import Params
 from asgd.errors import AsgdError
 from asgd.figures import draw_figure1_delay, save_figure, use_style
 from asgd.report import GENERATED, build_report, collect_environment, write_tables
 from asgd.report.build import find_first_error
 from asgd.report.latex import define_macros, escape, format_count, list_words
 from asgd.report.tables import make_accuracy_tables, make_claims_table
+from asgd.settings.study import Params
 from tests.example_tables import make_runs, make_tables
 
 PROJECT = Path(__file__).parents[1]

@@ -9,12 +9,13 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 
-from asgd.config import DataConfig, RunConfig
+from asgd.analyses.sharpness import TOLERANCE, largest_eigenvalue, measure_sharpness, sample_images, track_sharpness
 from asgd.data import Dataset, load_data, prepare_data
-from asgd.engines import build_engine
 from asgd.errors import AsgdError
-from asgd.model import PaperNetwork, load_weights
-from asgd.sharpness import TOLERANCE, largest_eigenvalue, measure_sharpness, sample_images, track_sharpness
+from asgd.settings.data import DataConfig
+from asgd.settings.run import RunConfig
+from asgd.simulator.engines import build_engine
+from asgd.simulator.networks.paper import PaperNetwork, load_weights
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_the_trajectory_is_that_of_the_run(dataset: Dataset, engine: str) -> Non
     assert table["step"].tolist() == [0, 10, 40]
     assert table["epoch"].tolist() == [0, 0.5, 2]
     assert table[["num_workers", "seed", "learning_rate"]].drop_duplicates().values.tolist() == [[3, 5, 0.05]]
-    run = build_engine(config, dataset)
+    run = build_engine(config, dataset.train_images, dataset.train_labels)
     run.advance(40)
     network = PaperNetwork()
     load_weights(network, run.weights)

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from asgd.claims import Verdict, claims_from_json
-from asgd.cli import main
-from asgd.config import load_params
+from asgd.commands.cli import main
 from asgd.files import read_json
-from asgd.remake import check_readme
-from asgd.shipped import Results
-from asgd.study import plan_study
-from asgd.tables import KEYS, find_repeated, read_table
+from asgd.settings.study import load_params
+from asgd.study.plan import plan_study
+from asgd.study.remake import check_readme
+from asgd.study.shipped import Results
+from asgd.tables.files import KEYS, find_repeated, read_table
 from tests.pipeline import ROOT, run
 
 PRESET = "paper-jpeg"

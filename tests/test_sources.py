@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from asgd.config import RunConfig
-from asgd.sources import find_sources, list_families
+from asgd.runs.sources import find_sources, list_families
+from asgd.settings.run import RunConfig
 from tests.pipeline import ROOT, TINY, Project
 
 ENGINES, SOURCES = ("fused", "reference"), ("cifar10", "image_folder", "synthetic")
@@ -21,9 +21,9 @@ ENGINES, SOURCES = ("fused", "reference"), ("cifar10", "image_folder", "syntheti
 NAMES = """
 import json, sys
 from pathlib import Path
-from asgd.config import DataConfig, RunConfig
+from asgd.settings.study import DataConfig, RunConfig
 from asgd.data import source_fingerprint
-from asgd.sources import forget_sources, identify_run
+from asgd.runs.sources import forget_sources, identify_run
 
 IMAGES = {
     "cifar10": DataConfig(),

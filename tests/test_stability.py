@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgd.analyses.stability import characteristic_polynomial, find_threshold, spectral_radius
 from asgd.simulator.server import Server
-from asgd.stability import characteristic_polynomial, find_threshold, spectral_radius
 
 KINDS = [
     (0.0, "server", "pytorch"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from asgd.statistics import (
+from asgd.tables.statistics import (
     adjust_holm,
     average_over_steps,
     describe,

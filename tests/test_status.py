@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from asgd.cli import main
-from asgd.config import DataConfig, Params, Run
-from asgd.status import read_status
-from asgd.study import plan_study
+from asgd.commands.cli import main
+from asgd.settings.data import DataConfig
+from asgd.settings.run import Run
+from asgd.settings.study import Params
+from asgd.study.plan import plan_study
+from asgd.study.status import read_status
 from tests.run_folders import write_planned
 
 NOW = 1_000_000.0

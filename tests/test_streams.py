@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgd.architecture import draw_initial_weights, num_parameters, parameter_shapes
-from asgd.streams import BatchStream, dropout_scale, dropout_threshold, stream
+from asgd.simulator.networks.shapes import draw_initial_weights, num_parameters, parameter_shapes
+from asgd.simulator.streams import BatchStream, dropout_scale, dropout_threshold, stream
 
 
 def test_streams_of_one_seed_differ_and_repeat() -> None:

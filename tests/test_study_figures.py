@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from asgd.config import ClaimsConfig, RunConfig
+from asgd.analyses.phase_map import PhaseMap, summarize_map
 from asgd.errors import AsgdError
 from asgd.figures import (
     draw_death,
@@ -21,7 +21,8 @@ from asgd.figures import (
     save_figure,
     use_style,
 )
-from asgd.phase_map import PhaseMap, summarize_map
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.run import RunConfig
 from tests.study_tables import LN10, make_study, make_tables, map_configs
 
 RATES, WORKERS = [0.001, 0.01], [1, 10, 100]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asgd.cli import main
+from asgd.commands.cli import main
 
 COMMON = shlex.split(
     "train --data-source synthetic --data-num-train 40 --data-num-test 20 --train-eval-images 20 --steps 20"

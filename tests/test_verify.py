@@ -14,14 +14,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from asgd.cli import INTERNAL_ERROR, main
-from asgd.config import load_params
-from asgd.pool import pack_runs
-from asgd.remake import Check
-from asgd.run_folder import FILES
-from asgd.shipped import write_checksums
+from asgd.commands.cli import INTERNAL_ERROR, main
+from asgd.runs.archive import pack_runs
+from asgd.runs.folder import FILES
+from asgd.settings.study import load_params
 from asgd.simulator.fused.variant import choose_variant
-from asgd.verify import format_check, verify_results
+from asgd.study.remake import Check
+from asgd.study.shipped import write_checksums
+from asgd.study.verify import format_check, verify_results
 from tests.pipeline import TINY, Project
 from tests.run_folders import render_run
 
@@ -435,7 +435,7 @@ def test_a_fault_of_a_check_is_not_laid_to_the_files(
     clone: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The check is made to fail, once on sound files and once on one that is damaged."""
-    monkeypatch.setattr("asgd.remake.summarize_arms", lambda runs: runs["a column that no table has"])
+    monkeypatch.setattr("asgd.study.remake.summarize_arms", lambda runs: runs["a column that no table has"])
     monkeypatch.chdir(clone.folder)
     with pytest.raises(SystemExit) as ended:
         main(["verify", "--without", "figures"])
@@ -454,7 +454,7 @@ def test_a_fault_of_a_check_is_not_laid_to_the_files(
 def test_what_cannot_be_checked_for_damage_is_laid_to_the_damaged_file(
     clone: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgd.remake.summarize_arms", lambda runs: runs["a column that no table has"])
+    monkeypatch.setattr("asgd.study.remake.summarize_arms", lambda runs: runs["a column that no table has"])
     runs = clone.folder / "results/tiny/tables/runs.csv"
     runs.write_text(runs.read_text() + "\n")  # still a table, but not the one that was made
     found = verify(clone)["summaries"]

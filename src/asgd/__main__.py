@@ -2,6 +2,6 @@
 
 import sys
 
-from asgd.cli import main
+from asgd.commands.cli import main
 
 sys.exit(main())

@@ -25,12 +25,16 @@ _STRING_OR_COMMENT = re.compile(
 
 
 def find_closure(
-    roots: Iterable[str | Path], outside: Collection[str] = (), sources: Path = SOURCES
+    roots: Iterable[str | Path],
+    within: Collection[str] = (),
+    outside: Collection[str] = (),
+    sources: Path = SOURCES,
 ) -> dict[str, Path]:
     """The modules of the package in ``sources`` that ``roots`` import, directly or not, themselves included, by name.
 
-    A root is a module's name or the path of a script. Modules in ``outside`` (names; a package stands for all that it
-    holds) are left out, with what only they import. Raises AsgdError for a root or an import that does not exist.
+    A root is a module's name or the path of a script. Modules in ``outside``, and those not ``within`` (names; a
+    package stands for all that it holds; none: all modules), are left out, with what only they import. Raises AsgdError
+    for a root or an import that does not exist.
     """
     found: dict[str, Path] = {}
     waiting = []
@@ -42,7 +46,7 @@ def find_closure(
             waiting.append(root)
     while waiting:
         name = waiting.pop()
-        if name in found or any(f"{name}.".startswith(f"{other}.") for other in outside):
+        if name in found or _belongs(name, outside) or (within and not _belongs(name, within)):
             continue
         path = _locate(name, sources)
         if path is None:
@@ -50,6 +54,11 @@ def find_closure(
         found[name] = path
         waiting += _imported(_parse(path), _package_of(name, path), sources)
     return dict(sorted(found.items()))
+
+
+def _belongs(name: str, modules: Collection[str]) -> bool:
+    """Whether a module is one of ``modules`` or lies in one."""
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
 
 
 def hash_sources(modules: Mapping[str, Path]) -> str:

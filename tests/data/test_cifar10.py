@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asgd.config import DataConfig
 from asgd.data import load_data, prepare_data
 from asgd.data.cifar10 import fetch_archive, read_cifar10
 from asgd.data.dataset import store_images
 from asgd.errors import AsgdError
+from asgd.settings.data import DataConfig
 from tests.data.folders import CLASSES, make_official
 
 FILENAME = "cifar-10-python.tar.gz"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from asgd.config import DataConfig
 from asgd.data import prepare_data, prepared_folder, source_fingerprint
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
+from asgd.settings.data import DataConfig
 from tests.data.folders import make_folder, pack
 
 
@@ -132,7 +132,7 @@ def test_a_pinned_digest_that_does_not_match_is_refused(tmp_path: Path, what: st
 
 def test_fingerprints_need_no_pytorch() -> None:
     code = (
-        "import sys; from asgd.config import DataConfig; from asgd.data import source_fingerprint;"
+        "import sys; from asgd.settings.study import DataConfig; from asgd.data import source_fingerprint;"
         "source_fingerprint(DataConfig(source='cifar10'));"
         "assert not {'torch', 'torchvision'} & sys.modules.keys()"
     )

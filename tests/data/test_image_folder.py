@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asgd.config import DataConfig
 from asgd.data import load_data, prepare_data, read_meta
 from asgd.data.image_folder import FORMATS, read_image_folder
 from asgd.errors import AsgdError
+from asgd.settings.data import DataConfig
 from tests.data.folders import CLASSES, make_folder, pack, read_image, save_image
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to/images.md"

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asgd.cli import main
-from asgd.config import DataConfig
+from asgd.commands.cli import main
 from asgd.data import format_data, load_data, prepare_data, prepared_folder, read_meta, verify_data, write_contact_sheet
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
+from asgd.settings.data import DataConfig
 from tests.data.folders import CLASSES, make_folder
 
 SMALL = DataConfig(source="synthetic", num_train=100, num_test=20)
@@ -97,7 +97,7 @@ def test_concurrent_preparations_agree(tmp_path: Path) -> None:
 
 def test_a_killed_preparation_leaves_nothing_that_passes_for_data(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from asgd.config import DataConfig; from asgd.data import prepare_data;"
+        "from pathlib import Path; from asgd.settings.study import DataConfig; from asgd.data import prepare_data;"
         f"prepare_data(DataConfig(source='synthetic', num_train=8000), Path({str(tmp_path)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
@@ -113,7 +113,7 @@ def test_a_killed_preparation_leaves_nothing_that_passes_for_data(tmp_path: Path
 
 def test_a_disk_that_refuses_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     code = (
-        "import resource; from pathlib import Path; from asgd.config import DataConfig\n"
+        "import resource; from pathlib import Path; from asgd.settings.study import DataConfig\n"
         "from asgd.data import prepare_data; from asgd.errors import AsgdError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try:\n"

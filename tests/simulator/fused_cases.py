@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from asgd import architecture
-from asgd.config import RunConfig
-from asgd.streams import dropout_scale, dropout_threshold
+from asgd.settings.run import RunConfig
+from asgd.simulator.networks import shapes as architecture
+from asgd.simulator.streams import dropout_scale, dropout_threshold
 
 VARIANTS = ("vector", "plain")
 

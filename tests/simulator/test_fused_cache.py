@@ -21,7 +21,7 @@ SOURCES = Path(asgd.__file__).parent
 _TRAIN = """
 import hashlib, sys
 import numpy as np
-from asgd.config import RunConfig
+from asgd.settings.study import RunConfig
 from asgd.simulator.fused import FusedEngine, compiling
 
 compile_really, count = compiling._compile_apart, []

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asgd import architecture
-from asgd.config import RunConfig
+from asgd.settings.run import RunConfig
 from asgd.simulator.fused import FusedEngine
+from asgd.simulator.networks import shapes as architecture
 from tests.simulator.fused_cases import (
     VARIANTS,
     compute_exact_gradients,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asgd.config import RunConfig
 from asgd.errors import AsgdError
+from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Engine
 from asgd.simulator.fused import FusedEngine
 from asgd.simulator.reference import ReferenceEngine, build_network

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asgd.config import RunConfig
-from asgd.model import PaperNetwork, load_weights, normalize_images
+from asgd.settings.run import RunConfig
+from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
 from asgd.simulator.reference import ReferenceEngine, build_network
-from asgd.streams import BatchStream
+from asgd.simulator.streams import BatchStream
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (48, 32, 32, 3), dtype=np.uint8)

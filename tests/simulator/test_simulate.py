@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asgd.config import RunConfig
+from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.reference import ReferenceEngine
 from asgd.simulator.simulate import Row, Schedule, simulate

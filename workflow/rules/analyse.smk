@@ -1,6 +1,6 @@
 # What the study finds beyond the paper's own figures: the map and its reconciliation, the sharpness, a run's death.
 
-from asgd.products import select_analyses
+from asgd.study.products import select_analyses
 
 ANALYSES = {
     "map": f"{RESULTS}/tables/map.csv",

@@ -1,13 +1,14 @@
 # What params.yaml and --config ask for, and where it goes.
 
-from asgd.cli import flags_of
-from asgd.config import load_params
+from asgd.commands.cli import flags_of
+from asgd.settings.study import load_params
 from asgd.errors import AsgdError
-from asgd.run_folder import FILES
-from asgd.kept import keep_runs, restore_runs
-from asgd.options import read_options
-from asgd.products import check_taken
-from asgd.study import ANALYSED, check_shipped, plan_study, write_manifest
+from asgd.runs.folder import FILES
+from asgd.runs.kept import keep_runs, restore_runs
+from asgd.settings.workflow import read_options
+from asgd.study.products import check_taken
+from asgd.study.plan import ANALYSED, plan_study
+from asgd.study.manifest import check_shipped, write_manifest
 
 DATA_ROOT = Path("data")
 RUNS = "results/runs"

@@ -1,6 +1,6 @@
 # A figure, its script and its file share a name, which says which figure of the paper it answers.
 
-from asgd.products import FIGURES, FORMATS, select_figures
+from asgd.study.products import FIGURES, FORMATS, select_figures
 
 # The tables that a figure reads beside those of all figures.
 FIGURE_TABLES = {

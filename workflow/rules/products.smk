@@ -1,10 +1,10 @@
 # When a product has to be made again: where the contents of its inputs, the code that its script imports, its settings
-# or its own files are not those that its job recorded (asgd.freshness). Times decide nothing.
+# or its own files are not those that its job recorded (asgd.study.freshness). Times decide nothing.
 
 import atexit
 import uuid
 
-from asgd.freshness import Products, list_files
+from asgd.study.freshness import Products, list_files
 
 PRODUCTS = Products(Path(RESULTS, ".made"), Path(workflow.basedir, "workflow/scripts"))
 # To Snakemake a product is to be made again if an input is newer. This one is, as long as the process runs.

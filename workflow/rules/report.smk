@@ -1,6 +1,6 @@
 # Generated LaTeX (every number and table of the text), the PDF, and the checksums of all that is shipped.
 
-from asgd.study import GENERATED
+from asgd.report.generated import GENERATED
 
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
 REPORT = f"{RESULTS}/report.pdf"

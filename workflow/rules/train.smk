@@ -3,8 +3,8 @@
 
 import shlex
 
-from asgd.run_folder import is_finished
-from asgd.sources import fingerprint_sources
+from asgd.runs.folder import is_finished
+from asgd.runs.sources import fingerprint_sources
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
 COMPILED = f"logs/compile_engine-{fingerprint_sources('fused')[:12]}.log"

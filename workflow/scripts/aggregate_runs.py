@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from asgd.aggregate import read_runs, summarize_arms, summarize_curves
 from asgd.figures import select_dvc_curves
 from asgd.files import write_json
 from asgd.report import collect_environment
-from asgd.tables import write_table
+from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves
+from asgd.tables.files import write_table
 
 study = snakemake.params.settings
 names = dict.fromkeys(name for members in study["experiments"].values() for name in members)

@@ -1,9 +1,10 @@
 """The map of the unstated settings: outcomes, claims at every rate, and over all pairs of settings."""
 
-from asgd.config import ClaimsConfig, validate
+from asgd.analyses.phase_map import PhaseMap, analyse_map
 from asgd.files import write_json
-from asgd.phase_map import PhaseMap, analyse_map
-from asgd.tables import read_table, write_table
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.validation import validate
+from asgd.tables.files import read_table, write_table
 
 margins = validate(ClaimsConfig, snakemake.params.settings["claims"], "claims")
 made = snakemake.input

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
+from asgd.commands.documentation import make_reference
 from asgd.files import write_text
-from asgd.reference import make_reference
 
 write_text(Path("docs/reference.md"), make_reference())

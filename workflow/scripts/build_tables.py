@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from asgd.claims import claims_from_json
-from asgd.config import Params, validate
 from asgd.files import read_json
 from asgd.report import Findings, write_tables
-from asgd.tables import read_table
+from asgd.settings.study import Params
+from asgd.settings.validation import validate
+from asgd.tables.files import read_table
 
 made = snakemake.input
 write_tables(

@@ -1,7 +1,7 @@
 """Print the paired difference between the engines' final accuracies, from the tables of the preset `engines`."""
 
-from asgd.statistics import equivalence_test, estimate_paired_difference
-from asgd.tables import read_table
+from asgd.tables.files import read_table
+from asgd.tables.statistics import equivalence_test, estimate_paired_difference
 
 runs = read_table("results/engines/tables/runs.csv")
 for num_workers, group in runs.groupby("num_workers"):

@@ -1,11 +1,13 @@
 """Judge the claims from the tables of a preset; write them, and a handful of numbers for metrics.json."""
 
-from asgd.aggregate import summarize_metrics
 from asgd.claims import claims_to_json, judge_claims
-from asgd.config import ClaimsConfig, RunConfig, validate
+from asgd.claims.metrics import summarize_metrics
 from asgd.files import write_json, write_text
 from asgd.report.page import make_claims_page
-from asgd.tables import read_table
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
+from asgd.tables.files import read_table
 
 study = snakemake.params.settings
 base, margins = validate(RunConfig, study["run"], "run"), validate(ClaimsConfig, study["claims"], "claims")

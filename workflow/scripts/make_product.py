@@ -1,9 +1,9 @@
-"""Run the script of a product, and record what it was made from (asgd.freshness): what every product's rule calls."""
+"""Run the script of a product, and record what it was made from: what every product's rule calls."""
 
 import runpy
 
-from asgd.freshness import recording
 from asgd.logs import log_to
+from asgd.study.freshness import recording
 
 log_to(snakemake.log[0])
 job = snakemake.params

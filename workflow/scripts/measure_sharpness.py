@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from asgd.config import RunConfig, validate
+from asgd.analyses.sharpness import track_sharpness
 from asgd.data import load_data
-from asgd.sharpness import track_sharpness
-from asgd.tables import write_table
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
+from asgd.tables.files import write_table
 
 wanted = snakemake.params.settings
 dataset = load_data(Path(snakemake.input.data).parent)

@@ -1,7 +1,7 @@
 """Draw reconciliation from the tidy tables."""
 
 from asgd.figures import draw_reconciliation, save_figure, use_style
-from asgd.tables import read_table
+from asgd.tables.files import read_table
 
 use_style(snakemake.input.style)
 pairs = read_table(snakemake.input.pairs, ("rate_none", "rate_momentum", "variant", "holding"))

@@ -1,7 +1,7 @@
 """Draw sharpness from its table."""
 
 from asgd.figures import draw_sharpness, save_figure, use_style
-from asgd.tables import read_table
+from asgd.tables.files import read_table
 
 use_style(snakemake.input.style)
 table = read_table(snakemake.input.sharpness, ("num_workers", "seed", "epoch", "sharpness", "limit"))

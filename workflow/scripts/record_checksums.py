@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from asgd.shipped import write_checksums
+from asgd.study.shipped import write_checksums
 
 write_checksums(snakemake.input.files, Path(snakemake.output[0]))

@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
-from asgd.autopsy import Probing, choose_dying_run, describe_death, dissect_run, list_logit_deaths
-from asgd.config import ClaimsConfig, DeathConfig, RunConfig, validate
+from asgd.analyses.death.autopsy import Probing, choose_dying_run, describe_death, dissect_run, list_logit_deaths
+from asgd.analyses.death.survey import (
+    count_live_at_start,
+    describe_ranks,
+    describe_survey,
+    rank_explanations,
+    survey_deaths,
+)
 from asgd.data import load_data
-from asgd.deaths import count_live_at_start, describe_ranks, describe_survey, rank_explanations, survey_deaths
 from asgd.files import write_json
-from asgd.tables import read_table, write_table
+from asgd.settings.analyses import DeathConfig
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
+from asgd.tables.files import read_table, write_table
 
 study = snakemake.params.settings
 base, margins = validate(RunConfig, study["run"], "run"), validate(ClaimsConfig, study["claims"], "claims")

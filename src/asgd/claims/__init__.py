@@ -1,7 +1,8 @@
 """What the runs say about each claim of the paper, by the edition of the decision rules that a study names.
 
 Rules are fixed before the runs that they judge are looked at, and an edition is never rewritten: other rules are
-another edition, a module beside ``asgd.claims.first``, for other runs. Margins are in ``asgd.config.ClaimsConfig``.
+another edition, a module beside ``asgd.claims.first``, for other runs. Margins are in
+``asgd.settings.claims.ClaimsConfig``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from asgd.claims import first
-from asgd.claims.selection import Study
 from asgd.claims.verdict import Verdict, claims_from_json, claims_to_json, format_claims, format_effect
-from asgd.config import ClaimsConfig, EditionName, RunConfig
-from asgd.statistics import adjust_holm
+from asgd.settings.claims import ClaimsConfig, EditionName
+from asgd.settings.run import RunConfig
+from asgd.tables.arms import Study
+from asgd.tables.statistics import adjust_holm
 
 __all__ = [
     "EDITIONS",
@@ -37,7 +39,7 @@ def judge_claims(
 ) -> list[Verdict]:
     """Judge every claim by the edition of the rules that ``margins`` names, in the order of the claims.
 
-    ``runs`` and ``evaluations`` are the tables of ``asgd.aggregate``. ``base`` holds the reference settings (a
+    ``runs`` and ``evaluations`` are the tables of ``asgd.tables.aggregate``. ``base`` holds the reference settings (a
     preset's `run`): any learning rate may be judged by naming it there. ``with_momentum`` holds those of the runs
     with momentum in C4 and C5, if they differ (another learning rate). Seeds in either do not matter.
     """

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from asgd.claims.selection import Curves, Study, pair
 from asgd.simulator.outcome import OUTCOMES, TRAINED
-from asgd.statistics import average_over_steps, describe_paired, estimate_paired_difference, sign_flip_test
+from asgd.tables.arms import Curves, Study, pair
+from asgd.tables.statistics import average_over_steps, describe_paired, estimate_paired_difference, sign_flip_test
 
 Trend = Literal["rises", "falls", "undecided"]
 

@@ -14,9 +14,9 @@ from asgd.claims.comparisons import (
     list_values,
     split_present,
 )
-from asgd.claims.selection import Study, pair
 from asgd.claims.verdict import Verdict, VerdictName
-from asgd.statistics import equivalence_test, estimate_paired_difference, majority_test, wilson_interval
+from asgd.tables.arms import Study, pair
+from asgd.tables.statistics import equivalence_test, estimate_paired_difference, majority_test, wilson_interval
 
 
 def judge_slowing(study: Study) -> Verdict:

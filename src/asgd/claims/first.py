@@ -1,7 +1,7 @@
 """The first edition of the decision rules, fixed before the runs of seeds 0 to 9 were looked at.
 
-All margins are in ``asgd.config.ClaimsConfig``; the values below are its defaults. Runs are *paired* by seed, and a
-comparison uses the seeds that both arms have. Interval, if no level is said: paired t-interval of 95 %. A 90 %
+All margins are in ``asgd.settings.claims.ClaimsConfig``; the values below are its defaults. Runs are *paired* by seed,
+and a comparison uses the seeds that both arms have. Interval, if no level is said: paired t-interval of 95 %. A 90 %
 interval inside a margin is the same as two one-sided t-tests (TOST) at 5 %. Points are points of test accuracy. Only
 runs that match the study's reference settings in everything but what the claim varies count; engine and device do
 not tell runs apart. A verdict is *not applicable* if its arms have no runs, and *inconclusive* wherever an interval is
@@ -48,8 +48,8 @@ reader; the rules above are the rules. (b) of C6 searches over pairs and is not 
 from asgd.claims.delay import judge_failure, judge_gap, judge_slowing, judge_some_failures
 from asgd.claims.momentum import judge_no_difference, judge_rescue
 from asgd.claims.regulariser import judge_regulariser
-from asgd.claims.selection import Study
 from asgd.claims.verdict import Verdict
+from asgd.tables.arms import Study
 
 
 def judge(study: Study) -> list[Verdict]:

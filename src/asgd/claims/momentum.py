@@ -8,10 +8,16 @@ import numpy as np
 import pandas as pd
 
 from asgd.claims.comparisons import both_fail, count_outcomes, describe_tested, explain_no_interval, list_values
-from asgd.claims.selection import Study
 from asgd.claims.verdict import Verdict, VerdictName
-from asgd.config import ClaimsConfig
-from asgd.statistics import adjust_holm, equivalence_test, estimate_paired_difference, mcnemar_test, wilson_interval
+from asgd.settings.claims import ClaimsConfig
+from asgd.tables.arms import Study
+from asgd.tables.statistics import (
+    adjust_holm,
+    equivalence_test,
+    estimate_paired_difference,
+    mcnemar_test,
+    wilson_interval,
+)
 
 
 class Convention(NamedTuple):

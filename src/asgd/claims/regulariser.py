@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgd.claims.comparisons import Trend, compare_areas, difference_after_first_epoch, judge_trend, list_values
-from asgd.claims.selection import Curves, Study, pair
 from asgd.claims.verdict import Verdict, VerdictName
-from asgd.statistics import Estimate, estimate_paired_difference
+from asgd.tables.arms import Curves, Study, pair
+from asgd.tables.statistics import Estimate, estimate_paired_difference
 
 
 @dataclass(frozen=True)

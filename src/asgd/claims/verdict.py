@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rich.console import Console
 from rich.table import Table
 
-from asgd.config import EditionName, validate
+from asgd.settings.claims import EditionName
+from asgd.settings.validation import validate
 
 VerdictName = Literal["reproduced", "not reproduced", "partly", "inconclusive", "not applicable"]
 

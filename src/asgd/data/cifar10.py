@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd.architecture import IMAGE_SHAPE, NUM_CLASSES
 from asgd.data.hashing import hash_file
 from asgd.data.images import Images, order_in_turn
 from asgd.data.working import working_folder
 from asgd.errors import AsgdError
+from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
 
 #: MD5 of the official archive cifar-10-python.tar.gz, as its authors publish it.
 CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"

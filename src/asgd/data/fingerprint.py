@@ -8,13 +8,13 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from asgd.config import DataConfig
 from asgd.data.cifar10 import CIFAR10_MD5
 from asgd.data.hashing import hash_file
 from asgd.data.listing import list_images
+from asgd.data.sources import fingerprint_reader
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
-from asgd.sources import data_family, fingerprint_sources
+from asgd.settings.data import DataConfig
 
 
 def source_fingerprint(data: DataConfig, root: Path = Path("data"), read_again: bool = False) -> str:
@@ -24,8 +24,7 @@ def source_fingerprint(data: DataConfig, root: Path = Path("data"), read_again: 
     is read once; ``root`` keeps the result until a file's size, times or inode change, or it is to be ``read_again``.
     Raises AsgdError where ``data.path`` must be read and cannot be.
     """
-    sources = fingerprint_sources(data_family(data.source))
-    return _digest(*_identify(data, root, read_again), *filter(None, [sources]))
+    return _digest(*_identify(data, root, read_again), *filter(None, [fingerprint_reader(data.source)]))
 
 
 def _identify(data: DataConfig, root: Path, read_again: bool) -> tuple[object, ...]:

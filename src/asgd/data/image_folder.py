@@ -14,11 +14,11 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from asgd.architecture import IMAGE_SHAPE, NUM_CLASSES
 from asgd.archives import read_members, show_name
 from asgd.data.images import Images, order_in_turn
 from asgd.data.listing import SPLITS, is_hidden, list_entries
 from asgd.errors import AsgdError
+from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
 
 _HEIGHT, _WIDTH, _ = IMAGE_SHAPE
 _LAYOUT = "train/<class>/* and test/<class>/*"

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from asgd.config import DataConfig
 from asgd.data.dataset import store_images
 from asgd.data.fingerprint import check_sha256, data_path, folder_name, prepared_folder, source_fingerprint
 from asgd.data.images import Images
 from asgd.errors import AsgdError
+from asgd.settings.data import DataConfig
 
 
 def prepare_data(data: DataConfig, root: Path = Path("data"), progress: bool = True) -> Path:

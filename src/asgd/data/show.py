@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from asgd.architecture import IMAGE_SHAPE
 from asgd.data.dataset import ARRAYS, load_data, read_meta
 from asgd.files import atomic_path
+from asgd.simulator.networks.shapes import IMAGE_SHAPE
 
 _SCALE = 2  # screen pixels per image pixel
 _GAP = 4

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd.architecture import IMAGE_SHAPE, NUM_CLASSES
 from asgd.data.images import Images
+from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
 
 _STREAMS = {"patterns": 0, "train": 1, "test": 2}
 _PATTERNS_PER_CLASS = 2

@@ -6,16 +6,16 @@ A figure, its script, its rule and its file share a name that says which figure 
 import asgd.figures.backend  # noqa: F401 (before any import of Matplotlib)
 from asgd.figures.curves import draw_figure1_delay, draw_figure1_real_time, draw_figure3_dropout
 from asgd.figures.death import draw_death
-from asgd.figures.dvc_curves import select_dvc_curves
 from asgd.figures.momentum import draw_figure2_momentum
 from asgd.figures.outcomes import draw_outcomes
 from asgd.figures.phase_map import draw_phase_map
 from asgd.figures.readings import draw_readings
 from asgd.figures.reconciliation import draw_reconciliation
 from asgd.figures.regulariser import draw_regulariser
-from asgd.figures.selection import Tables
 from asgd.figures.sharpness import draw_sharpness
 from asgd.figures.style import save_figure, use_style
+from asgd.tables.dvc_curves import select_dvc_curves
+from asgd.tables.experiments import Tables
 
 __all__ = [
     "Tables",

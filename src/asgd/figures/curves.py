@@ -13,9 +13,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
-from asgd.architecture import NUM_CLASSES
 from asgd.errors import AsgdError
-from asgd.figures.selection import (
+from asgd.figures.style import DASHES, PAGE_WIDTH, ArmStyle, ordered_styles
+from asgd.simulator.networks.shapes import NUM_CLASSES
+from asgd.tables.experiments import (
     Tables,
     label_arm,
     list_arms,
@@ -24,7 +25,6 @@ from asgd.figures.selection import (
     select_experiment,
     select_runs,
 )
-from asgd.figures.style import DASHES, PAGE_WIDTH, ArmStyle, ordered_styles
 
 CHANCE_LOSS = math.log(NUM_CLASSES)
 CHANCE_ACCURACY = 1 / NUM_CLASSES

@@ -13,8 +13,8 @@ from asgd.figures.phase_map import draw_phase_map
 from asgd.figures.readings import draw_readings
 from asgd.figures.reconciliation import draw_reconciliation
 from asgd.figures.regulariser import draw_regulariser
-from asgd.figures.selection import Tables
 from asgd.figures.sharpness import draw_sharpness
+from asgd.tables.experiments import Tables
 
 #: Gives the table of a name, as in tables/<name>.csv.
 Reader = Callable[[str], pd.DataFrame]

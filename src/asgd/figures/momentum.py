@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from asgd.figures.curves import add_legend, describe_spread, draw_arm, finish_accuracy, finish_loss, legend_line
-from asgd.figures.selection import Tables, label_arm, list_arms, naming_keys, select_experiment
 from asgd.figures.style import PAGE_WIDTH, category_style
+from asgd.tables.experiments import Tables, label_arm, list_arms, naming_keys, select_experiment
 
 _MOST_COLUMNS = 4
 _TALLEST = 7.8  # inches; with its caption it fits a page

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from asgd.figures.selection import (
+from asgd.figures.style import PAGE_WIDTH
+from asgd.tables.experiments import (
     MOST_ARMS,
     experiment_names,
     label_arm,
@@ -16,7 +17,6 @@ from asgd.figures.selection import (
     select_experiment,
     varying_keys,
 )
-from asgd.figures.style import PAGE_WIDTH
 
 #: Face, hatch and text colour of each outcome; lightness and hatch differ, so that they survive greyscale.
 OUTCOMES = {

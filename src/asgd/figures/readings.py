@@ -10,9 +10,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from asgd.figures.curves import CHANCE_LOSS, mark_chance
-from asgd.figures.selection import label_arm, list_arms, select_experiment
 from asgd.figures.style import PAGE_WIDTH
 from asgd.simulator.outcome import NON_FINITE, OUTCOMES
+from asgd.tables.experiments import label_arm, list_arms, select_experiment
 
 _STYLES: dict[str, dict[str, Any]] = {
     "trained": {"color": "#009E73", "linewidth": 0.7, "linestyle": "-"},

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from asgd.analyses.phase_map import PAIR_CLAIMS
 from asgd.figures.phase_map import name_variant
 from asgd.figures.style import PAGE_WIDTH
-from asgd.phase_map import PAIR_CLAIMS
 
 #: Face and ink of a claim in a cell: lightness alone tells the three apart.
 _STATES = {

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from asgd.errors import AsgdError
 from asgd.figures.curves import describe_spread, legend_line
-from asgd.figures.selection import (
+from asgd.figures.style import COLUMN_WIDTH, ArmStyle, ordered_styles
+from asgd.tables.experiments import (
     Tables,
     label_arm,
     list_arms,
@@ -17,7 +18,6 @@ from asgd.figures.selection import (
     select_experiment,
     select_runs,
 )
-from asgd.figures.style import COLUMN_WIDTH, ArmStyle, ordered_styles
 
 _DROPOUT_DASH = (0, (4, 1.5))
 _DROPOUT_MARKERS = {"o": "p", "s": "X", "^": "D"}

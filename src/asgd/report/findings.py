@@ -9,11 +9,11 @@ import pandas as pd
 
 from asgd.claims import Verdict
 from asgd.figures.readings import split_readings
-from asgd.figures.selection import experiment_names
 from asgd.files import read_json
 from asgd.report.latex import escape, list_words
 from asgd.simulator.outcome import DEAD, NON_FINITE, PLATEAU, TRAINED
-from asgd.tables import read_table
+from asgd.tables.experiments import experiment_names
+from asgd.tables.files import read_table
 
 NAIVE, FUSED = "naive", "fused-vector"  #: engines of the benchmark
 
@@ -23,7 +23,7 @@ class Findings:
     """The results of the further analyses; what a study lacks is empty."""
 
     sentences: Mapping[str, str]  #: by the keys of the JSON files, as in `death`
-    sharpness: pd.DataFrame | None = None  #: of ``asgd.sharpness``
+    sharpness: pd.DataFrame | None = None  #: of ``asgd.analyses.sharpness``
     benchmark: Mapping[str, Any] | None = None  #: the numbers of ``asgd bench``
 
     @staticmethod

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from asgd.characters import print_character
+from asgd.settings.characters import print_character
 
 #: The study's symbols with a value, e.g. ``m = 10``, are set as mathematics.
 _SYMBOL = re.compile(r"(?<![\w$])([mpbn]) = (\d+(?:\.\d+)?)")

@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from asgd.architecture import NUM_CLASSES
+from asgd.analyses.stability import find_threshold
 from asgd.claims import Verdict
-from asgd.config import ClaimsConfig, Params, Preset
-from asgd.figures.selection import experiment_names, label_arm, list_arms, naming_keys, select_experiment
 from asgd.report.latex import escape, format_count, list_words
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.study import Params, Preset
+from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import TRAINED_MARGIN
-from asgd.stability import find_threshold
+from asgd.tables.experiments import experiment_names, label_arm, list_arms, naming_keys, select_experiment
 
 WHERE = ("server", "worker")
 _DATA = {

@@ -8,7 +8,7 @@ from asgd.claims import Verdict, claims_from_json, format_effect
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_text
 from asgd.report.findings import Findings, describe_naive_cost, format_hours
-from asgd.tables import read_table
+from asgd.tables.files import read_table
 
 #: Keys of the summaries of the further analyses, and what the README calls them.
 FINDINGS = {

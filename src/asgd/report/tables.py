@@ -7,8 +7,13 @@ from typing import Any
 import pandas as pd
 
 from asgd.claims import Verdict, format_effect
-from asgd.config import Params
-from asgd.figures.selection import (
+from asgd.files import write_text
+from asgd.report.findings import Findings, collect_findings, format_hours
+from asgd.report.generated import GENERATED
+from asgd.report.latex import define_macros, escape, format_count, list_words, make_table
+from asgd.report.numbers import collect_macros, describe_data, format_percent
+from asgd.settings.study import Params
+from asgd.tables.experiments import (
     MOMENTUM_KEYS,
     MOST_ARMS,
     experiment_names,
@@ -17,11 +22,6 @@ from asgd.figures.selection import (
     naming_keys,
     select_experiment,
 )
-from asgd.files import write_text
-from asgd.report.findings import Findings, collect_findings, format_hours
-from asgd.report.latex import define_macros, escape, format_count, list_words, make_table
-from asgd.report.numbers import collect_macros, describe_data, format_percent
-from asgd.study import GENERATED
 
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
 _DENSE = r"\renewcommand{\arraystretch}{0.92}"

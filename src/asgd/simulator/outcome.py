@@ -1,6 +1,6 @@
 """The four outcomes of a run, which the paper's "does not train" lumps together."""
 
-from asgd.architecture import NUM_CLASSES
+from asgd.simulator.networks.shapes import NUM_CLASSES
 
 TRAINED, PLATEAU, DEAD, NON_FINITE = OUTCOMES = ("trained", "plateau", "dead", "non_finite")
 

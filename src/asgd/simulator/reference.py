@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from asgd.architecture import draw_initial_weights
-from asgd.config import RunConfig
-from asgd.model import PaperNetwork, load_weights, normalize_images
+from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Evaluation, Interval, measure_distance
+from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
+from asgd.simulator.networks.shapes import draw_initial_weights
 from asgd.simulator.server import Server
-from asgd.streams import BatchStream, stream
+from asgd.simulator.streams import BatchStream, stream
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd.config import MOST_EVALUATIONS, RunConfig
 from asgd.errors import AsgdError
+from asgd.settings.run import MOST_EVALUATIONS, RunConfig
 from asgd.simulator.engine import Engine, Interval
 from asgd.simulator.outcome import DEAD, NON_FINITE, classify_outcome
 

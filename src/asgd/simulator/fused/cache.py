@@ -17,9 +17,9 @@ import llvmlite.binding
 import numba
 import numpy as np
 
-from asgd import architecture
 from asgd.errors import AsgdError
 from asgd.files import atomic_path
+from asgd.simulator.networks import shapes as architecture
 
 #: Numba's settings that say where and how, not what: all others may change the code, also those of later versions.
 _NOT_CODE = ("CACHE_", "COLOR_SCHEME", "CUDA_", "NUMBA_DEFAULT_NUM_THREADS", "NUMBA_NUM_THREADS")

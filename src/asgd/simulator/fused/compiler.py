@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba.core.serialize import dumps
 
-from asgd.config import RunConfig
+from asgd.settings.run import RunConfig
 from asgd.simulator.fused import layout
 from asgd.simulator.fused.engine import make_settings
 from asgd.simulator.fused.program import Data, build

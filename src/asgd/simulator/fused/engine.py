@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd import architecture
-from asgd.config import RunConfig
 from asgd.errors import AsgdError
+from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Evaluation, Interval, measure_distance
 from asgd.simulator.fused import layout
 from asgd.simulator.fused.compiling import load_program
 from asgd.simulator.fused.program import Data, Settings
 from asgd.simulator.fused.variant import choose_variant
-from asgd.streams import BatchStream, dropout_scale, dropout_threshold, stream
+from asgd.simulator.networks import shapes as architecture
+from asgd.simulator.streams import BatchStream, dropout_scale, dropout_threshold, stream
 
 #: Server steps in one call of the compiled program. Random numbers are drawn for so many at a time.
 CHUNK = 128

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd import architecture
+from asgd.simulator.networks import shapes as architecture
 
 LANES = 16
 #: Samples that the kernels take together: a mini-batch is cut into tiles of four.

@@ -1,0 +1,237 @@
+"""The map: which settings that the paper does not state make its claims hold, alone and together.
+
+Experiment ``map`` varies the learning rate, m and the kind of momentum. At every rate all claims are judged by the
+fixed rules (``asgd.claims``) on the map's own seeds. Then every *pair* of settings is tried, a rate without momentum
+and a rate and a convention with it, because the paper may well have chosen them apart: the rate without momentum
+decides C2 and C3, the pair decides C4 and C5.
+
+The map has few seeds, so a rule often cannot decide. Beside the verdict stands therefore whether a claim *holds*: it is
+reproduced, or it is not rejected and its estimate lies where the claim says: C2, the mean gap inside its margins; C3,
+more than half of the runs dead; C4, every mean difference inside its margin; C5, more than half of the runs trained
+with momentum, and more than without.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from asgd.analyses.stability import find_threshold
+from asgd.claims import Verdict, judge_claims
+from asgd.claims.momentum import CONVENTIONS, judge_no_difference, judge_rescue
+from asgd.errors import AsgdError
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
+from asgd.simulator.outcome import OUTCOMES
+from asgd.tables.arms import Study, change
+from asgd.tables.statistics import mcnemar_test
+
+EXPERIMENT = "map"
+
+#: The claims that a pair of settings decides.
+PAIR_CLAIMS = ("C2", "C3", "C4", "C5")
+NO_MOMENTUM = "none"
+VARIANTS = (NO_MOMENTUM, *map(str, CONVENTIONS))
+
+_AXES = ("learning_rate", "num_workers", "momentum", "momentum_where", "momentum_convention", "seed")
+
+Judged = Mapping[float, Sequence[Verdict]]
+
+
+@dataclass(frozen=True)
+class PhaseMap:
+    """The map's runs and evaluations, and the settings that they share. Build it with ``PhaseMap.of``."""
+
+    runs: pd.DataFrame  #: with a column `variant`: one of VARIANTS
+    evaluations: pd.DataFrame
+    margins: ClaimsConfig
+    base: RunConfig
+
+    @staticmethod
+    def of(runs: pd.DataFrame, evaluations: pd.DataFrame, margins: ClaimsConfig) -> "PhaseMap":
+        """Select experiment ``map`` from the tables of ``asgd.tables.aggregate``.
+
+        Raises AsgdError without such runs, or if they differ in more than rate, m, momentum and seed.
+        """
+        chosen = runs[[EXPERIMENT in str(names).split(";") for names in runs["experiments"]]]
+        chosen = chosen[chosen["momentum"].isin([0.0, margins.momentum])]
+        if chosen.empty:
+            raise AsgdError(f"runs.csv: has no runs of experiment '{EXPERIMENT}'; add it to params.yaml")
+        chosen = chosen.assign(variant=[_name_variant(row) for row in chosen.to_dict("records")])
+        return PhaseMap(
+            chosen, evaluations[evaluations["run"].isin(set(chosen["run"]))], margins, _shared_settings(chosen)
+        )
+
+    @property
+    def rates(self) -> list[float]:
+        """All learning rates, ascending."""
+        return sorted(float(rate) for rate in self.runs["learning_rate"].unique())
+
+    def judge_rates(self) -> dict[float, list[Verdict]]:
+        """All claims at every learning rate, with and without momentum at the same nominal rate."""
+        found = {}
+        for rate in self.rates:
+            runs = self.runs[self.runs["learning_rate"] == rate]
+            base = change(self.base, learning_rate=rate)
+            found[rate] = judge_claims(runs, self.evaluations, self.margins, base)
+        return found
+
+    def judge_pair(self, rate_none: float, rate_momentum: float) -> dict[str, tuple[Verdict, Verdict]]:
+        """C4 and C5 for each convention that has runs, the runs with momentum at a rate of their own."""
+        rates, plain = self.runs["learning_rate"], self.runs["variant"] == NO_MOMENTUM
+        runs = self.runs[(plain & (rates == rate_none)) | (~plain & (rates == rate_momentum))]
+        bases = (change(self.base, learning_rate=rate) for rate in (rate_none, rate_momentum))
+        study = Study.of(runs, self.evaluations, self.margins, *bases)
+        verdicts = zip(map(str, CONVENTIONS), judge_no_difference(study), judge_rescue(study), strict=True)
+        present = set(runs["variant"])
+        return {convention: (c4, c5) for convention, c4, c5 in verdicts if convention in present}
+
+
+def analyse_map(phase_map: PhaseMap) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """The tables map, map_claims and map_pairs by name, and the sentences of map_summary.json by theirs."""
+    judged = phase_map.judge_rates()
+    pairs = tabulate_pairs(phase_map, judged)
+    claims = tabulate_claims(judged, phase_map.margins)
+    sentence = summarize_pairs(pairs, phase_map.runs["seed"].nunique(), phase_map.margins)
+    summary = {"reconciliation": sentence, "pairs": summarize_pairs_briefly(pairs)}
+    return {"map": summarize_map(phase_map), "map_claims": claims, "map_pairs": pairs}, summary
+
+
+def summarize_map(phase_map: PhaseMap) -> pd.DataFrame:
+    """One row for each learning rate, m and kind of momentum that has runs.
+
+    Columns: learning_rate, num_workers, variant, n_runs; trained, plateau, dead, non_finite (shares of the runs);
+    majority (the most frequent outcome); accuracy_mean, accuracy_std (final test accuracy, in [0, 1]); threshold (the
+    largest stable learning rate times curvature, ``asgd.analyses.stability``).
+    """
+    keys = ["learning_rate", "num_workers", "variant"]
+    runs = phase_map.runs
+    shares = pd.crosstab([runs[key] for key in keys], runs["outcome"], normalize="index")
+    shares = shares.reindex(columns=list(OUTCOMES), fill_value=0.0)
+    accuracy = runs.groupby(keys)["final_test_accuracy"].agg(["size", "mean", "std"])
+    accuracy.columns = pd.Index(["n_runs", "accuracy_mean", "accuracy_std"])
+    table = shares.assign(majority=shares.idxmax(axis="columns")).join(accuracy).reset_index()
+    table.insert(len(keys), "n_runs", table.pop("n_runs"))
+    limits = {
+        (m, variant): stability_threshold(m, variant, phase_map.margins.momentum)
+        for m, variant in table[["num_workers", "variant"]].drop_duplicates().itertuples(index=False)
+    }
+    table["threshold"] = [limits[key] for key in zip(table["num_workers"], table["variant"], strict=True)]
+    order = table["variant"].map(VARIANTS.index)
+    return table.iloc[order.to_numpy().argsort(kind="stable")].reset_index(drop=True)
+
+
+def stability_threshold(num_workers: int, variant: str, momentum: float) -> float:
+    """The largest stable learning rate times curvature for one of ``VARIANTS``."""
+    if variant == NO_MOMENTUM:
+        return find_threshold(num_workers)
+    where, convention = variant.split("-")
+    return find_threshold(num_workers, momentum, where, convention)
+
+
+def tabulate_claims(judged: Judged, margins: ClaimsConfig) -> pd.DataFrame:
+    """What ``PhaseMap.judge_rates`` found, one row for each rate and claim.
+
+    Columns: learning_rate, claim (id), verdict, holds (empty for claims that no pair decides), effect, unit, low, high,
+    p_value, n, reason.
+    """
+    rows = []
+    for rate, verdicts in judged.items():
+        for verdict in verdicts:
+            low, high = verdict.interval or (None, None)
+            row = {"learning_rate": rate, "claim": verdict.id, "verdict": verdict.verdict}
+            row |= {"holds": holds(verdict, margins) if _claim(verdict) in PAIR_CLAIMS else None}
+            row |= {"effect": verdict.effect, "unit": verdict.unit, "low": low, "high": high}
+            rows.append(row | {"p_value": verdict.p_value, "n": verdict.n, "reason": verdict.reason})
+    return pd.DataFrame(rows)
+
+
+def tabulate_pairs(phase_map: PhaseMap, judged: Judged) -> pd.DataFrame:
+    """All pairs of settings: one row for each rate without momentum, rate with it and convention.
+
+    Columns: rate_none, rate_momentum, variant; C2, C3, C4, C5 (verdicts); C2_holds to C5_holds; reproduced and holding
+    (how many of the four). ``judged`` is what ``PhaseMap.judge_rates`` found.
+    """
+    rows = []
+    for rate_none in phase_map.rates:
+        alone = [verdict for verdict in judged[rate_none] if verdict.id in ("C2", "C3")]
+        for rate_momentum in phase_map.rates:
+            for variant, pair in phase_map.judge_pair(rate_none, rate_momentum).items():
+                names = {"rate_none": rate_none, "rate_momentum": rate_momentum, "variant": variant}
+                rows.append(names | _describe_pair([*alone, *pair], phase_map.margins))
+    return pd.DataFrame(rows)
+
+
+def holds(verdict: Verdict, margins: ClaimsConfig) -> bool:
+    """Whether one of C2 to C5 is reproduced, or is not rejected and has its estimate where the claim says."""
+    if verdict.verdict in ("reproduced", "not reproduced", "not applicable") or verdict.effect is None:
+        return verdict.verdict == "reproduced"
+    claim, details = _claim(verdict), verdict.details
+    if claim == "C2":
+        return margins.gap_points[0] <= verdict.effect <= margins.gap_points[1]
+    if claim == "C4":
+        inside = (abs(found["mean"]) <= margins.equivalence_points for found in details["differences"].values())
+        return "both_fail" not in details and all(inside)
+    if claim == "C5":
+        return verdict.effect > 0.5 and details["with"]["trained"] > details["without"]["trained"]
+    return verdict.effect > 0.5
+
+
+def summarize_pairs(pairs: pd.DataFrame, seeds: int, margins: ClaimsConfig) -> str:
+    """In words: in how many pairs all four claims hold, the best pair, and whether ``seeds`` seeds can decide C5."""
+    every = len(PAIR_CLAIMS)
+    best = pairs.sort_values(["holding", "reproduced"], ascending=False, kind="stable").iloc[0]
+    kept = [claim for claim in PAIR_CLAIMS if best[f"{claim}_holds"]]
+    where = f"{best['rate_none']:g} without momentum and {best['rate_momentum']:g} with {best['variant']} momentum"
+    text = (
+        f"Of {len(pairs)} pairs of settings all of {_list(PAIR_CLAIMS)} are reproduced in "
+        f"{(pairs['reproduced'] == every).sum()} and hold by their estimates in {(pairs['holding'] == every).sum()}; "
+        f"the best pair, rate {where}, keeps {_list(kept) or 'none of them'}"
+        f" ({_list([claim for claim in kept if best[claim] == 'reproduced']) or 'none'} by the rule)"
+    )
+    return f"{text}; {_describe_power(pairs, seeds, margins)}" if _describe_power(pairs, seeds, margins) else text
+
+
+def summarize_pairs_briefly(pairs: pd.DataFrame) -> str:
+    """In half a sentence: in how many pairs all four claims hold by their estimates, and what the best pairs keep."""
+    together, most = (pairs["holding"] == len(PAIR_CLAIMS)).sum(), pairs["holding"].max()
+    return (
+        f"of {len(pairs)} pairs of settings that the paper does not state {together or 'none'} keeps all of "
+        f"{_list(PAIR_CLAIMS)}, and {(pairs['holding'] == most).sum()} keep {most} of them"
+    )
+
+
+def _describe_power(pairs: pd.DataFrame, seeds: int, margins: ClaimsConfig) -> str:
+    smallest = mcnemar_test([True] * seeds, [False] * seeds) * pairs["variant"].nunique()
+    if smallest < 1 - margins.confidence:
+        return ""
+    return f"with {seeds} seeds no result could make C5 reproduced (McNemar p >= {min(1.0, smallest):.2g} after Holm)"
+
+
+def _describe_pair(verdicts: Sequence[Verdict], margins: ClaimsConfig) -> dict[str, Any]:
+    names = {_claim(verdict): verdict.verdict for verdict in verdicts}
+    kept = {f"{_claim(verdict)}_holds": holds(verdict, margins) for verdict in verdicts}
+    return {**names, **kept, "reproduced": list(names.values()).count("reproduced"), "holding": sum(kept.values())}
+
+
+def _claim(verdict: Verdict) -> str:
+    return verdict.id.split("-")[0]
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _name_variant(row: Mapping[Any, Any]) -> str:
+    return f"{row['momentum_where']}-{row['momentum_convention']}" if row["momentum"] else NO_MOMENTUM
+
+
+def _shared_settings(runs: pd.DataFrame) -> RunConfig:
+    keys = [key for key in RunConfig.model_fields if key in runs and key not in _AXES]
+    if differing := [key for key in keys if runs[key].nunique(dropna=False) > 1]:
+        raise AsgdError(f"experiment '{EXPERIMENT}': its runs differ in {differing[0]}; keep one value in params.yaml")
+    first = runs.iloc[0]
+    settings = {key: first[key].item() if hasattr(first[key], "item") else first[key] for key in keys}
+    return validate(RunConfig, {k: v for k, v in settings.items() if not pd.isna(v)}, f"experiment '{EXPERIMENT}'")

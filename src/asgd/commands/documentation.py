@@ -1,0 +1,148 @@
+"""docs/reference.md: every parameter, command, file and column, from where they are defined."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from asgd.commands.cli import build_parser
+from asgd.settings.analyses import AnalysesConfig, DeathConfig, SharpnessConfig
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.data import DataConfig
+from asgd.settings.run import RunConfig
+from asgd.settings.study import Experiment, Params, Preset, Shipped
+from asgd.settings.workflow import WorkflowOptions
+from asgd.tables.aggregate import COLUMNS
+
+_HEAD = """# Reference
+
+Written by `make reference` from the typed configuration, the commands and the definitions of the tables.
+"""
+_MODELS: dict[str, tuple[type[BaseModel], str]] = {
+    "params.yaml": (Params, "The one file of parameters, for Snakemake and for DVC."),
+    "presets.NAME": (Preset, "A complete study."),
+    "presets.NAME.experiments.NAME": (
+        Experiment,
+        "A product over run parameters: any key of `run` may stand here, with a value or a list, which is an axis.",
+    ),
+    "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
+    "presets.NAME.data": (DataConfig, "The images."),
+    "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
+    "claims": (ClaimsConfig, "The margins of the decision rules."),
+    "presets.NAME.analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
+    "presets.NAME.analyses.sharpness": (
+        SharpnessConfig,
+        "Where along which runs the sharpness is measured (`sharpness.csv`).",
+    ),
+    "presets.NAME.analyses.death": (
+        DeathConfig,
+        "How closely the runs that died are followed (`death.csv`, `death_survey.csv`).",
+    ),
+}
+_TARGETS = {
+    "all": "everything (default)",
+    "data": "the images, prepared",
+    "runs": "the runs",
+    "tables": "tables, verdicts, and the generated parts of the report",
+    "figures": "the figures",
+}
+_FILES = {
+    "data/<source>-<hash>/": "prepared images: arrays that all jobs map, and meta.json",
+    "results/runs/<run>/metrics.csv": "a run's curve, a row for each evaluation",
+    "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
+    "results/kept/<run>/": "links to the files of finished runs, for when DVC deletes those of results/runs",
+    "results/checkpoints/<run>.npz": "the last state of a run that is not finished",
+    "results/<preset>/study.json": "the study: all that decides what is made from the runs",
+    "results/<preset>/tables/": "the tables below, what they were made from, and generated parts of the report",
+    "results/<preset>/claims.json, claims.html": "the verdicts, for programs and for people",
+    "results/<preset>/metrics.json": "a handful of numbers, for `dvc metrics`",
+    "results/<preset>/figures/": "every figure as PDF and PNG",
+    "results/<preset>/report.pdf": "the report",
+    "results/<preset>/.made/": "for each job the contents that it read and wrote: by these it is up to date or not",
+    "results/<preset>/checksums.json": "SHA-256 of all of these, for `asgd verify`",
+    "logs/": "a log for each job; logs/runs/ for each run",
+}
+
+
+def make_reference() -> str:
+    """The whole page, as Markdown."""
+    parts = [_HEAD, "## Parameters\n"]
+    for name, (model, text) in _MODELS.items():
+        parts.append(f"### {name}\n\n{text}\n\n{_make_table(('key', 'value', 'meaning'), _list_fields(model))}")
+    parts += ["## Commands\n", *_describe_commands()]
+    options = _make_table(("key", "value", "meaning"), _list_fields(WorkflowOptions))
+    parts.append(f"### snakemake --config\n\n{options}")
+    parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
+    parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
+    parts.append("## Columns of the tables\n")
+    parts += [f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(c))}" for name, c in COLUMNS.items()]
+    return "\n".join(parts)
+
+
+def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        yield f"`{name}`", _describe_type(field), field.description or ""
+
+
+def _describe_type(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    plain = default not in (None, "", PydanticUndefined) and not isinstance(default, (BaseModel, dict))
+    return _name_type(field.annotation) + (f"; default `{default}`" if plain else "")
+
+
+def _name_type(annotation: Any) -> str:
+    """``int``, ``cifar10 or synthetic``, ``list of int``; the name of a model is left out."""
+    if get_origin(annotation) is Annotated:
+        return _name_type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if isinstance(annotation, type) and not get_args(annotation):
+        return (
+            "keys"
+            if issubclass(annotation, BaseModel)
+            else {"str": "text"}.get(annotation.__name__, annotation.__name__)
+        )
+    origin, inner = get_origin(annotation), [one for one in get_args(annotation) if one is not type(None)]
+    if origin is dict:
+        return "keys"
+    if origin in (list, tuple):
+        return f"list of {_name_type(inner[0])}"
+    return " or ".join(_name_type(one) for one in inner)
+
+
+def _describe_commands() -> Iterator[str]:
+    parser = build_parser()
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    for name, command in commands.choices.items():
+        flags = [action for action in command._actions if action.dest != "help"]
+        rows = [(f"`{_name_flag(action)}`", _expand(action)) for action in flags]
+        table = _make_table(("flag", "meaning"), rows) if rows else ""
+        yield f"### asgd {name}\n\n{command.description}\n\n{table}"
+
+
+def _name_flag(action: argparse.Action) -> str:
+    names = ", ".join(action.option_strings) or action.dest
+    value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
+    return f"{names} {value}".strip() if action.option_strings and action.nargs != 0 else names
+
+
+def _expand(action: argparse.Action) -> str:
+    return (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%")
+
+
+def _quote(entries: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(f"`{name}`", text) for name, text in entries.items()]
+
+
+def _make_table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(map(_escape, line))} |\n" for line in lines)
+
+
+def _escape(cell: str) -> str:
+    """``cell`` as Markdown shows it: no column and no HTML begins in it."""
+    escaped = cell.replace("|", "\\|")
+    return escaped if escaped.startswith("`") else escaped.replace("<", "&lt;")

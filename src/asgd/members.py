@@ -1,0 +1,62 @@
+"""Members of a room: each is a module with one declaration, found by being there and read without importing it.
+
+A declaration is an assignment at the top level whose value calls the room's own dataclass with plain values, as in
+``FIGURE = Figure(caption="...", tables=("arms",))``. Adding a file adds a member, and no list names it. Importing a
+member may take a second for its libraries, and Snakemake asks for all of them at every start.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from asgd.closure import SOURCES
+from asgd.errors import AsgdError
+
+Kind = TypeVar("Kind")
+
+
+@cache
+def find_members(room: str, kind: type[Kind], *parts: type) -> dict[str, Kind]:
+    """The declarations of ``kind`` in the modules of ``room`` (as in ``asgd.figures``), by module, in order of name.
+
+    A module without one is no member. ``parts`` are further dataclasses that a declaration may call. Raises AsgdError
+    for a declaration that takes more than plain values.
+    """
+    vocabulary = {part.__name__: part for part in (kind, *parts)}
+    folder = SOURCES.joinpath(*room.split("."))
+    return {
+        path.stem: _evaluate(call, vocabulary, path)
+        for path in sorted(folder.glob("*.py"))
+        for call in _declarations(path, kind.__name__)
+    }
+
+
+def load_member(room: str, name: str) -> ModuleType:
+    """The module of a member, imported."""
+    return import_module(f"{room}.{name}")
+
+
+def _declarations(path: Path, name: str) -> Iterator[ast.Call]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise AsgdError(f"{path}: not Python ({error}); correct it") from error
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            called = node.value.func
+            if isinstance(called, ast.Name) and called.id == name:
+                yield node.value
+
+
+def _evaluate(call: ast.Call, vocabulary: dict[str, type], path: Path) -> Any:
+    code = compile(ast.Expression(call), str(path), "eval")
+    try:
+        return eval(code, {"__builtins__": {}, **vocabulary})
+    except Exception as error:
+        raise AsgdError(
+            f"{path}, line {call.lineno}: not a declaration of plain values ({error}); correct it"
+        ) from error

@@ -1,0 +1,1 @@
+"""One run: trained, resumed, written, packed, and named by what decides its numbers."""

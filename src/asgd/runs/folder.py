@@ -1,0 +1,171 @@
+"""The folder of one run: ``metrics.csv`` and ``run.json``, written whole, and checked when they are read."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from asgd.data import Dataset
+from asgd.errors import AsgdError
+from asgd.files import remove_leftovers, write_json, write_text
+from asgd.machine import describe_hardware, describe_versions
+from asgd.runs.sources import fingerprint_sources, identify_run
+from asgd.settings.run import Run, RunConfig
+from asgd.settings.validation import validate
+from asgd.simulator.outcome import classify_outcome
+from asgd.simulator.simulate import COLUMNS, Row, Schedule
+
+#: The files of a finished run.
+FILES = ("metrics.csv", "run.json")
+
+#: What run.json must have for a run to count.
+_NEEDED = {
+    *("run", "arm", "config", "data", "sources", "engine", "outcome"),
+    *("last_step", "total_steps", "steps_per_epoch", "metrics_sha256"),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training job returns: the rows of metrics.csv and the contents of run.json."""
+
+    rows: list[Row]
+    record: dict[str, Any]
+
+
+def describe_run(
+    config: RunConfig, dataset: Dataset, variant: str, schedule: Schedule, rows: Sequence[Row], seconds: float
+) -> dict[str, Any]:
+    """The contents of run.json: what was asked for, by what and on what it ran, and how it ended."""
+    last = rows[-1]
+    name, why = config.resolved_engine()
+    return {
+        "run": identify_run(config, dataset.fingerprint).name,
+        "arm": config.arm(),
+        "config": config.model_dump(),
+        "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
+        "sources": fingerprint_sources(name),
+        "engine": {"name": name, "variant": variant, "why": why},
+        "versions": describe_versions(),
+        "hardware": describe_hardware(),
+        "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
+        "stopped_early": last.step < schedule.total_steps,
+        "last_step": last.step,
+        "total_steps": schedule.total_steps,
+        "steps_per_epoch": schedule.steps_per_epoch,
+        "wall_seconds": round(seconds, 3),
+        "steps_per_second": round(last.step / seconds, 1),
+        "final": {key: _number(getattr(last, key)) for key in ("test_accuracy", "test_loss", "train_loss")},
+    }
+
+
+def write_run(result: Result, folder: Path) -> None:
+    """Write ``folder``/metrics.csv, then run.json with the checksum of it; each is whole or absent."""
+    text = format_metrics(result.rows)
+    for name in FILES:
+        remove_leftovers(folder / name)  # of a job that was killed while it wrote
+    write_text(folder / "metrics.csv", text)
+    write_json(folder / "run.json", result.record | {"metrics_sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run's files are there."""
+    return all((folder / name).exists() for name in FILES)
+
+
+def format_metrics(rows: Sequence[Row]) -> str:
+    """metrics.csv: full precision, an empty cell where there is no value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_number(value) for value in astuple(row)] for row in rows)
+    return buffer.getvalue()
+
+
+def _number(value: float) -> float | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], str]:
+    """The contents of run.json and the text of metrics.csv, checked as ``check_run`` does.
+
+    Raises AsgdError naming the file that is missing, damaged or of another run.
+    """
+    contents = {}
+    for name in FILES:
+        try:
+            contents[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise _fault(folder, name, f"cannot be read ({error.strerror})") from error
+    return check_run(folder, contents)
+
+
+def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> tuple[dict[str, Any], str]:
+    """The record and the metrics in ``contents`` (by file name), if they are those of the run that ``folder`` names.
+
+    The name is computed from the recorded configuration, data and sources, and metrics.csv has the recorded checksum
+    and columns. Raises AsgdError naming the file at fault, with ``advice``.
+    """
+    try:
+        record = json.loads(contents["run.json"])
+    except (ValueError, RecursionError) as error:
+        raise _fault(folder, "run.json", "not valid JSON", advice) from error
+    if not isinstance(record, dict) or not record.keys() >= _NEEDED:
+        raise _fault(folder, "run.json", "incomplete", advice)
+    if record["run"] != folder.name:
+        raise _fault(folder, "run.json", f"is that of another run, {record['run']}", advice)
+    run = _identify_record(record, str(folder / "run.json"))
+    if run.name != folder.name:
+        what = f"its configuration, data and sources are those of another run, {run.name}"
+        raise _fault(folder, "run.json", what, advice)
+    if hashlib.sha256(contents["metrics.csv"]).hexdigest() != record["metrics_sha256"]:
+        raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)", advice)
+    text = contents["metrics.csv"].decode(errors="replace")
+    header = text.partition("\n")[0].split(",")
+    if missing := [name for name in COLUMNS if name not in header]:
+        raise _fault(folder, "metrics.csv", f"has no column {missing[0]}", advice)
+    if wrong := _find_contradiction(record, run.config, text):
+        raise _fault(folder, "run.json", wrong, advice)
+    return record, text
+
+
+def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: str) -> str:
+    """What of a record is not what its configuration and metrics give; empty if nothing."""
+    rows = list(csv.DictReader(io.StringIO(metrics)))
+    try:
+        step, *values = (float(rows[-1][name] or "nan") for name in COLUMNS)
+        last, steps = Row(int(step), *values), int(step)
+        per_epoch = round(steps / last.epoch) if steps else record["steps_per_epoch"]
+        total = config.steps or round(config.epochs * per_epoch)
+        expected = {
+            "arm": config.arm(),
+            "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
+            "last_step": steps,
+            "steps_per_epoch": per_epoch,
+            "total_steps": total,
+            "stopped_early": steps < total,
+        }
+    except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        return f"cannot be understood beside metrics.csv ({' '.join(str(error).split())})"
+    expected |= {name: record[name] for name in ("data", "versions", "hardware") if isinstance(record.get(name), dict)}
+    wrong = [name for name in (*expected, "versions", "hardware") if record.get(name) != expected.get(name)]
+    return f"{wrong[0]} is {record.get(wrong[0])!r}, and metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
+
+
+def _identify_record(record: Mapping[str, Any], where: str) -> Run:
+    """The run that a record's configuration, data and sources give. Raises AsgdError if they are none."""
+    try:
+        settings = {**record["config"], "engine": record["engine"]["name"]}
+        data, sources = record["data"]["fingerprint"], record["sources"]
+    except (KeyError, TypeError) as error:
+        raise AsgdError(f"{where}: incomplete; delete the folder and run it again") from error
+    return Run.identify(validate(RunConfig, settings, where), str(data), str(sources))
+
+
+def _fault(folder: Path, file: str, what: str, advice: str = "") -> AsgdError:
+    return AsgdError(f"{folder / file}: {what}; {advice or f'delete the folder {folder.name} and run it again'}")

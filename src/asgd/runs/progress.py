@@ -1,0 +1,63 @@
+"""What a person sees of a run in progress: a bar in a terminal, a line for each evaluation in a log."""
+
+import math
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from asgd.runs.train import Watcher
+from asgd.simulator.simulate import Row
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:,.0f} steps/s")
+
+
+class ProgressWatcher(Watcher):
+    """A context manager that shows ``total_steps`` of a run on standard error."""
+
+    def __init__(self, total_steps: int) -> None:
+        self._console = Console(file=sys.stderr)
+        self._progress = Progress(
+            TextColumn("step {task.completed:,.0f}/{task.total:,.0f}"),
+            BarColumn(),
+            _Speed(),
+            TextColumn("loss {task.fields[loss]:.4f}, test accuracy {task.fields[accuracy]:.2%}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("train", total=total_steps, loss=math.nan, accuracy=math.nan)
+
+    def __enter__(self) -> "ProgressWatcher":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def on_steps(self, num_steps: int, loss: float) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, advance=num_steps, loss=loss)
+
+    def on_row(self, row: Row) -> None:
+        """Show the accuracy; in a log, write a line."""
+        self._progress.update(self._task, accuracy=row.test_accuracy)
+        if not self._console.is_terminal:
+            print(
+                f"step {row.step:,}: train loss {row.train_loss:.4f}, test loss {row.test_loss:.4f}, "
+                f"test accuracy {row.test_accuracy:.2%}",
+                file=sys.stderr,
+            )
+
+    def on_resume(self, row: Row) -> None:
+        """Move the bar to where the run stopped; in a log, say so."""
+        self._progress.update(self._task, completed=row.step, accuracy=row.test_accuracy)
+        if not self._console.is_terminal:
+            print(f"goes on from its checkpoint at step {row.step:,}", file=sys.stderr)

@@ -1,0 +1,57 @@
+"""Which sources decide a run's numbers, and the fingerprint of them that is part of its name.
+
+The sources are an import closure (``asgd.closure``): of the training loop and the engine for what a run computes, of
+the reader of its images for what it sees (``asgd.data.sources``). So an edit that could change a number gives other
+names to the runs that it could change, and no other edit does. An edit inside that leaves the numbers equal is accepted
+by `asgd sources accept` (``asgd.study.accept``).
+"""
+
+from functools import cache
+from pathlib import Path
+
+from asgd.accepted import name_sources, read_accepted
+from asgd.closure import find_closure
+from asgd.data.sources import READERS, find_reader, fingerprint_reader, reader_family
+from asgd.settings.run import Run, RunConfig
+from asgd.simulator.engines import ENGINES
+
+#: Where the sources of numbers lie. Settings have their values in a run's hash, images a fingerprint of their own; the
+#: other rooms name, store, judge and show what comes out.
+_WITHIN = ("asgd.simulator", "asgd.runs.train", "asgd.runs.checkpoint")
+#: A registry: it names members, and the closure starts from the one that a run uses.
+_OUTSIDE = ("asgd.simulator.engines",)
+
+
+def find_sources(family: str) -> dict[str, Path]:
+    """The modules (name: path) that decide numbers in a family of runs, an engine, or of images, ``data/<source>``."""
+    for source in READERS:
+        if family == reader_family(source):
+            return find_reader(source)
+    return find_closure([*ENGINES[family], "asgd.runs.train"], _WITHIN, _OUTSIDE)
+
+
+def list_families() -> list[str]:
+    """All families, engines first."""
+    return [*ENGINES, *map(reader_family, READERS)]
+
+
+@cache
+def fingerprint_sources(family: str) -> str:
+    """What stands for the sources of a family in the names of its runs or images."""
+    return name_sources(family, find_sources(family))
+
+
+def run_family(config: RunConfig) -> str:
+    """The family that decides what a run computes."""
+    return config.resolved_engine()[0]
+
+
+def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
+    """The run of ``config`` on the images with this fingerprint, by the sources that are installed."""
+    return Run.identify(config, data_fingerprint, fingerprint_sources(run_family(config)))
+
+
+def forget_sources() -> None:
+    """Read sources and accepted.json again, after they were written."""
+    for function in (fingerprint_sources, fingerprint_reader, read_accepted):
+        function.cache_clear()

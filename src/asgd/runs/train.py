@@ -1,0 +1,53 @@
+"""One training job: images and a configuration in, ``metrics.csv`` and ``run.json`` out."""
+
+import time
+
+from asgd.data import Dataset
+from asgd.runs.checkpoint import Checkpointer
+from asgd.runs.folder import Result, describe_run
+from asgd.settings.run import RunConfig
+from asgd.simulator.continuation import Checkpoint, continue_run
+from asgd.simulator.engines import build_engine
+from asgd.simulator.simulate import Row, plan_schedule
+
+
+class Watcher:
+    """Told of a run's progress; this one ignores it."""
+
+    def on_steps(self, num_steps: int, loss: float) -> None:
+        """``num_steps`` more server steps were taken, with this mean training loss."""
+
+    def on_row(self, row: Row) -> None:
+        """The run was evaluated."""
+
+    def on_resume(self, row: Row) -> None:
+        """The run goes on after this row, from a checkpoint."""
+
+
+def train_run(
+    config: RunConfig,
+    dataset: Dataset,
+    watcher: Watcher | None = None,
+    variant: str = "auto",
+    checkpointer: Checkpointer | None = None,
+) -> Result:
+    """Train one run to its end, from its first step or from the checkpoint that ``checkpointer`` has of it.
+
+    ``variant`` forces one of the fused engine's; see there.
+    """
+    watcher = watcher or Watcher()
+    schedule = plan_schedule(config, len(dataset.train_images))
+    engine = build_engine(config, dataset.train_images, dataset.train_labels, variant)
+    saved = checkpointer.load(engine.variant) if checkpointer else Checkpoint.none(engine.variant)
+    rows, start = list(saved.rows), time.perf_counter() - saved.seconds
+    if rows:
+        watcher.on_resume(rows[-1])
+    for row in continue_run(engine, dataset, schedule, config.train_eval_images, saved, watcher.on_steps):
+        rows.append(row)
+        watcher.on_row(row)
+        if checkpointer and row.step < schedule.total_steps:
+            checkpointer.offer(rows, engine, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    if checkpointer:
+        checkpointer.finish(rows, engine.variant, seconds)
+    return Result(rows, describe_run(config, dataset, engine.variant, schedule, rows, seconds))

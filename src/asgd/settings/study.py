@@ -1,0 +1,217 @@
+"""The study: the one reader of ``params.yaml``, and the expansion of experiments into runs.
+
+Nothing heavy is imported here: Snakemake reads it at every start.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from asgd.errors import AsgdError
+from asgd.settings.analyses import AnalysesConfig
+from asgd.settings.characters import find_unprintable
+from asgd.settings.claims import ClaimsConfig, EditionName
+from asgd.settings.data import DataConfig
+from asgd.settings.plain_yaml import read_yaml
+from asgd.settings.run import RunConfig, Seed
+from asgd.settings.validation import Model, _has_repetition, _refuse_repetition, _shorten, validate
+
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
+
+
+_NAME_RULE = "use at most 100 letters, digits and '_', with '-' and '.' only inside"
+
+
+#: What lies in results/ beside the folders of the presets.
+_TAKEN = ("runs", "kept", "checkpoints", "benchmark.json")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+class Experiment(Model):
+    """A named product over run parameters: every key may be a value or a list; `variants` couples keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    description: str = Field("", description="what it is for")
+    variants: list[dict[str, Any]] = Field(
+        [{}],
+        min_length=1,
+        description="settings that go together, as one more axis of the product",
+    )
+    seeds: list[Seed] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
+
+    _distinct_seeds = field_validator("seeds")(_refuse_repetition)
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """The values of each key of the product; ``variants`` and seeds are further axes."""
+        return {key: _as_list(value) for key, value in (self.model_extra or {}).items()}
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> "Experiment":
+        for key, values in self.axes.items():
+            if not values:
+                raise ValueError(f"{key}: the list is empty; give at least one value")
+            if _has_repetition(values):
+                raise ValueError(f"{key}: a value stands twice in {_shorten(values)}; keep one")
+        if _has_repetition(self.variants):
+            raise ValueError(f"variants: one stands twice in {_shorten(self.variants)}; keep one")
+        coupled = {key for variant in self.variants for key in variant}
+        if both := sorted(coupled & self.axes.keys()):
+            raise ValueError(f"{both[0]} is an axis and stands in variants too, which would replace it; keep one")
+        if "seed" in coupled | self.axes.keys():
+            raise ValueError("seed: every run has a seed of its own; give the seeds in `seeds`")
+        return self
+
+    def count(self, seeds: Sequence[int]) -> int:
+        """How many runs ``expand`` yields, without expanding."""
+        return math.prod(map(len, self.axes.values())) * len(self.variants) * len(self.seeds or seeds)
+
+    def expand(self, where: str, base: Mapping[str, Any], seeds: Sequence[int]) -> Iterator[RunConfig]:
+        """All runs, seeds innermost. Raises AsgdError naming ``where`` this stands and the key at fault."""
+        axes = self.axes
+        for combination in itertools.product(*axes.values()):
+            for variant in self.variants:
+                settings = {**base, **dict(zip(axes, combination, strict=True)), **variant}
+                for seed in self.seeds or seeds:
+                    yield validate(RunConfig, {**settings, "seed": seed}, where)
+
+
+class Shipped(Model):
+    """What of a preset's results is in git beside its tables, verdicts and figures, for `asgd verify` to miss."""
+
+    report: bool = Field(True, description="whether report.pdf is")
+    runs: str | None = Field(None, description="the file in `results/` that its runs are packed in (`asgd pack`)")
+    readme: bool = Field(False, description="whether the README shows this study")
+
+
+class Preset(Model):
+    """A complete study: data, what all runs share, seeds and experiments."""
+
+    description: str = Field("", description="one line for the report")
+    demonstration: bool = Field(False, description="whether the report must say that its results are not evidence")
+    data: DataConfig = Field(description="where the images come from")
+    run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
+    seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
+    experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
+    # Of the preset, which DVC follows whole: a key of its own in dvc.yaml would have to stand in every params.yaml.
+    analyses: AnalysesConfig = Field(
+        default_factory=AnalysesConfig, description="what the analyses beyond the claims measure"
+    )
+    shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")
+    edition: EditionName | None = Field(
+        None, description="edition of the decision rules that judges this study (default: that of `claims`)"
+    )
+
+    _distinct_seeds = field_validator("seeds")(_refuse_repetition)
+
+    @field_validator("description")
+    @classmethod
+    def _check_description(cls, text: str) -> str:
+        if unprintable := find_unprintable(text):
+            raise ValueError(f"the report cannot print {unprintable}; write it in other words")
+        return text
+
+    @field_validator("run")
+    @classmethod
+    def _check_run(cls, run: dict[str, Any]) -> dict[str, Any]:
+        if "seed" in run:
+            raise ValueError("seed: give the seeds in `seeds`")
+        return run
+
+    @field_validator("experiments")
+    @classmethod
+    def _check_names(cls, experiments: dict[str, Experiment]) -> dict[str, Experiment]:
+        for name in experiments:
+            check_name(name, "an experiment")
+        return experiments
+
+
+class Params(Model):
+    """All of params.yaml."""
+
+    preset: str = Field(description="the preset to run")
+    presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
+    claims: ClaimsConfig = Field(default_factory=ClaimsConfig, description="the margins of the decision rules")
+    max_runs: int = Field(
+        200_000, ge=1, description="the most runs that a preset may ask for: a product grows fast; raise it if need be"
+    )
+
+    @field_validator("presets")
+    @classmethod
+    def _check_names(cls, presets: dict[str, Preset]) -> dict[str, Preset]:
+        for name in presets:
+            check_name(name, "a preset")
+            if name.lower() in _TAKEN:
+                raise ValueError(f"'{name}' cannot be the name of a preset: results/{name} is something else's")
+        return presets
+
+    @model_validator(mode="after")
+    def _check_preset(self) -> "Params":
+        if self.preset not in self.presets:
+            raise ValueError(f"preset '{self.preset}' does not exist; presets are {', '.join(self.presets)}")
+        return self
+
+    @model_validator(mode="after")
+    def _take_edition(self) -> "Params":
+        if edition := self.selected.edition:
+            object.__setattr__(self, "claims", self.claims.model_copy(update={"edition": edition}))
+        return self
+
+    @property
+    def selected(self) -> Preset:
+        """The preset to run."""
+        return self.presets[self.preset]
+
+    @property
+    def base(self) -> RunConfig:
+        """The reference settings of the preset to run: what its `run` says, and defaults."""
+        return validate(RunConfig, self.selected.run, f"presets.{self.preset}.run")
+
+
+def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> Params:
+    """Read and validate ``params.yaml``; ``preset`` replaces the preset that it names.
+
+    Raises AsgdError, in one line, for a missing file, bad YAML, an unknown key or a value out of range, in any preset.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise AsgdError(f"{path}: is not a mapping of keys to values")
+    if preset is not None:
+        values["preset"] = preset
+    params = validate(Params, values, str(path))
+    for name, study in params.presets.items():
+        count = sum(experiment.count(study.seeds) for experiment in study.experiments.values())
+        if count > params.max_runs:
+            raise AsgdError(
+                f"{path}: presets.{name} asks for {count:,} runs; take fewer, or raise max_runs = {params.max_runs:,}"
+            )
+        where = f"{path}: presets.{name}"
+        validate(RunConfig, study.run, f"{where}.run")
+        for key, experiment in study.experiments.items():  # a bad value in any of them is found at once
+            arms = experiment.model_copy(update={"seeds": None})
+            for _ in arms.expand(f"{where}.experiments.{key}", study.run, [0]):
+                pass
+    return params
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise ValueError unless ``name`` can be a folder's, in an argument of a command and in the report."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{_shorten(name)} cannot be the name of {kind}: {_NAME_RULE}")
+
+
+def expand_experiments(preset: Preset) -> dict[str, list[RunConfig]]:
+    """The run configurations of every experiment of a preset, in the order of the file."""
+    return {
+        name: list(experiment.expand(f"experiments.{name}", preset.run, preset.seeds))
+        for name, experiment in preset.experiments.items()
+    }

@@ -1,0 +1,42 @@
+"""Which experiment a figure or an analysis is about: found by what varies in it, never by its name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asgd.settings.run import RunConfig
+
+#: What says which kind of momentum there is: it varies with `momentum`.
+_KINDS_OF_MOMENTUM = frozenset({"momentum_where", "momentum_convention"})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An experiment in which all of ``varies``, perhaps some of ``may_vary``, and nothing else but the seed varies.
+
+    Names are run parameters; `momentum` includes its kinds.
+    """
+
+    varies: tuple[str, ...]
+    may_vary: tuple[str, ...] = ()
+
+    def fits(self, varying: Sequence[str]) -> bool:
+        """Whether an experiment with these ``varying`` parameters is one."""
+        found = {"momentum" if key in _KINDS_OF_MOMENTUM else key for key in varying}
+        return set(self.varies) <= found <= {*self.varies, *self.may_vary}
+
+    def find(self, experiments: Mapping[str, Sequence[RunConfig]]) -> str | None:
+        """The name of the first experiment that is one; None if none is."""
+        return next((name for name, configs in experiments.items() if self.fits(list_varying(configs))), None)
+
+
+def list_varying(configs: Sequence[RunConfig]) -> list[str]:
+    """The run parameters, but the seed, in which runs differ."""
+    if not configs:
+        return []
+    first = configs[0].model_dump(exclude={"seed"})
+    different: dict[str, Any] = {}
+    for config in configs:
+        values = config.model_dump(exclude={"seed"})
+        different |= {key: None for key, value in values.items() if value != first[key]}
+    return [key for key in first if key in different]

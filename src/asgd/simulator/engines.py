@@ -1,0 +1,55 @@
+"""The engines by name: which module simulates a run, imported only when it is needed."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asgd.errors import AsgdError
+from asgd.machine import measure_free_memory
+from asgd.settings.run import RunConfig
+from asgd.simulator.networks.shapes import num_parameters
+
+if TYPE_CHECKING:
+    from asgd.simulator.engine import Engine
+
+#: The module of each engine, and what it starts as a process of its own.
+ENGINES = {
+    "fused": ("asgd.simulator.fused.engine", "asgd.simulator.fused.compiler"),
+    "reference": ("asgd.simulator.reference",),
+}
+
+
+def check_memory(config: RunConfig) -> None:
+    """Raise AsgdError where the workers' copies of the weights need more memory than the machine has left."""
+    # The reference engine keeps a velocity for each worker whether it has momentum or not.
+    at_workers = config.resolved_engine()[0] == "reference" or (config.momentum and config.momentum_where == "worker")
+    needed = config.num_workers * num_parameters(config.pools) * 4 * (2 if at_workers else 1)
+    free = measure_free_memory()
+    if config.device == "cpu" and needed > free:
+        raise AsgdError(
+            f"num_workers = {config.num_workers:,}: their weights take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free; take fewer, or a machine with more"
+        )
+
+
+def build_engine(
+    config: RunConfig, images: NDArray[np.uint8], labels: NDArray[np.int64], variant: str = "auto"
+) -> "Engine":
+    """The engine that the configuration asks for, at step 0, on these training images; ``variant`` forces one of the
+    fused engine's."""
+    check_memory(config)
+    # PyTorch takes seconds to import, and the fused engine does without it.
+    if config.resolved_engine()[0] == "fused":
+        from asgd.simulator.fused import FusedEngine, compile_once
+
+        compile_once(variant)
+        return FusedEngine(config, images, labels, variant=variant)
+    import torch
+
+    from asgd.simulator.reference import ReferenceEngine
+
+    if config.device != "cpu" and not torch.cuda.is_available():
+        raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
+    torch.set_num_threads(1)  # runs are parallel, not the 62,006 weights of one
+    return ReferenceEngine(config, images, labels)

@@ -1,0 +1,1 @@
+"""A preset as a whole: planned, compared, pruned and verified."""

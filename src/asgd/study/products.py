@@ -1,0 +1,91 @@
+"""The files that a study's results consist of: named here, because the workflow asks at every start, and `asgd verify`
+asks what should be there."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from asgd.errors import AsgdError
+from asgd.files import read_json
+from asgd.report.generated import GENERATED
+from asgd.study.freshness import hash_file
+
+#: What aggregation makes from runs, in tables/.
+AGGREGATED = (
+    "runs.csv",
+    "evaluations.csv",
+    "arms.csv",
+    "curves.csv",
+    "dvc_curves.csv",
+    "environment.json",
+    "study.json",
+)
+
+#: The further analyses, in tables/, each with the experiment that it needs.
+ANALYSES = {
+    "map.csv": "map",
+    "map_claims.csv": "map",
+    "map_pairs.csv": "map",
+    "map_summary.json": "map",
+    "sharpness.csv": "map",
+    "death.csv": "readings",
+    "death_logits.csv": "readings",
+    "death_survey.csv": "readings",
+    "death_summary.json": "readings",
+}
+
+#: The figures, each with the experiment that it shows (None: all of them).
+FIGURES = {
+    "figure1_delay": "delay",
+    "figure1_real_time": "delay",
+    "figure2_momentum": "momentum",
+    "figure3_dropout": "dropout",
+    "outcomes": None,
+    "sharpness": "map",
+    "phase_map": "map",
+    "reconciliation": "map",
+    "readings": "readings",
+    "death": "readings",
+    "regulariser": "regulariser",
+}
+FORMATS = ("pdf", "png")
+
+JUDGED = ("claims.json", "claims.html", "metrics.json")
+REPORT = "report.pdf"
+
+
+def select_analyses(experiments: Iterable[str]) -> list[str]:
+    """The files of ``ANALYSES`` that a study with these experiments has."""
+    present = set(experiments)
+    return [name for name, needed in ANALYSES.items() if needed in present]
+
+
+def select_trained(experiments: Iterable[str]) -> list[str]:
+    """Those of ``select_analyses`` that take training to make again."""
+    return [name for name in select_analyses(experiments) if not name.startswith("map")]
+
+
+def select_figures(experiments: Iterable[str]) -> list[str]:
+    """The names of ``FIGURES`` that a study with these experiments has."""
+    present = {*experiments, None}
+    return [name for name, needed in FIGURES.items() if needed in present]
+
+
+def list_products(experiments: Iterable[str]) -> list[str]:
+    """All files of a study with these experiments, relative to its folder; but for ``REPORT``, which needs TeX."""
+    names = list(experiments)
+    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(names), *GENERATED)]
+    figures = [f"figures/{name}.{suffix}" for name in select_figures(names) for suffix in FORMATS]
+    return [*tables, *JUDGED, *figures]
+
+
+def check_taken(folder: Path, experiments: Iterable[str]) -> None:
+    """Raise AsgdError if a table that is taken as it is, and not made again, is not what checksums.json records.
+
+    What is made from the tables gets new checksums; an edited table would get one with them, and pass for made.
+    """
+    path = folder / "checksums.json"
+    recorded = read_json(path)["files"] if path.exists() else {}
+    taken = [*AGGREGATED, *select_trained(experiments)]
+    for name in (f"tables/{table}" for table in taken if table != "study.json"):
+        if name in recorded and hash_file(folder / name) != recorded[name]:
+            raise AsgdError(f"{folder / name}: not the table that {path} records; restore it, or make it from the runs")

@@ -1,0 +1,66 @@
+"""Runs that nobody asks for: found, measured and deleted."""
+
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from asgd.errors import AsgdError
+from asgd.runs.folder import is_finished
+from asgd.settings.study import Params
+from asgd.study.manifest import name_some
+from asgd.study.plan import plan_study
+
+#: What is younger may belong to a process at work, which writes its checkpoint anew every few minutes.
+_LIVE_SECONDS = 24 * 3600.0
+
+
+def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
+    """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
+
+    With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
+    checkpoint, and whatever has a temporary name, changed within the last day.
+    """
+    wanted = {
+        name
+        for preset in params.presets
+        for name in plan_study(params.model_copy(update={"preset": preset}), data_root).runs
+    }
+    runs = [path for pool in pools for path in pool.glob("[!.]*") if path.is_dir() and path.name not in wanted]
+    leftovers = [path for pool in pools for path in pool.glob(".folder-*")]
+    files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
+    unused = [path for path in runs if is_finished(path) or _is_old(path)]
+    return sorted(unused + list(filter(_is_old, leftovers))) + sorted(filter(_is_old, files))
+
+
+def measure_size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
+
+
+def remove_unused(paths: Iterable[Path]) -> None:
+    """Delete ``paths``, files and folders. Raises AsgdError that says where that is refused, and why, after the rest.
+
+    A symbolic link is left alone: deleting it would free nothing, and what it leads to may be somebody else's.
+    """
+    refused = [f"{path} ({why})" for path in paths if (why := _remove(path))]
+    if refused:
+        raise AsgdError(f"{len(refused)} cannot be deleted: {name_some(refused)}; delete them by hand")
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > _LIVE_SECONDS
+    except FileNotFoundError:  # its owner was done with it
+        return False
+
+
+def _remove(path: Path) -> str:
+    """Delete ``path``; the reason why it is still there, or nothing."""
+    if path.is_symlink():
+        return f"a symbolic link to {path.readlink()}"
+    try:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except OSError as error:
+        return str(error.strerror or error)
+    return ""

@@ -1,0 +1,268 @@
+"""Checks that make shipped files again, from the tables of runs and from the runs, and compare. Nothing is trained.
+
+Each takes the ``Results`` and returns what was compared with what, faults and warnings: see ``Check``.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from asgd.analyses.phase_map import PhaseMap, analyse_map
+from asgd.claims import claims_from_json, claims_to_json, judge_claims
+from asgd.claims.metrics import summarize_metrics
+from asgd.errors import AsgdError
+from asgd.figures import save_figure, select_dvc_curves, use_style
+from asgd.figures.drawing import DRAWERS
+from asgd.files import read_json
+from asgd.report import Findings, build_report, write_tables
+from asgd.report.generated import GENERATED
+from asgd.report.page import make_claims_page
+from asgd.report.readme import make_blocks, read_block
+from asgd.runs.archive import read_archive
+from asgd.study.manifest import name_some
+from asgd.study.products import FORMATS, REPORT, select_analyses, select_figures
+from asgd.study.shipped import Results, compare_makers
+from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves, tabulate_runs
+from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
+from asgd.tables.environment import describe_records
+
+BENCHMARK = "benchmark.json"
+
+#: Tables of runs are exactly what the runs give, but for this sum of many terms, whose order is not fixed.
+_RUN_TOLERANCES = {"staleness_displacement": TOLERANCE}
+_TIMES = ("wall_seconds", "steps_per_second")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was compared, and what does not match."""
+
+    name: str
+    note: str  #: with what it was compared, or why it was not
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skipped: bool = False  #: there was nothing to compare
+    error: str = ""  #: the traceback of a fault in the check itself: nothing is known of the files
+
+
+def check_summaries(results: Results) -> Check:
+    """arms.csv, curves.csv and dvc_curves.csv are what runs.csv and evaluations.csv give, and those two agree."""
+    runs, evaluations = results.table("runs"), results.table("evaluations")
+    arms, curves = summarize_arms(runs), summarize_curves(evaluations, results.study.params.claims.confidence)
+    tables = {"arms": arms, "curves": curves, "dvc_curves": select_dvc_curves(arms, curves)}
+    faults = [_compare_table(results, name, table) for name, table in tables.items()]
+    if unequal := _list_other_ends(runs, evaluations):
+        faults.insert(0, f"tables/runs.csv: ends otherwise than evaluations.csv: {name_some(unequal)}")
+    note = f"{', '.join(f'{name}.csv' for name in tables)} against runs.csv and evaluations.csv"
+    return Check("summaries", note, tuple(filter(None, faults)))
+
+
+def _list_other_ends(runs: pd.DataFrame, evaluations: pd.DataFrame) -> list[str]:
+    """The runs whose final results are not those of their last evaluation."""
+    finals = ["test_accuracy", "test_loss", "train_loss"]
+    ends = evaluations.sort_values("step", kind="stable").groupby("run")[["step", *finals]].tail(1)
+    ends = ends.set_index(evaluations.loc[ends.index, "run"]).reindex(runs["run"])
+    recorded = runs[["total_steps", *(f"final_{name}" for name in finals)]].to_numpy(dtype=float)
+    same = np.isclose(ends.to_numpy(dtype=float), recorded, rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)
+    return [str(run) for run in runs["run"][~same]]
+
+
+def check_claims(results: Results) -> Check:
+    """claims.json, claims.html and metrics.json are what the tables give by the rules and margins of now."""
+    params = results.study.params
+    runs, evaluations = results.table("runs"), results.table("evaluations")
+    verdicts = judge_claims(runs, evaluations, params.claims, params.base)
+    shipped, judged = results.json("claims.json"), claims_to_json(verdicts, params.claims.edition)
+    claims_from_json(shipped, str(results.folder / "claims.json"))
+    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts))
+    metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts, params.base))
+    faults = [f"claims.json: {text}" for text in compare_values(_by_id(shipped), _by_id(judged))]
+    faults += [f"claims.html: {page}"] if page else []
+    faults += [f"metrics.json: {text}" for text in metrics]
+    note = f"{len(verdicts)} verdicts by the {params.claims.edition} edition against the tables and margins"
+    return Check("claims", note, tuple(faults))
+
+
+def _by_id(claims: Mapping[str, Any]) -> dict[str, Any]:
+    return {"edition": claims.get("edition"), **{entry["id"]: entry for entry in claims["verdicts"]}}
+
+
+def check_map(results: Results) -> Check:
+    """The map's tables and sentences are what the tables of runs give."""
+    margins = results.study.params.claims
+    tables, summary = analyse_map(PhaseMap.of(results.table("runs"), results.table("evaluations"), margins))
+    faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
+    shipped = results.json("tables/map_summary.json")
+    faults += [f"tables/map_summary.json: {text}" for text in compare_values(shipped, summary)]
+    names = [f"{name}.csv" for name in tables]
+    return Check("map", f"{', '.join(names)} and map_summary.json against runs.csv and evaluations.csv", tuple(faults))
+
+
+def check_numbers(results: Results) -> Check:
+    """The report's numbers and tables are what the tables, verdicts and summaries give."""
+    study = results.study
+    analyses = select_analyses(study.experiments)
+    summaries = [results.path(f"tables/{name}") for name in analyses if name.endswith("_summary.json")]
+    sharpness = results.path("tables/sharpness.csv") if "sharpness.csv" in analyses else None
+    benchmark = results.folder.parent / BENCHMARK
+    findings = Findings.read(summaries, sharpness, benchmark if benchmark.exists() else None)
+    verdicts = claims_from_json(results.json("claims.json"), str(results.folder / "claims.json"))
+    tables = results.table("runs"), results.table("arms")
+    with tempfile.TemporaryDirectory() as folder:
+        write_tables(folder, study.params, *tables, verdicts, results.json("tables/environment.json"), findings)
+        made = {name: Path(folder, name).read_text(encoding="utf-8") for name in GENERATED}
+    faults = [(name, compare_texts(results.text(f"tables/{name}"), text)) for name, text in made.items()]
+    texts = tuple(f"tables/{name}: {fault}" for name, fault in faults if fault)
+    return Check("numbers", f"{', '.join(GENERATED)} against tables and verdicts", texts)
+
+
+def check_figures(results: Results) -> Check:
+    """The figures, drawn again, have the bytes that are shipped."""
+    from matplotlib import rc_context  # after asgd.figures, which imports Matplotlib whatever MPLBACKEND says
+
+    names = select_figures(results.study.experiments)
+    style = results.root / "report/asgd.mplstyle"
+    with tempfile.TemporaryDirectory() as folder, rc_context():
+        use_style(style)
+        other = [file for name in names for file in _draw_and_compare(results, name, Path(folder))]
+    count = len(names) * len(FORMATS)
+    note = f"{count - len(other)} of {count} drawn again, with the same bytes"
+    return _judge_bytes("figures", note, other, compare_makers(results.checksums.made_with, tex=False))
+
+
+def _draw_and_compare(results: Results, name: str, folder: Path) -> Iterator[str]:
+    save_figure(DRAWERS[name](results.table), folder / name)
+    for suffix in FORMATS:
+        file = f"figures/{name}.{suffix}"
+        if not _has_bytes(results.path(file), folder / f"{name}.{suffix}"):
+            yield file
+
+
+def check_report(results: Results) -> Check:
+    """report.pdf, compiled again from its source, generated tables and figures, has the bytes that are shipped."""
+    if not (results.folder / REPORT).exists():
+        return Check("report", "none is here", skipped=True)
+    if shutil.which("latexmk") is None:
+        return Check(
+            "report", f"{REPORT} needs TeX to be compiled again, and is compared with its checksum only", skipped=True
+        )
+    figures = select_figures(results.study.experiments)
+    generated = [*(f"tables/{name}" for name in GENERATED), *(f"figures/{name}.pdf" for name in figures)]
+    with tempfile.TemporaryDirectory() as folder:
+        build_report(results.root / "report", [results.path(name) for name in generated], Path(folder, REPORT))
+        same = _has_bytes(results.path(REPORT), Path(folder, REPORT))
+    note = f"{REPORT} compiled again{', with the same bytes' if same else ''}"
+    return _judge_bytes("report", note, [] if same else [REPORT], compare_makers(results.checksums.made_with, tex=True))
+
+
+def _judge_bytes(name: str, note: str, other: Sequence[str], makers: Sequence[str]) -> Check:
+    """Other bytes are a fault if they were made with what is here; if not, only the checksums tell."""
+    if not other:
+        return Check(name, note)
+    if makers:
+        why = f"other bytes here, where {', '.join(makers)}: compared with their checksums only"
+        return Check(name, note, warnings=(f"{name_some(other)}: {why}",))
+    return Check(name, note, tuple(f"{file}: not what the tables give" for file in other))
+
+
+def _has_bytes(shipped: Path, made: Path) -> bool:
+    return shipped.exists() and shipped.read_bytes() == made.read_bytes()
+
+
+def check_readme(results: Results) -> Check:
+    """The README's tables show these verdicts, findings, costs and the benchmark's speeds, which agree with its times.
+
+    The benchmark is a measurement: that it is the one that was made, nothing else can tell.
+    """
+    readme, benchmark = results.root / "README.md", results.folder.parent / BENCHMARK
+    measured = read_json(benchmark)
+    faults = [f"{BENCHMARK}: {text}" for text in _list_disagreements(measured)]
+    for name in ("claims.json", "tables/environment.json", "tables/runs.csv"):
+        results.path(name)
+    for name, content in make_blocks(results.folder, benchmark).items():
+        if difference := compare_texts(read_block(readme, name), content):
+            faults.append(f"README.md: {name}: {difference}; run: make readme")
+    if f"](results/{results.folder.name}/figures/" not in readme.read_text(encoding="utf-8"):
+        faults.append("README.md: shows no figure of this study")
+    return Check("README", f"verdicts, costs and speeds against {results.folder.name} and {BENCHMARK}", tuple(faults))
+
+
+def _list_disagreements(benchmark: Any) -> list[str]:
+    """The speeds of the benchmark that do not follow from its times. Raises AsgdError if it is something else."""
+    try:
+        rows = benchmark["steps"]
+        wrong = [row for row in rows if not np.isclose(row["steps_per_second"] * row["microseconds"], 1e6)]
+        return [f"{row['engine']} at m = {row['num_workers']}: speed and time do not agree" for row in wrong]
+    except (KeyError, TypeError) as error:
+        raise AsgdError(f"{BENCHMARK}: not what asgd bench writes ({error!r}); measure again") from error
+
+
+def check_packed(results: Results) -> Check:
+    """The packed runs are those of the study, each whole and unedited, and the tables are exactly what they give."""
+    name = results.shipped.runs or ""
+    archive = results.folder.parent / name
+    packed = read_archive(archive)
+    wanted = results.runs
+    faults = [
+        f"{name}: {what}: {name_some(sorted(names))}"
+        for what, names in (("lacks runs", set(wanted) - set(packed)), ("has other runs", set(packed) - set(wanted)))
+        if names
+    ]
+    if not faults:
+        runs = [packed[run] for run in wanted]
+        tables = tabulate_runs(runs, results.members)
+        faults = _compare_with_runs(results, tables, drop=())
+        environment = compare_values(
+            results.json("tables/environment.json"), describe_records([run for run, _ in runs])
+        )
+        faults += [f"tables/environment.json: {text}" for text in environment]
+    note = f"runs.csv, evaluations.csv and environment.json against the {len(packed):,} runs of {name}"
+    return Check("packed runs", note, tuple(faults))
+
+
+def check_pool(results: Results, pool: Path) -> Check:
+    """Of the runs that are here, each is whole, unedited, and in the folder that its configuration gives."""
+    names = results.runs
+    present = [name for name in names if (pool / name).exists()]
+    faults = [fault for name in present for fault in _find_run_faults(pool / name)]
+    note = f"{len(present):,} of {len(names):,} runs are in {pool}"
+    return Check("runs", note, tuple(faults), skipped=not present)
+
+
+def _find_run_faults(folder: Path) -> list[str]:
+    try:
+        read_runs([folder], {})
+    except AsgdError as error:
+        return [str(error)]
+    return []
+
+
+def check_aggregation(results: Results, pool: Path) -> Check:
+    """The tables are those of the runs; needs all of them."""
+    names = results.runs
+    if not names or not all((pool / run).exists() for run in names):
+        return Check("tables of runs", "needs all runs", skipped=True)
+    tables = read_runs([pool / run for run in names], results.members)
+    # A run that was trained again took another time.
+    faults = _compare_with_runs(results, tables, drop=_TIMES)
+    return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))
+
+
+def _compare_with_runs(results: Results, tables: tuple[pd.DataFrame, pd.DataFrame], drop: Sequence[str]) -> list[str]:
+    faults = []
+    for name, table in zip(("runs", "evaluations"), tables, strict=True):
+        shipped, made = (frame.drop(columns=list(drop), errors="ignore") for frame in (results.table(name), table))
+        if difference := compare_tables(shipped, made, _RUN_TOLERANCES):
+            faults.append(f"tables/{name}.csv: not what the runs give: {difference}")
+    return faults
+
+
+def _compare_table(results: Results, name: str, computed: pd.DataFrame) -> str:
+    difference = compare_tables(results.table(name), computed)
+    return f"tables/{name}.csv: {difference}" if difference else ""

@@ -1,0 +1,1 @@
+"""From run folders to tidy tables: selecting from them, and their statistics."""

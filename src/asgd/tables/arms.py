@@ -1,0 +1,112 @@
+"""Which runs a claim is about: those that match the study's settings in everything but what the claim varies."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from asgd.errors import AsgdError
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
+
+#: Keys that do not tell arms apart here: engines and devices simulate the same trajectory.
+_WITHOUT_EFFECT = {"seed", "engine", "device"}
+
+_NEEDED = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One metric of the runs of an arm."""
+
+    seeds: NDArray[np.int64]  #: [seeds], ascending
+    epochs: NDArray[np.float64]  #: [evaluations], ascending
+    values: NDArray[np.float64]  #: [seeds, evaluations]
+
+    def after_first_epoch(self) -> "Curves":
+        """The evaluations after the first epoch only."""
+        late = self.epochs > 1
+        return Curves(self.seeds, self.epochs[late], self.values[:, late])
+
+
+@dataclass(frozen=True)
+class Study:
+    """The tables with what selects from them. Build it with ``Study.of``."""
+
+    runs: pd.DataFrame  #: what rules read of them, and `setting`
+    evaluations: pd.DataFrame
+    margins: ClaimsConfig
+    base: RunConfig  #: the reference settings
+    with_momentum: RunConfig  #: the reference settings of the runs with momentum
+    configs: Sequence[RunConfig]  #: of the runs, row by row
+
+    @staticmethod
+    def of(
+        runs: pd.DataFrame,
+        evaluations: pd.DataFrame,
+        margins: ClaimsConfig,
+        base: RunConfig,
+        with_momentum: RunConfig | None = None,
+    ) -> "Study":
+        """Read the configuration of every run from its columns; a column that is absent has the key's default."""
+        if missing := [name for name in _NEEDED if name not in runs]:
+            raise AsgdError(f"runs.csv: has no column {missing[0]}; delete it and make the tables again")
+        ordered = runs
+        if "engine" in runs:
+            # Where engines were compared a seed stands twice in an arm: the study's own engine comes first and counts.
+            ordered = runs.assign(other=runs["engine"] != base.resolved_engine()[0]).sort_values("other", kind="stable")
+        configs = [config_of(row) for row in ordered.to_dict("records")]
+        keyed = ordered[list(_NEEDED)].assign(setting=[_setting(config) for config in configs])
+        return Study(keyed, evaluations, margins, base, with_momentum or base, configs)
+
+    def runs_of(self, base: RunConfig | None = None, **changes: Any) -> pd.DataFrame:
+        """The runs of an arm, indexed by seed: those with the settings of ``base``, but for ``changes``."""
+        wanted = _setting(change(base or self.base, **changes))
+        found = self.runs[self.runs["setting"] == wanted].drop_duplicates("seed")
+        return found.set_index("seed").sort_index()
+
+    def curves_of(self, metric: str, **changes: Any) -> Curves:
+        """``metric`` of an arm's runs; evaluations at which a run has no value are left out."""
+        arm = self.runs_of(**changes)
+        rows = self.evaluations[self.evaluations["run"].isin(set(arm["run"]))]
+        ends = rows.dropna(subset="test_accuracy").groupby("run")["step"].max()
+        for run, total_steps in zip(arm["run"], arm["total_steps"], strict=True):
+            if ends.get(run) != total_steps:  # a truncated table would change a verdict silently
+                raise AsgdError(f"evaluations.csv: rows of run {run} are missing; delete it and make the tables again")
+        table = rows.pivot(index="seed", columns="epoch", values=metric).dropna(axis="columns")
+        return Curves(table.index.to_numpy(dtype=int), table.columns.to_numpy(dtype=float), table.to_numpy(dtype=float))
+
+    def values_of(self, key: str, **changes: Any) -> list[Any]:
+        """The values of ``key`` that have runs, ascending, the rest being the base's settings with ``changes``."""
+        values = {getattr(config, key) for config in self.configs}
+        return sorted(value for value in values if len(self.runs_of(**{**changes, key: value})))
+
+
+def change(base: RunConfig, **changes: Any) -> RunConfig:
+    """``base`` with other settings, validated."""
+    return validate(RunConfig, {**base.model_dump(), **changes}, "claims")
+
+
+def pair(first: Curves, second: Curves) -> tuple[Curves, Curves]:
+    """The seeds and evaluations that both have, in one order."""
+    seeds, *rows = np.intersect1d(first.seeds, second.seeds, return_indices=True)
+    epochs, *columns = np.intersect1d(first.epochs, second.epochs, return_indices=True)
+    both = [
+        Curves(seeds, epochs, c.values[np.ix_(i, j)]) for c, i, j in zip((first, second), rows, columns, strict=True)
+    ]
+    return both[0], both[1]
+
+
+def config_of(row: Mapping[Any, Any]) -> RunConfig:
+    """The settings of a row of runs.csv, but for those that do not tell arms apart here."""
+    keys = RunConfig.model_fields.keys() & row.keys() - _WITHOUT_EFFECT
+    return validate(RunConfig, {key: row[key] for key in keys if not pd.isna(row[key])}, f"runs.csv: {row.get('run')}")
+
+
+def _setting(config: RunConfig) -> str:
+    return json.dumps({key: value for key, value in config.model_dump().items() if key not in _WITHOUT_EFFECT})
