@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import stats
 
-from asgd.figures import Tables
+from asgd.figures.plot import ROOM
+from asgd.members import load_member
 from asgd.settings.run import RunConfig
+from asgd.tables.table import Tables
 
 VARIANTS: list[dict[str, Any]] = [
     {"momentum": 0.0},
@@ -21,6 +24,16 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 METRICS = ("train_loss", "test_accuracy")
 STEPS_PER_EPOCH = 1000
+
+
+def bundle(arms: pd.DataFrame, curves: pd.DataFrame, evaluations: pd.DataFrame) -> Tables:
+    return {"arms": arms, "curves": curves, "evaluations": evaluations}
+
+
+def draw(name: str, tables: Tables, experiment: str | None = None) -> Figure:
+    """The figure ``name``, as the pipeline draws it."""
+    figure: Figure = load_member(ROOM, name).draw(tables, experiment)
+    return figure
 
 
 def make_configs(workers: Sequence[int], dropouts: Sequence[float] = (0.0, 0.2, 0.5)) -> dict[RunConfig, str]:
@@ -45,13 +58,13 @@ def make_tables(
         evaluations.append(runs)
         arms.append(_make_arm(config, experiments, runs))
         curves.append(_make_curves(config.arm(), runs))
-    return Tables(pd.DataFrame(arms), pd.concat(curves, ignore_index=True), pd.concat(evaluations, ignore_index=True))
+    return bundle(pd.DataFrame(arms), pd.concat(curves, ignore_index=True), pd.concat(evaluations, ignore_index=True))
 
 
 def make_runs(tables: Tables) -> pd.DataFrame:
     """The table of runs that belongs to the tables."""
-    last = tables.evaluations.groupby(["arm", "seed"], as_index=False).last()
-    runs = last.merge(tables.arms.drop(columns=["n_runs"]), on="arm")
+    last = tables["evaluations"].groupby(["arm", "seed"], as_index=False).last()
+    runs = last.merge(tables["arms"].drop(columns=["n_runs"]), on="arm")
     runs["outcome"] = np.where(runs["test_accuracy"] > 0.101, "trained", "dead")
     runs["final_test_accuracy"] = runs["test_accuracy"]
     runs["last_step"] = runs["total_steps"] = 3 * STEPS_PER_EPOCH

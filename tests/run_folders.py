@@ -13,7 +13,7 @@ from asgd.data import source_fingerprint
 from asgd.runs.sources import fingerprint_sources, run_family
 from asgd.settings.data import DataConfig
 from asgd.settings.run import Run, RunConfig
-from asgd.tables.aggregate import METRICS
+from asgd.tables.columns import METRICS
 
 LN10 = math.log(10)
 STEPS = [0, 25, 50, 75, 100]  # one epoch of 100 steps, four evaluations

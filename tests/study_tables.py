@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asgd.figures import Tables
 from asgd.settings.run import RunConfig
 from asgd.tables.aggregate import summarize_arms, summarize_curves
+from asgd.tables.table import Tables
 
 LN10 = math.log(10)
 MAP_VARIANTS: list[dict[str, Any]] = [
@@ -46,7 +46,7 @@ def make_study(
 
 def make_tables(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Tables:
     """What figures read, made as the pipeline makes it."""
-    return Tables(summarize_arms(runs), summarize_curves(evaluations), evaluations)
+    return {"arms": summarize_arms(runs), "curves": summarize_curves(evaluations), "evaluations": evaluations}
 
 
 def map_configs(rates: Iterable[float], workers: Iterable[int], seeds: int) -> list[RunConfig]:

@@ -13,10 +13,11 @@ import pytest
 from asgd.claims import Verdict
 from asgd.claims.metrics import summarize_metrics
 from asgd.errors import AsgdError
-from asgd.figures import select_dvc_curves
 from asgd.settings.run import RunConfig
-from asgd.tables.aggregate import COLUMNS, METRICS, read_runs, summarize_arms, summarize_curves
-from asgd.tables.files import KEYS, find_repeated, read_table, write_table
+from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves
+from asgd.tables.columns import AGGREGATED, METRICS
+from asgd.tables.dvc_curves import select_dvc_curves
+from asgd.tables.files import find_repeated, read_table, write_table
 from tests.run_folders import LN10, STEPS, write_run
 
 
@@ -32,10 +33,11 @@ def test_tables_have_the_documented_columns(tmp_path):
         "arms": summarize_arms(runs),
         "curves": summarize_curves(evaluations),
     }
+    tables["dvc_curves"] = select_dvc_curves(tables["arms"], tables["curves"])
     for name, table in tables.items():
-        assert list(table) == list(COLUMNS[name])
-        assert all(COLUMNS[name].values())
-    assert tables.keys() == COLUMNS.keys()
+        assert list(table) == list(AGGREGATED[name].columns)
+        assert all(AGGREGATED[name].columns.values())
+    assert tables.keys() == AGGREGATED.keys()
 
 
 def test_runs_know_their_experiments_and_settings(tmp_path):
@@ -176,9 +178,8 @@ def test_a_table_with_two_rows_of_one_key_is_not_written(tmp_path):
     assert path.read_text() == before
 
 
-def test_every_documented_table_has_its_key():
-    assert COLUMNS.keys() <= KEYS.keys()
-    assert all(set(KEYS[name]) <= columns.keys() for name, columns in COLUMNS.items())
+def test_every_table_has_its_key_among_its_columns():
+    assert all({*table.key} <= table.columns.keys() for table in AGGREGATED.values())
 
 
 def edit_record(folder: Path, **changes) -> None:

@@ -285,10 +285,11 @@ def test_make_prune_asks_whatever_the_environment_says(small_folder: Path) -> No
 
 FIGURE = """
 import sys
-from asgd.figures import draw_figure1_delay, save_figure, use_style
+from asgd.figures.drawing import draw_figure
+from asgd.figures.style import use_style
 from tests.example_tables import make_tables
 use_style("report/asgd.mplstyle")
-save_figure(draw_figure1_delay(make_tables(num_seeds=2)), sys.argv[1])
+draw_figure("figure1_delay", make_tables(num_seeds=2), "delay", sys.argv[1])
 """
 
 

@@ -77,7 +77,7 @@ def test_a_disk_too_full_for_checkpoints_costs_only_these(tmp_path: Path) -> Non
 
 def test_a_disk_too_full_for_a_figure_leaves_the_old_one(tmp_path: Path) -> None:
     program = (
-        "from matplotlib.figure import Figure; from asgd.figures import save_figure\n"
+        "from matplotlib.figure import Figure; from asgd.figures.style import save_figure\n"
         "figure = Figure(); figure.subplots().plot([1, 2]); save_figure(figure, 'figure')"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)

@@ -9,25 +9,21 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from asgd.errors import AsgdError
-from asgd.figures import (
-    Tables,
-    draw_figure1_delay,
-    draw_figure1_real_time,
-    draw_figure2_momentum,
-    draw_figure3_dropout,
-    draw_outcomes,
-    save_figure,
-    use_style,
-)
-from asgd.figures.style import category_style, ordered_styles
+from asgd.figures.style import category_style, ordered_styles, save_figure, use_style
 from asgd.tables.experiments import select_experiment
 from asgd.tables.files import read_table
-from tests.example_tables import VARIANTS, make_tables
+from asgd.tables.table import Tables
+from tests.example_tables import VARIANTS, bundle, draw, make_tables
 
 PROJECT = Path(__file__).parents[1]
 FEW, MANY = make_tables(num_seeds=2), make_tables(num_seeds=4)
 KINDS = ["no momentum", "server PyTorch", "server EMA", "worker PyTorch", "worker EMA"]
-CURVE_FIGURES = (draw_figure1_delay, draw_figure1_real_time, draw_figure2_momentum, draw_figure3_dropout)
+CURVE_FIGURES = {
+    "figure1_delay": "delay",
+    "figure1_real_time": "delay",
+    "figure2_momentum": "momentum",
+    "figure3_dropout": "dropout",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +33,7 @@ def project_style() -> None:
 
 def drawn_arms(axes: Axes) -> list[str]:
     """The arms whose mean is drawn, in order: their lines carry the arm's name."""
-    known = set(MANY.arms["arm"])
+    known = set(MANY["arms"]["arm"])
     return [str(line.get_gid()) for line in axes.lines if line.get_gid() in known]
 
 
@@ -46,11 +42,11 @@ def legend_texts(figure: Figure) -> list[str]:
 
 
 def arms_of(tables: Tables, experiment: str) -> list[str]:
-    return list(select_experiment(tables.arms, experiment)["arm"])
+    return list(select_experiment(tables["arms"], experiment)["arm"])
 
 
 def test_figure1_draws_each_m_in_both_panels() -> None:
-    figure = draw_figure1_delay(MANY)
+    figure = draw("figure1_delay", MANY, "delay")
     loss, accuracy = figure.axes
     assert drawn_arms(loss) == drawn_arms(accuracy) == arms_of(MANY, "delay")
     assert legend_texts(figure)[:4] == ["m = 1", "m = 10", "m = 30", "m = 100"]
@@ -61,17 +57,17 @@ def test_figure1_draws_each_m_in_both_panels() -> None:
 
 
 def test_a_curve_is_the_mean_of_its_arm() -> None:
-    accuracy = draw_figure1_delay(MANY).axes[1]
+    accuracy = draw("figure1_delay", MANY, "delay").axes[1]
     arm = arms_of(MANY, "delay")[1]
     line = next(line for line in accuracy.lines if line.get_gid() == arm)
-    runs = MANY.evaluations[MANY.evaluations["arm"] == arm]
+    runs = MANY["evaluations"][MANY["evaluations"]["arm"] == arm]
     means = runs.groupby("step")["test_accuracy"].mean()
     assert list(line.get_xdata()) == list(means.index)
     assert list(line.get_ydata()) == pytest.approx(list(means))
 
 
 def test_real_time_is_steps_divided_by_m() -> None:
-    figure = draw_figure1_real_time(MANY)
+    figure = draw("figure1_real_time", MANY, "delay")
     ends = {line.get_gid(): max(line.get_xdata()) for line in figure.axes[0].lines if line.get_gid()}
     assert [ends[arm] for arm in arms_of(MANY, "delay")] == pytest.approx([3000, 300, 100, 30])
     assert figure.axes[0].get_xscale() == "log"
@@ -80,7 +76,7 @@ def test_real_time_is_steps_divided_by_m() -> None:
 
 @pytest.mark.parametrize("workers", [(1, 10, 30, 100), (1, 10, 20, 30, 50, 70, 100)])
 def test_figure2_has_a_panel_for_each_m_and_a_curve_for_each_kind(workers: tuple[int, ...]) -> None:
-    figure = draw_figure2_momentum(make_tables(workers, num_seeds=2))
+    figure = draw("figure2_momentum", make_tables(workers, num_seeds=2), "momentum")
     assert [axes.get_title() for axes in figure.axes] == [f"m = {m}" for m in workers] * 2
     arms = {line.get_gid() for axes in figure.axes for line in axes.lines if len(str(line.get_gid())) == 8}
     assert len(arms) == len(workers) * len(VARIANTS)
@@ -88,7 +84,7 @@ def test_figure2_has_a_panel_for_each_m_and_a_curve_for_each_kind(workers: tuple
 
 
 def test_figure2_curves_differ_in_colour_marker_and_dash() -> None:
-    lines = draw_figure2_momentum(FEW).legends[0].get_lines()[:5]
+    lines = draw("figure2_momentum", FEW, "momentum").legends[0].get_lines()[:5]
     assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 5
     assert len({str(category_style(index).dash) for index in range(5)}) == 5
     assert lines[0].is_dashed() is False
@@ -96,28 +92,28 @@ def test_figure2_curves_differ_in_colour_marker_and_dash() -> None:
 
 
 def test_figure3_draws_each_dropout_rate_at_one_worker() -> None:
-    figure = draw_figure3_dropout(MANY)
+    figure = draw("figure3_dropout", MANY, "dropout")
     assert drawn_arms(figure.axes[0]) == arms_of(MANY, "dropout")
     assert legend_texts(figure)[:3] == ["p = 0", "p = 0.2", "p = 0.5"]
 
 
 def test_further_differences_are_named_and_dashed() -> None:
-    fast = MANY.arms.assign(arm="f" + MANY.arms["arm"].str[1:], learning_rate=0.02)
-    curves = MANY.curves.assign(arm="f" + MANY.curves["arm"].str[1:])
-    tables = Tables(pd.concat([MANY.arms, fast]), pd.concat([MANY.curves, curves]), MANY.evaluations)
-    figure = draw_figure1_delay(tables)
+    fast = MANY["arms"].assign(arm="f" + MANY["arms"]["arm"].str[1:], learning_rate=0.02)
+    curves = MANY["curves"].assign(arm="f" + MANY["curves"]["arm"].str[1:])
+    tables = bundle(pd.concat([MANY["arms"], fast]), pd.concat([MANY["curves"], curves]), MANY["evaluations"])
+    figure = draw("figure1_delay", tables, "delay")
     assert legend_texts(figure)[:2] == ["m = 1, rate = 0.01", "m = 1, rate = 0.02"]
     first, second = figure.legends[0].get_lines()[:2]
     assert first.get_linestyle() != second.get_linestyle()
 
 
-@pytest.mark.parametrize("draw", CURVE_FIGURES)
-def test_few_seeds_are_shown_as_runs_and_many_as_a_band(draw) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("name", "experiment"), CURVE_FIGURES.items())
+def test_few_seeds_are_shown_as_runs_and_many_as_a_band(name: str, experiment: str) -> None:
     for tables, banded, said in (
         (FEW, False, "thin: single runs, 2 seeds"),
         (MANY, True, "95 % interval of the mean, 4 seeds"),
     ):
-        figure = draw(tables)
+        figure = draw(name, tables, experiment)
         axes = figure.axes[0]
         means = [line for line in axes.lines if len(str(line.get_gid())) == 8]
         runs = [line for line in axes.lines if line.get_linewidth() == 0.5]
@@ -128,16 +124,16 @@ def test_few_seeds_are_shown_as_runs_and_many_as_a_band(draw) -> None:  # type: 
 
 
 def test_a_loss_off_the_scale_is_cut_and_the_panel_says_so() -> None:
-    curves = MANY.curves.copy()
+    curves = MANY["curves"].copy()
     curves.loc[curves["metric"] == "train_loss", ["mean", "ci_low", "ci_high"]] *= 50
-    loss = draw_figure1_delay(Tables(MANY.arms, curves, MANY.evaluations)).axes[0]
+    loss = draw("figure1_delay", bundle(MANY["arms"], curves, MANY["evaluations"]), "delay").axes[0]
     assert loss.get_ylim()[1] == 3.0
     assert "cut off above" in [text.get_text() for text in loss.texts]
 
 
 def test_outcomes_count_the_seeds_of_every_arm_of_every_experiment() -> None:
-    arms = MANY.arms.assign(trained=1, plateau=2, dead=1, non_finite=0)
-    figure = draw_outcomes(arms)
+    arms = MANY["arms"].assign(trained=1, plateau=2, dead=1, non_finite=0)
+    figure = draw("outcomes", {"arms": arms})
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "experiment delay",
         "experiment momentum",
@@ -159,15 +155,15 @@ def test_lightness_orders_the_workers_without_colour() -> None:
 
 
 def test_text_is_at_least_seven_points() -> None:
-    for draw in CURVE_FIGURES:
-        figure = draw(FEW)
+    for name, experiment in CURVE_FIGURES.items():
+        figure = draw(name, FEW, experiment)
         sizes = [text.get_fontsize() for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))]
         assert min(sizes) >= 7
 
 
 def test_same_data_give_the_same_bytes_with_embedded_fonts(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        save_figure(draw_figure1_delay(make_tables((1, 10), 2, (0.0,))), tmp_path / name)
+        save_figure(draw("figure1_delay", make_tables((1, 10), 2, (0.0,)), "delay"), tmp_path / name)
     for suffix in (".pdf", ".png"):
         assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()
     pdf = (tmp_path / "first.pdf").read_bytes()
@@ -176,19 +172,17 @@ def test_same_data_give_the_same_bytes_with_embedded_fonts(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.pdf", "first.png", "second.pdf", "second.png"]
 
 
-@pytest.mark.parametrize(
-    ("draw", "experiment"), list(zip(CURVE_FIGURES, ("delay", "delay", "momentum", "dropout"), strict=True))
-)
-def test_a_missing_experiment_is_named(draw, experiment: str) -> None:  # type: ignore[no-untyped-def]
-    arms = MANY.arms.assign(experiments="other")
+@pytest.mark.parametrize(("name", "experiment"), CURVE_FIGURES.items())
+def test_a_missing_experiment_is_named(name: str, experiment: str) -> None:
+    arms = MANY["arms"].assign(experiments="other")
     with pytest.raises(AsgdError, match=f"experiment '{experiment}' has no arms; experiments are other"):
-        draw(Tables(arms, MANY.curves, MANY.evaluations))
+        draw(name, bundle(arms, MANY["curves"], MANY["evaluations"]), experiment)
 
 
 def test_dropout_without_one_worker_is_an_error() -> None:
-    arms = MANY.arms.assign(num_workers=10)
+    arms = MANY["arms"].assign(num_workers=10)
     with pytest.raises(AsgdError, match="no arm at m = 1"):
-        draw_figure3_dropout(Tables(arms, MANY.curves, MANY.evaluations))
+        draw("figure3_dropout", bundle(arms, MANY["curves"], MANY["evaluations"]), "dropout")
 
 
 def test_an_arm_name_that_looks_like_a_number_stays_text(tmp_path: Path) -> None:

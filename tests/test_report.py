@@ -11,7 +11,8 @@ import pytest
 
 from asgd.claims import Verdict
 from asgd.errors import AsgdError
-from asgd.figures import draw_figure1_delay, save_figure, use_style
+from asgd.figures.drawing import draw_figure
+from asgd.figures.style import use_style
 from asgd.report import GENERATED, build_report, collect_environment, write_tables
 from asgd.report.build import find_first_error
 from asgd.report.latex import define_macros, escape, format_count, list_words
@@ -54,7 +55,7 @@ def make_params(demonstration: bool = True) -> Params:
 
 
 def write_example(folder: Path, demonstration: bool = True) -> dict[str, str]:
-    write_tables(folder, make_params(demonstration), RUNS, TABLES.arms, VERDICTS, {"cpu": "A_1 & B"})
+    write_tables(folder, make_params(demonstration), RUNS, TABLES["arms"], VERDICTS, {"cpu": "A_1 & B"})
     return {name: (folder / name).read_text() for name in GENERATED}
 
 
@@ -99,7 +100,7 @@ def test_every_macro_of_the_report_is_generated_and_used(tmp_path: Path) -> None
     assert macros["presetName"] == r"toy\_1"
     assert macros["presetDescription"] == r"50\% \& more\_or\_less"
     assert macros["stabilityLimits"].startswith("2 ($m = 1$), 0.165 ($m = 10$), 0.0532")
-    mean = TABLES.arms.loc[TABLES.arms["experiments"].str.startswith("delay"), "final_test_accuracy_mean"].iloc[0]
+    mean = TABLES["arms"].loc[TABLES["arms"]["experiments"].str.startswith("delay"), "final_test_accuracy_mean"].iloc[0]
     assert f"{100 * mean:.1f}~\\% ($m = 1$)" in macros["delaySummary"]
     assert macros["verdictSummary"] == "reproduced: C1; inconclusive: C5-server-ema."
 
@@ -118,8 +119,8 @@ def test_the_claims_table_has_verdict_effect_and_reason() -> None:
 
 
 def test_the_accuracy_tables_list_each_arm_once() -> None:
-    text = make_accuracy_tables(TABLES.arms)
-    assert len(re.findall(r"\$\\pm\$", text)) == len(TABLES.arms)
+    text = make_accuracy_tables(TABLES["arms"])
+    assert len(re.findall(r"\$\\pm\$", text)) == len(TABLES["arms"])
     assert r"$m = 100$, server EMA" in text
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     assert [name for name in ("delay", "momentum", "dropout") if rf"\emph{{{name}}}" in text] == [
@@ -131,7 +132,7 @@ def test_the_accuracy_tables_list_each_arm_once() -> None:
 
 def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
     arms = pd.concat(
-        [TABLES.arms.assign(arm=TABLES.arms["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
+        [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
     )
     text = make_accuracy_tables(arms.assign(experiments="map"))
     assert text == f"The {len(arms)} arms of experiment map are in the table of arms only (arms.csv).\n"
@@ -165,7 +166,7 @@ def test_the_first_error_of_latex_is_found() -> None:
 def build_example(folder: Path, demonstration: bool) -> str:
     write_example(folder, demonstration)
     use_style(PROJECT / "report" / "asgd.mplstyle")
-    save_figure(draw_figure1_delay(TABLES), folder / "figure1_delay")
+    draw_figure("figure1_delay", TABLES, "delay", folder / "figure1_delay")
     generated = [*(folder / name for name in GENERATED), folder / "figure1_delay.pdf"]
     build_report(PROJECT / "report", generated, folder / "report.pdf")
     command = ["pdftotext", "-l", "1", folder / "report.pdf", "-"]

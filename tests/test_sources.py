@@ -108,7 +108,7 @@ def test_a_new_key_engine_or_command_renames_nothing(sources: Path) -> None:
     additions = {
         "config.py": (
             '    seed: Seed = Field(0, description="seed of all',
-            '    clip: float | None = later_field(None, as_before=None, ge=0, description="largest norm")\n',
+            '    clip: float | None = parameter(None, as_before=None, ge=0, description="largest norm")\n',
         ),
         "cli.py": ("    return parser\n", '    commands.add_parser("new", help="a new one")\n'),
         "engines.py": ("ENGINES = {", 'OTHERS = {"other": "asgd.simulator.other"}\n'),
@@ -122,7 +122,7 @@ def test_a_new_key_engine_or_command_renames_nothing(sources: Path) -> None:
 
 
 def test_a_key_without_a_value_that_means_as_before_is_one_of_the_first() -> None:
-    """Another key must be a ``later_field``, or it renames every run."""
+    """Another key must have an ``as_before``, or it renames every run."""
     assert set(RunConfig().hashed()) == set(FIRST_KEYS.split())
 
 

@@ -11,18 +11,11 @@ from matplotlib.patches import Rectangle
 
 from asgd.analyses.phase_map import PhaseMap, summarize_map
 from asgd.errors import AsgdError
-from asgd.figures import (
-    draw_death,
-    draw_phase_map,
-    draw_readings,
-    draw_reconciliation,
-    draw_regulariser,
-    draw_sharpness,
-    save_figure,
-    use_style,
-)
+from asgd.figures.style import save_figure, use_style
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
+from asgd.tables.table import Tables
+from tests.example_tables import draw
 from tests.study_tables import LN10, make_study, make_tables, map_configs
 
 RATES, WORKERS = [0.001, 0.01], [1, 10, 100]
@@ -81,7 +74,7 @@ def make_death() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def make_readings() -> tuple[pd.DataFrame, pd.DataFrame]:
+def make_readings() -> Tables:
     configs = [
         RunConfig(num_workers=m, output_relu=relu, pools=pools, epochs=2, seed=seed, engine="fused")
         for m in (1, 100)
@@ -97,7 +90,7 @@ def make_readings() -> tuple[pd.DataFrame, pd.DataFrame]:
 
     runs, evaluations = make_study(configs, "readings;delay", result)
     runs.loc[runs["outcome"] == "non_finite", "last_step"] = 100
-    return runs, evaluations
+    return {"runs": runs, "evaluations": evaluations}
 
 
 def make_regulariser() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -120,13 +113,17 @@ def make_sharpness_tracks() -> pd.DataFrame:
     return table.assign(sharpness=table["sharpness"].mask((table["num_workers"] == 100) & (table["seed"] == 2), 0.0))
 
 
+def draw_map() -> Figure:
+    return draw("phase_map", {"map": make_map(), "sharpness": make_sharpness()})
+
+
 ALL = {
-    "phase_map": lambda: draw_phase_map(make_map(), make_sharpness()),
-    "reconciliation": lambda: draw_reconciliation(make_pairs()),
-    "readings": lambda: draw_readings(*make_readings()),
-    "death": lambda: draw_death(make_death()),
-    "regulariser": lambda: draw_regulariser(make_tables(*make_regulariser())),
-    "sharpness": lambda: draw_sharpness(make_sharpness_tracks()),
+    "phase_map": draw_map,
+    "reconciliation": lambda: draw("reconciliation", {"map_pairs": make_pairs()}),
+    "readings": lambda: draw("readings", make_readings(), "readings"),
+    "death": lambda: draw("death", {"death": make_death()}),
+    "regulariser": lambda: draw("regulariser", make_tables(*make_regulariser()), "regulariser"),
+    "sharpness": lambda: draw("sharpness", {"sharpness": make_sharpness_tracks()}),
 }
 
 
@@ -139,7 +136,7 @@ def legend_texts(figure: Figure) -> list[str]:
 
 
 def test_the_phase_map_shows_accuracy_where_runs_train_and_the_outcome_elsewhere() -> None:
-    figure = draw_phase_map(make_map())
+    figure = draw_map()
     assert [axes.get_title() for axes in figure.axes] == ["no momentum", "server PyTorch", "server EMA", "worker EMA"]
     for axes in figure.axes:
         assert texts_of(axes) == ["50"] * 5  # six cells, one of which died
@@ -153,7 +150,7 @@ def test_the_phase_map_shows_accuracy_where_runs_train_and_the_outcome_elsewhere
 
 
 def test_stability_limits_lie_at_threshold_over_lambda() -> None:
-    figure = draw_phase_map(make_map(), make_sharpness())
+    figure = draw_map()
     start, later = (line for line in figure.axes[0].lines if line.get_gid() == "limit")
     # m = 10: 0.165159 / 25 = 0.0066, between the rates by its logarithm; at the start 0.66 lies above the map
     between = np.log(0.165159 / 25 / 0.001) / np.log(10)
@@ -164,7 +161,7 @@ def test_stability_limits_lie_at_threshold_over_lambda() -> None:
 
 
 def test_the_reconciliation_shows_four_claims_in_every_cell_and_frames_the_best() -> None:
-    figure = draw_reconciliation(make_pairs())
+    figure = draw("reconciliation", {"map_pairs": make_pairs()})
     server, worker = figure.axes
     assert [axes.get_title() for axes in figure.axes] == ["server EMA", "worker EMA"]
     assert texts_of(server) == ["2", "3", "4", "5"] * 4
@@ -176,14 +173,16 @@ def test_the_reconciliation_shows_four_claims_in_every_cell_and_frames_the_best(
 
 
 def test_the_claims_are_told_apart_by_lightness() -> None:
-    faces = [handle.get_facecolor()[:3] for handle in draw_reconciliation(make_pairs()).legends[0].get_patches()[:3]]
+    faces = [
+        handle.get_facecolor()[:3]
+        for handle in draw("reconciliation", {"map_pairs": make_pairs()}).legends[0].get_patches()[:3]
+    ]
     lightness = [float(np.dot(face, (0.2126, 0.7152, 0.0722))) for face in faces]
     assert np.all(np.diff(lightness) > 0.2)
 
 
 def test_readings_draw_every_run_and_count_how_they_ended() -> None:
-    runs, evaluations = make_readings()
-    figure = draw_readings(runs, evaluations)
+    figure = ALL["readings"]()
     assert len(figure.axes) == 8
     assert [axes.get_title() for axes in figure.axes[:2]] == ["m = 1", "m = 100"]
     counts = [texts_of(axes)[-1] for axes in figure.axes]
@@ -197,7 +196,7 @@ def test_readings_draw_every_run_and_count_how_they_ended() -> None:
 
 
 def test_the_death_is_shaded_from_the_first_silent_probe() -> None:
-    figure = draw_death(make_death())
+    figure = ALL["death"]()
     assert [axes.get_title(loc="left")[:3] for axes in figure.axes] == ["(a)", "(b)", "(c)", "(d)", "(e)", "(f)"]
     for axes in figure.axes:
         (shade,) = (patch for patch in axes.patches if patch.get_width() > 0)
@@ -214,14 +213,14 @@ def test_the_death_is_shaded_from_the_first_silent_probe() -> None:
 def test_a_run_that_does_not_die_has_no_shade() -> None:
     table = make_death()
     table["zero_gradient_share"] = 0.0
-    figure = draw_death(table)
+    figure = draw("death", {"death": table})
     assert not figure.axes[0].patches
     assert len(legend_texts(figure)) == 2
 
 
 def test_the_gap_is_drawn_against_the_training_loss() -> None:
     runs, evaluations = make_regulariser()
-    figure = draw_regulariser(make_tables(runs, evaluations))
+    figure = draw("regulariser", make_tables(runs, evaluations), "regulariser")
     (axes,) = figure.axes
     assert legend_texts(figure) == ["m = 1", "m = 10", "p = 0.2", "p = 0.5"]
     assert axes.xaxis_inverted()
@@ -236,7 +235,7 @@ def test_the_gap_is_drawn_against_the_training_loss() -> None:
 
 
 def test_the_sharpness_is_drawn_with_the_limit_of_each_m() -> None:
-    figure = draw_sharpness(make_sharpness_tracks())
+    figure = ALL["sharpness"]()
     lines = {line.get_gid(): line for line in figure.axes[0].lines if line.get_gid()}
     assert lines["limit1"].get_ydata()[0] == 200
     assert lines["limit100"].get_ydata()[0] == 1.6
@@ -248,10 +247,10 @@ def test_the_sharpness_is_drawn_with_the_limit_of_each_m() -> None:
 def test_a_missing_experiment_or_metric_is_named() -> None:
     runs, evaluations = make_regulariser()
     with pytest.raises(AsgdError, match="experiment 'readings' has no arms"):
-        draw_readings(runs, evaluations)
+        draw("readings", {"runs": runs, "evaluations": evaluations}, "readings")
     without = evaluations.assign(train_eval_loss=np.nan)
     with pytest.raises(AsgdError, match="no losses on the training subset; set"):
-        draw_regulariser(make_tables(runs, without))
+        draw("regulariser", make_tables(runs, without), "regulariser")
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -15,7 +15,7 @@ from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Experiment, Params, Preset, Shipped
 from asgd.settings.workflow import WorkflowOptions
-from asgd.tables.aggregate import COLUMNS
+from asgd.tables.columns import AGGREGATED
 
 _HEAD = """# Reference
 
@@ -78,7 +78,10 @@ def make_reference() -> str:
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
     parts.append("## Columns of the tables\n")
-    parts += [f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(c))}" for name, c in COLUMNS.items()]
+    parts += [
+        f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(table.columns))}"
+        for name, table in AGGREGATED.items()
+    ]
     return "\n".join(parts)
 
 

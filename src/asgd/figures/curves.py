@@ -1,4 +1,4 @@
-"""Curves against compute: Figure 1 (delay), Figure 1 again against real time, and Figure 3 (dropout)."""
+"""Curves against compute: what the figures of the paper share."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,18 +13,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
-from asgd.errors import AsgdError
 from asgd.figures.style import DASHES, PAGE_WIDTH, ArmStyle, ordered_styles
+from asgd.settings.parameters import label_settings
 from asgd.simulator.networks.shapes import NUM_CLASSES
-from asgd.tables.experiments import (
-    Tables,
-    label_arm,
-    list_arms,
-    naming_keys,
-    select_curve,
-    select_experiment,
-    select_runs,
-)
+from asgd.tables.experiments import list_arms, naming_keys, select_curve, select_runs
+from asgd.tables.table import Tables
 
 CHANCE_LOSS = math.log(NUM_CLASSES)
 CHANCE_ACCURACY = 1 / NUM_CLASSES
@@ -38,42 +31,12 @@ _LINE_WIDTH, _LETTER_WIDTH = 0.5, 0.06  # inches in a legend, generously
 Scale = Callable[[Mapping[str, Any]], float]
 
 
-def draw_figure1_delay(tables: Tables) -> Figure:
-    """Figure 1: (a) training loss, (b) test accuracy against total compute for each m (experiment ``delay``)."""
-    arms = select_experiment(tables.arms, "delay")
-    figure = _draw_pair(tables, arms, "num_workers", _worker_styles(tables), lambda arm: 1.0)
-    _label_steps(figure, tables, arms)
-    return figure
-
-
-def draw_figure1_real_time(tables: Tables) -> Figure:
-    """Figure 1 against real time (steps / m): what m parallel machines would need. Logarithmic, as m spans decades."""
-    arms = select_experiment(tables.arms, "delay")
-    figure = _draw_pair(tables, arms, "num_workers", _worker_styles(tables), lambda arm: 1.0 / arm["num_workers"])
-    for axes in figure.axes:
-        axes.set_xscale("log", nonpositive="mask")  # step 0 has no place on it
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.set_xlabel("real time (server steps / m)")
-    return figure
-
-
-def draw_figure3_dropout(tables: Tables) -> Figure:
-    """Figure 3: (a) training loss, (b) test accuracy for each dropout rate p at m = 1 (experiment ``dropout``)."""
-    arms = select_experiment(tables.arms, "dropout")
-    arms = arms[arms["num_workers"] == 1]
-    if arms.empty:
-        raise AsgdError("experiment 'dropout' has no arm at m = 1, which Figure 3 shows; add num_workers: 1 to it")
-    figure = _draw_pair(tables, arms, "dropout", ordered_styles(list(arms["dropout"]), "plasma"), lambda arm: 1.0)
-    _label_steps(figure, tables, arms)
-    return figure
-
-
 def draw_arm(axes: Axes, tables: Tables, arm: Mapping[str, Any], metric: str, style: ArmStyle, scale: float) -> None:
     """An arm's mean and, from three runs on, its 95 % interval; with fewer runs, the runs themselves as thin lines.
 
     ``scale`` is what a server step is multiplied by on the x-axis.
     """
-    curve = select_curve(tables.curves, arm["arm"], metric)
+    curve = select_curve(tables["curves"], arm["arm"], metric)
     x = curve["step"] * scale
     every = max(1, len(curve) // 6)
     axes.plot(
@@ -89,7 +52,7 @@ def draw_arm(axes: Axes, tables: Tables, arm: Mapping[str, Any], metric: str, st
     if curve["n"].max() >= FEWEST_FOR_BAND:
         axes.fill_between(x, curve["ci_low"], curve["ci_high"], color=style.colour, alpha=0.18, linewidth=0)
         return
-    for run in select_runs(tables.evaluations, arm["arm"], metric):
+    for run in select_runs(tables["evaluations"], arm["arm"], metric):
         axes.plot(run["step"] * scale, run[metric], color=style.colour, linewidth=0.5, alpha=0.6)
 
 
@@ -129,7 +92,7 @@ def finish_accuracy(axes: Axes) -> None:
 
 def describe_spread(tables: Tables, arms: pd.DataFrame) -> list[Any]:
     """Legend handles that say what the bands and the thin lines are, and of how many runs."""
-    counts = tables.curves[tables.curves["arm"].isin(arms["arm"])].groupby("arm")["n"].max()
+    counts = tables["curves"][tables["curves"]["arm"].isin(arms["arm"])].groupby("arm")["n"].max()
     handles: list[Any] = []
     many, few = counts[counts >= FEWEST_FOR_BAND], counts[counts < FEWEST_FOR_BAND]
     if len(many):
@@ -145,11 +108,12 @@ def _seeds(counts: "pd.Series[int]") -> str:
     return f"{number} seed{'s' if high > 1 else ''}"
 
 
-def _worker_styles(tables: Tables) -> dict[float, ArmStyle]:
-    return ordered_styles(list(tables.arms["num_workers"]))
+def worker_styles(tables: Tables) -> dict[float, ArmStyle]:
+    """A style for each m of the study, the same in all its figures."""
+    return ordered_styles(list(tables["arms"]["num_workers"]))
 
 
-def _draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[float, ArmStyle], scale: Scale) -> Figure:
+def draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[float, ArmStyle], scale: Scale) -> Figure:
     """Loss beside accuracy, one curve an arm: colour and marker by ``key``, dashes by whatever else differs."""
     figure = Figure(figsize=(PAGE_WIDTH, 2.4))
     loss, accuracy = figure.subplots(1, 2, sharex=True)
@@ -157,11 +121,11 @@ def _draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[flo
     variants: dict[str, Any] = {}
     handles: list[Any] = []
     for arm in list_arms(arms):
-        dash = variants.setdefault(label_arm(arm, others), DASHES[len(variants) % len(DASHES)])
+        dash = variants.setdefault(label_settings(arm, others), DASHES[len(variants) % len(DASHES)])
         style = ArmStyle(styles[arm[key]].colour, styles[arm[key]].marker, dash)
         draw_arm(loss, tables, arm, "train_loss", style, scale(arm))
         draw_arm(accuracy, tables, arm, "test_accuracy", style, scale(arm))
-        handles.append(legend_line(style, label_arm(arm, [key, *others])))
+        handles.append(legend_line(style, label_settings(arm, [key, *others])))
     finish_loss(loss)
     finish_accuracy(accuracy)
     _name_panels(loss, accuracy)
@@ -189,9 +153,9 @@ def _name_panels(loss: Axes, accuracy: Axes) -> None:
     accuracy.set_ylabel("(b) test accuracy")
 
 
-def _label_steps(figure: Figure, tables: Tables, arms: pd.DataFrame) -> None:
+def label_steps(figure: Figure, tables: Tables, arms: pd.DataFrame) -> None:
     """Server steps below; epochs above, where all arms have equally long ones."""
-    curves = tables.curves[tables.curves["arm"].isin(arms["arm"]) & (tables.curves["epoch"] > 0)]
+    curves = tables["curves"][tables["curves"]["arm"].isin(arms["arm"]) & (tables["curves"]["epoch"] > 0)]
     per_epoch = curves["step"] / curves["epoch"]
     for axes in figure.axes:
         axes.set_xlabel("total compute (server steps)")

@@ -11,7 +11,15 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter
 
 from asgd.figures.curves import CHANCE_LOSS
+from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="A run that dies, followed closely, and the same run without the ReLU on its logits.",
+    tables=("death",),
+)
+
 
 _DYING, _CONTROL = (
     {"color": "black", "linewidth": 1.1},
@@ -31,11 +39,12 @@ _HIGHEST_LOSS = 5.0
 _LOWEST = 1e-3  #: of what the logarithmic panels show
 
 
-def draw_death(table: pd.DataFrame) -> Figure:
+def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """Loss, dead images, gradient, staleness and stability of a run that dies, and which of its logits live.
 
-    ``table`` is that of ``autopsy.dissect_run``. The shaded time is that of exactly zero gradients, to the end.
+    The shaded time is that of exactly zero gradients, to the end.
     """
+    table = tables["death"]
     dying, control = table[table["output_relu"]], table[~table["output_relu"]]
     death = _find_death(dying)
     figure = Figure(figsize=(PAGE_WIDTH, 3.7))

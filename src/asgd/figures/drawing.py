@@ -1,39 +1,17 @@
-"""Every figure by its name, drawn from the tables by their names: what the workflow's scripts do, one by one."""
+"""Drawing the figures by name."""
 
-from collections.abc import Callable, Mapping
+from pathlib import Path
 
-import pandas as pd
-from matplotlib.figure import Figure
-
-from asgd.figures.curves import draw_figure1_delay, draw_figure1_real_time, draw_figure3_dropout
-from asgd.figures.death import draw_death
-from asgd.figures.momentum import draw_figure2_momentum
-from asgd.figures.outcomes import draw_outcomes
-from asgd.figures.phase_map import draw_phase_map
-from asgd.figures.readings import draw_readings
-from asgd.figures.reconciliation import draw_reconciliation
-from asgd.figures.regulariser import draw_regulariser
-from asgd.figures.sharpness import draw_sharpness
-from asgd.tables.experiments import Tables
-
-#: Gives the table of a name, as in tables/<name>.csv.
-Reader = Callable[[str], pd.DataFrame]
+from asgd.figures.plot import ROOM, list_plots
+from asgd.figures.style import save_figure
+from asgd.members import load_member
+from asgd.tables.table import Tables
 
 
-def _of_tables(draw: Callable[[Tables], Figure]) -> Callable[[Reader], Figure]:
-    return lambda read: draw(Tables(read("arms"), read("curves"), read("evaluations")))
+def draw_figure(name: str, tables: Tables, experiment: str | None, path_without_suffix: str | Path) -> None:
+    """Draw the figure ``name`` from the tables that it declares, in the style in use, and save it as PDF and PNG.
 
-
-DRAWERS: Mapping[str, Callable[[Reader], Figure]] = {
-    "figure1_delay": _of_tables(draw_figure1_delay),
-    "figure1_real_time": _of_tables(draw_figure1_real_time),
-    "figure2_momentum": _of_tables(draw_figure2_momentum),
-    "figure3_dropout": _of_tables(draw_figure3_dropout),
-    "outcomes": lambda read: draw_outcomes(read("arms")),
-    "sharpness": lambda read: draw_sharpness(read("sharpness")),
-    "phase_map": lambda read: draw_phase_map(read("map"), read("sharpness")),
-    "reconciliation": lambda read: draw_reconciliation(read("map_pairs")),
-    "readings": lambda read: draw_readings(read("runs"), read("evaluations")),
-    "death": lambda read: draw_death(read("death")),
-    "regulariser": _of_tables(draw_regulariser),
-}
+    ``experiment``: the name of the one that it is about. Raises AsgdError where a table lacks what it shows.
+    """
+    declared = {table: tables[table] for table in list_plots()[name].tables}
+    save_figure(load_member(ROOM, name).draw(declared, experiment), path_without_suffix)

@@ -7,16 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
-from asgd.tables.experiments import (
-    MOST_ARMS,
-    experiment_names,
-    label_arm,
-    list_arms,
-    naming_keys,
-    select_experiment,
-    varying_keys,
+from asgd.settings.parameters import label_settings
+from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, select_experiment, varying_keys
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="How the seeds of every arm ended: trained, at a plateau, dead or non-finite.",
+    tables=("arms",),
 )
+
 
 #: Face, hatch and text colour of each outcome; lightness and hatch differ, so that they survive greyscale.
 OUTCOMES = {
@@ -28,14 +29,15 @@ OUTCOMES = {
 _ROW_HEIGHT = 0.17  # inches
 
 
-def draw_outcomes(arms: pd.DataFrame, experiments: list[str] | None = None) -> Figure:
+def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """The number of seeds that trained, stayed at a plateau, died or overflowed, for every arm.
 
-    A block for each of ``experiments`` (default: all but those of very many arms, unless there are no others): its most
-    varied key across, all other differences down.
+    A block for each experiment (or for ``experiment`` alone; of all, those of very many arms are left out unless there
+    are no others): its most varied key across, all other differences down.
     """
-    blocks = {name: select_experiment(arms, name) for name in experiments or experiment_names(arms)}
-    if not experiments:
+    arms = tables["arms"]
+    blocks = {name: select_experiment(arms, name) for name in ([experiment] if experiment else experiment_names(arms))}
+    if not experiment:
         blocks = {name: block for name, block in blocks.items() if len(block) <= MOST_ARMS} or blocks
     grids = {name: _arrange(block) for name, block in blocks.items()}
     rows = [len(dict.fromkeys(row for row, _ in grid)) for grid in grids.values()]
@@ -60,7 +62,7 @@ def _arrange(arms: pd.DataFrame) -> dict[tuple[str, str], list[dict[str, Any]]]:
     down = naming_keys(arms, without=across)
     grid: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for arm in list_arms(arms):
-        grid.setdefault((label_arm(arm, down), label_arm(arm, [across])), []).append(arm)
+        grid.setdefault((label_settings(arm, down), label_settings(arm, [across])), []).append(arm)
     return grid
 
 

@@ -14,8 +14,16 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from asgd.figures.outcomes import OUTCOMES
+from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
 from asgd.simulator.outcome import TRAINED
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="How runs end over learning rate and m, for each kind of momentum, with the limit of stability.",
+    tables=("map", "sharpness"),
+)
+
 
 _LINE = "#B2182B"
 _NAMES = {"none": "no momentum", "pytorch": "PyTorch", "ema": "EMA"}
@@ -27,17 +35,16 @@ def name_variant(variant: str) -> str:
     return " ".join(_NAMES.get(word, word) for word in variant.split("-"))
 
 
-def draw_phase_map(table: pd.DataFrame, sharpness: pd.DataFrame | None = None) -> Figure:
+def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """Mean final accuracy (shade and number) where most runs trained; else the most frequent outcome.
 
-    ``table`` is that of ``phase_map.summarize_map``. With ``sharpness`` (``sharpness.track_sharpness``) the lines are
-    the linear-stability limits, learning rate = threshold / lambda, for the lambda of m = 1 at the start and for its
-    median over the later measurements.
+    The lines are the linear-stability limits, learning rate = threshold / lambda, for the lambda of m = 1 at the start
+    and for its median over the later measurements.
     """
+    table, limits = tables["map"], _curvatures(tables["sharpness"])
     variants = list(dict.fromkeys(table["variant"]))
     figure = Figure(figsize=(PAGE_WIDTH, 2.9))
     panels = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
-    limits = {} if sharpness is None else _curvatures(sharpness)
     shade = Normalize(0.1, max(0.2, table["accuracy_mean"].max()))
     for axes, variant in zip(panels, variants, strict=True):
         rows = table[table["variant"] == variant]

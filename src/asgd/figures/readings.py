@@ -10,9 +10,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from asgd.figures.curves import CHANCE_LOSS, mark_chance
+from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
+from asgd.settings.subjects import Subject
 from asgd.simulator.outcome import NON_FINITE, OUTCOMES
-from asgd.tables.experiments import label_arm, list_arms, select_experiment
+from asgd.tables.experiments import select_experiment, split_readings
+from asgd.tables.table import Tables
 
 _STYLES: dict[str, dict[str, Any]] = {
     "trained": {"color": "#009E73", "linewidth": 0.7, "linestyle": "-"},
@@ -21,15 +24,21 @@ _STYLES: dict[str, dict[str, Any]] = {
     "non_finite": {"color": "#D55E00", "linewidth": 1.0, "linestyle": (0, (1, 1)), "marker": "x"},
 }
 _HIGHEST = 2.75
-_READING = ["output_relu", "pools"]  # the keys of a run that a reading of the paper's text decides
+
+PLOT = Plot(
+    caption="Every run's loss under the readings of the paper's network.",
+    tables=("runs", "evaluations"),
+    about=Subject(varies=("output_relu",), may_vary=("num_workers", "pools")),
+)
 
 
-def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
-    """Training loss of every run of experiment ``readings``: a row for each reading, a column for each m.
+def draw(tables: Tables, experiment: str) -> Figure:
+    """Training loss of every run: a row for each reading, a column for each m.
 
     Line style tells how a run ended; the counts stand in the panel. An overflowed run ends at a cross.
     """
-    readings, chosen = split_readings(runs), select_experiment(runs, "readings")
+    evaluations, chosen = tables["evaluations"], select_experiment(tables["runs"], experiment)
+    readings = split_readings(chosen)
     workers = sorted(chosen["num_workers"].unique())
     figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 0.92 * len(readings)))
     panels = figure.subplots(len(readings), len(workers), sharex=True, sharey=True, squeeze=False)
@@ -49,16 +58,6 @@ def draw_readings(runs: pd.DataFrame, evaluations: pd.DataFrame) -> Figure:
         handles=handles, loc="outside upper center", ncols=4, title=f"a line for each run, which ended as{about}"
     )
     return figure
-
-
-def split_readings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The runs of experiment ``readings`` by the name of their reading, the literal one first."""
-    chosen = select_experiment(runs, "readings")
-    keys = list_arms(chosen[_READING].drop_duplicates().sort_values(_READING, ascending=False))
-    return {
-        label_arm(reading, _READING): chosen[(chosen[_READING] == pd.Series(reading)).all(axis="columns")]
-        for reading in keys
-    }
 
 
 def _set_range(axes: Axes, runs: pd.DataFrame, evaluations: pd.DataFrame) -> str:

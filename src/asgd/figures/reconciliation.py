@@ -1,13 +1,20 @@
 """The reconciliation: over all pairs of settings, which of the claims C2, C3, C4 and C5 hold together."""
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from asgd.analyses.phase_map import PAIR_CLAIMS
 from asgd.figures.phase_map import name_variant
+from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="For every pair of settings that the paper does not state, which of its claims hold.",
+    tables=("map_pairs",),
+)
+
 
 #: Face and ink of a claim in a cell: lightness alone tells the three apart.
 _STATES = {
@@ -20,12 +27,12 @@ _PLACES = dict(zip(PAIR_CLAIMS, ((0, 1), (1, 1), (0, 0), (1, 0)), strict=True))
 _HALF = 0.45
 
 
-def draw_reconciliation(pairs: pd.DataFrame) -> Figure:
+def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """A grid for each kind of momentum: rate without momentum across, rate with it upwards; four claims in each cell.
 
-    ``pairs`` is the table of ``phase_map.tabulate_pairs``. A heavy frame marks the cells where all four hold; a grey
-    one those where three do.
+    A heavy frame marks the cells where all four hold; a grey one those where three do.
     """
+    pairs = tables["map_pairs"]
     variants = list(dict.fromkeys(pairs["variant"]))
     across, upwards = sorted(pairs["rate_none"].unique()), sorted(pairs["rate_momentum"].unique())
     figure = Figure(figsize=(PAGE_WIDTH, 2.9))

@@ -8,28 +8,31 @@ from matplotlib.figure import Figure
 
 from asgd.errors import AsgdError
 from asgd.figures.curves import describe_spread, legend_line
+from asgd.figures.plot import Plot
 from asgd.figures.style import COLUMN_WIDTH, ArmStyle, ordered_styles
-from asgd.tables.experiments import (
-    Tables,
-    label_arm,
-    list_arms,
-    naming_keys,
-    select_curve,
-    select_experiment,
-    select_runs,
+from asgd.settings.parameters import label_settings
+from asgd.settings.subjects import Subject
+from asgd.tables.experiments import list_arms, naming_keys, select_curve, select_experiment, select_runs
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="The train-test gap against the training loss, for delays and for dropout rates.",
+    tables=("arms", "curves", "evaluations"),
+    about=Subject(varies=("num_workers", "dropout")),
 )
+
 
 _DROPOUT_DASH = (0, (4, 1.5))
 _DROPOUT_MARKERS = {"o": "p", "s": "X", "^": "D"}
 
 
-def draw_regulariser(tables: Tables) -> Figure:
+def draw(tables: Tables, experiment: str) -> Figure:
     """Test loss minus training-subset loss against the latter, which falls to the right: a path for each arm.
 
-    Draws experiment ``regulariser``: mean over seeds at each evaluation (heavy) and the runs (thin). Both losses are
+    The mean over seeds at each evaluation (heavy) and the runs (thin). Both losses are
     without dropout.
     """
-    arms = select_experiment(tables.arms, "regulariser").sort_values(["dropout", "num_workers"], kind="stable")
+    arms = select_experiment(tables["arms"], experiment).sort_values(["dropout", "num_workers"], kind="stable")
     figure = Figure(figsize=(COLUMN_WIDTH, 2.7))
     axes = figure.subplots()
     styles, handles = _choose_styles(arms), []
@@ -48,11 +51,11 @@ def draw_regulariser(tables: Tables) -> Figure:
             gid=arm["arm"],
             zorder=3,
         )
-        for run in select_runs(tables.evaluations, arm["arm"], "train_eval_loss"):
+        for run in select_runs(tables["evaluations"], arm["arm"], "train_eval_loss"):
             gap = run["test_loss"] - run["train_eval_loss"]
             axes.plot(run["train_eval_loss"], gap, color=style.colour, linewidth=0.4, alpha=0.35)
         handles.append(
-            legend_line(style, label_arm(arm, [*(["dropout"] if arm["dropout"] else ["num_workers"]), *others]))
+            legend_line(style, label_settings(arm, [*(["dropout"] if arm["dropout"] else ["num_workers"]), *others]))
         )
     axes.invert_xaxis()
     axes.set_xlabel("loss on the training subset (falls to the right)")
@@ -77,10 +80,10 @@ def _choose_styles(arms: pd.DataFrame) -> dict[str, ArmStyle]:
 def _select_path(tables: Tables, arm: Mapping[str, Any]) -> pd.DataFrame:
     """Mean losses of an arm at each evaluation, on the training subset and on the test set, by step."""
     found = {
-        name: select_curve(tables.curves, arm["arm"], metric).set_index("step")["mean"]
+        name: select_curve(tables["curves"], arm["arm"], metric).set_index("step")["mean"]
         for name, metric in (("train", "train_eval_loss"), ("test", "test_loss"))
     }
     path = pd.DataFrame(found).dropna()
     if path.empty:
-        raise AsgdError("experiment 'regulariser' has no losses on the training subset; set run.train_eval_images > 0")
+        raise AsgdError(f"arm {arm['arm']}: no losses on the training subset; set run.train_eval_images > 0")
     return path

@@ -1,21 +1,28 @@
 """The sharpness along training for each m, against the largest that linear theory has stable."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from asgd.figures.curves import legend_line
+from asgd.figures.plot import Plot
 from asgd.figures.style import COLUMN_WIDTH, ordered_styles
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="The sharpness along training for several m, and the largest that linear theory has stable.",
+    tables=("sharpness",),
+)
+
 
 _LIMIT_DASH = (0, (1, 1.2))
 
 
-def draw_sharpness(table: pd.DataFrame) -> Figure:
+def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """Sharpness against epochs: the median of the runs of each m (heavy), the runs (thin), and the limit of m (dotted).
 
-    ``table`` is that of ``sharpness.track_sharpness`` for several m. A sharpness of zero, a dead run's, has no place on
-    the logarithmic axis.
+    A sharpness of zero, a dead run's, has no place on the logarithmic axis.
     """
+    table = tables["sharpness"]
     figure = Figure(figsize=(COLUMN_WIDTH, 2.4))
     axes = figure.subplots()
     shown = table[table["sharpness"] > 0]

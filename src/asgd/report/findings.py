@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 
 from asgd.claims import Verdict
-from asgd.figures.readings import split_readings
 from asgd.files import read_json
 from asgd.report.latex import escape, list_words
 from asgd.simulator.outcome import DEAD, NON_FINITE, PLATEAU, TRAINED
-from asgd.tables.experiments import experiment_names
+from asgd.tables.experiments import experiment_names, select_experiment, split_readings
 from asgd.tables.files import read_table
 
 NAIVE, FUSED = "naive", "fused-vector"  #: engines of the benchmark
@@ -60,7 +59,9 @@ def summarize_readings(runs: pd.DataFrame) -> str:
     if "readings" not in experiment_names(runs):
         return ""
     parts = []
-    for name, outcomes in ((name, same["outcome"]) for name, same in split_readings(runs).items()):
+    for name, outcomes in (
+        (name, same["outcome"]) for name, same in split_readings(select_experiment(runs, "readings")).items()
+    ):
         counts = [int((outcomes == outcome).sum()) for outcome in (DEAD, PLATEAU, NON_FINITE)]
         failed = f"{(outcomes != TRAINED).sum()} of {len(outcomes)} runs failed"
         ways = f"{counts[0]} dead, {counts[1]} at a plateau, {counts[2]} overflowed"

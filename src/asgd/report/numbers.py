@@ -10,10 +10,11 @@ from asgd.analyses.stability import find_threshold
 from asgd.claims import Verdict
 from asgd.report.latex import escape, format_count, list_words
 from asgd.settings.claims import ClaimsConfig
+from asgd.settings.parameters import label_settings
 from asgd.settings.study import Params, Preset
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import TRAINED_MARGIN
-from asgd.tables.experiments import experiment_names, label_arm, list_arms, naming_keys, select_experiment
+from asgd.tables.experiments import experiment_names, list_arms, naming_keys, select_experiment
 
 WHERE = ("server", "worker")
 _DATA = {
@@ -146,7 +147,7 @@ def _summarize_momentum(arms: pd.DataFrame) -> str:
 def _list_accuracies(arms: pd.DataFrame, keys: list[str]) -> str:
     named = [
         f"{format_percent(arm['final_test_accuracy_mean'])}\N{NO-BREAK SPACE}%"
-        + (f" ({label_arm(arm, keys)})" if keys else "")
+        + (f" ({label_settings(arm, keys)})" if keys else "")
         for arm in list_arms(arms)
     ]
     return list_words(named)

@@ -12,16 +12,9 @@ from asgd.report.findings import Findings, collect_findings, format_hours
 from asgd.report.generated import GENERATED
 from asgd.report.latex import define_macros, escape, format_count, list_words, make_table
 from asgd.report.numbers import collect_macros, describe_data, format_percent
+from asgd.settings.parameters import kinds_of, label_settings
 from asgd.settings.study import Params
-from asgd.tables.experiments import (
-    MOMENTUM_KEYS,
-    MOST_ARMS,
-    experiment_names,
-    label_arm,
-    list_arms,
-    naming_keys,
-    select_experiment,
-)
+from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, select_experiment
 
 _NARROW = r"\setlength{\tabcolsep}{4pt}"
 _DENSE = r"\renewcommand{\arraystretch}{0.92}"
@@ -122,7 +115,7 @@ def _describe_arm(arm: Mapping[str, Any], keys: list[str]) -> list[str]:
     accuracy = format_percent(arm["final_test_accuracy_mean"])
     counts = [str(int(arm[outcome])) for outcome in ("trained", "plateau", "dead", "non_finite")]
     deviation = "" if pd.isna(spread) else rf"$\pm$ {format_percent(spread)}"
-    return [escape(label_arm(arm, keys)) or "all runs", accuracy, deviation, str(int(arm["n_runs"])), *counts]
+    return [escape(label_settings(arm, keys)) or "all runs", accuracy, deviation, str(int(arm["n_runs"])), *counts]
 
 
 def _float_accuracies(rows: list[list[str]], start: int) -> str:
@@ -170,7 +163,7 @@ def _list(arms: pd.DataFrame, key: str) -> str:
 
 
 def _list_momentum(arms: pd.DataFrame) -> str:
-    kinds = [label_arm(arm, MOMENTUM_KEYS[1:]) for arm in list_arms(arms[arms["momentum"] > 0])]
+    kinds = [label_settings(arm, kinds_of("momentum")) for arm in list_arms(arms[arms["momentum"] > 0])]
     return list_words(sorted(set(kinds))) or "none"
 
 

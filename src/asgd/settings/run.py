@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -23,12 +24,28 @@ MOST_EVALUATIONS = 1_000_000
 _NEVER = object()
 
 
-def later_field(default: Any, *, as_before: Any, **about: Any) -> Any:
-    """A key of `RunConfig` that is added after runs were named: ``as_before`` is the value that means what they did.
+def parameter(
+    default: Any,
+    *,
+    description: str,
+    symbol: str = "",
+    unit: str = "",
+    words: Mapping[str, str] | None = None,
+    kind_of: str = "",
+    as_before: Any = _NEVER,
+    **limits: Any,
+) -> Any:
+    """A run parameter, and all that is said of it anywhere: flags, reference, labels and tables take it from here.
 
-    It is written out, and never taken from ``default``: if the default changed, old results would pass for new ones.
+    ``symbol``: what a label calls it (default: its name); ``unit``: of its values; ``words``: what a label says for a
+    value, by the value as text, instead of ``symbol = value``; ``kind_of``: the parameter of which it says the kind,
+    and without which (at 0) it means nothing. ``as_before``: for a parameter added after runs were named, the value
+    that means what they did; at it the parameter is left out of their hash. It is written out, and never taken from
+    ``default``: if the default changed, old results would pass for new ones.
     """
-    return Field(default, json_schema_extra={"as_before": as_before}, **about)
+    about: dict[str, Any] = {"symbol": symbol, "unit": unit, "words": dict(words or {}), "kind_of": kind_of}
+    about |= {} if as_before is _NEVER else {"as_before": as_before}
+    return Field(default, description=description, json_schema_extra=about, **limits)
 
 
 def _as_before(field: FieldInfo) -> Any:
@@ -40,37 +57,69 @@ def _as_before(field: FieldInfo) -> Any:
 class RunConfig(Model):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
-    num_workers: int = Field(
-        1, ge=1, le=10_000_000, description="m, the number of workers; the staleness is m - 1 (Section II)"
+    num_workers: int = parameter(
+        1, ge=1, le=10_000_000, symbol="m", description="m, the number of workers; the staleness is m - 1 (Section II)"
     )
-    momentum: Probability = Field(0.0, description="b, the decay of the velocity; 0 is plain SGD (Section III-B)")
-    momentum_where: Literal["server", "worker"] = Field(
-        "server", description="who keeps a velocity: the server one for all, or each worker its own"
+    momentum: Probability = parameter(
+        0.0,
+        symbol="b",
+        words={"0": "no momentum"},
+        description="b, the decay of the velocity; 0 is plain SGD (Section III-B)",
     )
-    momentum_convention: Literal["pytorch", "ema"] = Field(
-        "pytorch", description="pytorch: v = b v + g; ema: v = b v + (1 - b) g"
+    momentum_where: Literal["server", "worker"] = parameter(
+        "server",
+        kind_of="momentum",
+        words={"server": "server", "worker": "worker"},
+        description="who keeps a velocity: the server one for all, or each worker its own",
     )
-    dropout: Probability = Field(0.0, description="p, dropout rate on the two hidden fully connected layers (Figure 3)")
-    output_relu: bool = Field(True, description="whether a ReLU follows the logits too, as the text says literally")
-    pools: Literal[1, 2] = Field(2, description="max-pooling after the first convolution only, or after both")
-    learning_rate: float = Field(0.01, ge=1e-30, le=1e30, description="eta; the paper gives none")
-    batch_size: int = Field(4, ge=1, le=10_000_000, description="images in a mini-batch (Section II: 4)")
-    epochs: float = Field(
-        1.0, gt=0, le=1_000_000, description="passes over the training set; the paper gives no number"
+    momentum_convention: Literal["pytorch", "ema"] = parameter(
+        "pytorch",
+        kind_of="momentum",
+        words={"pytorch": "PyTorch", "ema": "EMA"},
+        description="pytorch: v = b v + g; ema: v = b v + (1 - b) g",
     )
-    steps: int | None = Field(None, ge=1, le=10**12, description="server steps; if set, it replaces `epochs`")
-    evaluations_per_epoch: int = Field(4, ge=1, le=100_000, description="evaluations on the test set in an epoch")
-    train_eval_images: int = Field(
+    dropout: Probability = parameter(
+        0.0, symbol="p", description="p, dropout rate on the two hidden fully connected layers (Figure 3)"
+    )
+    output_relu: bool = parameter(
+        True,
+        words={"False": "plain logits", "True": "ReLU on logits"},
+        description="whether a ReLU follows the logits too, as the text says literally",
+    )
+    pools: Literal[1, 2] = parameter(
+        2,
+        words={"1": "one pooling", "2": "two poolings"},
+        description="max-pooling after the first convolution only, or after both",
+    )
+    learning_rate: float = parameter(0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper gives none")
+    batch_size: int = parameter(
+        4, ge=1, le=10_000_000, unit="images", description="images in a mini-batch (Section II: 4)"
+    )
+    epochs: float = parameter(
+        1.0,
+        gt=0,
+        le=1_000_000,
+        unit="passes over the training set",
+        description="passes over the training set; the paper gives no number",
+    )
+    steps: int | None = parameter(
+        None, ge=1, le=10**12, unit="server steps", description="server steps; if set, it replaces `epochs`"
+    )
+    evaluations_per_epoch: int = parameter(4, ge=1, le=100_000, description="evaluations on the test set in an epoch")
+    train_eval_images: int = parameter(
         2000,
         ge=0,
         le=10_000_000,
+        unit="images",
         description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
     )
-    engine: Literal["auto", "fused", "reference"] = Field(
+    engine: Literal["auto", "fused", "reference"] = parameter(
         "auto", description="the simulator; auto takes fused on the CPU, reference on another device"
     )
-    device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine")
-    seed: Seed = Field(0, description="seed of all streams of the run")
+    device: str = parameter(
+        "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine"
+    )
+    seed: Seed = parameter(0, description="seed of all streams of the run")
 
     @field_validator("dropout")
     @classmethod

@@ -106,6 +106,11 @@ class Preset(Model):
     analyses: AnalysesConfig = Field(
         default_factory=AnalysesConfig, description="what the analyses beyond the claims measure"
     )
+    subjects: dict[str, str] = Field(
+        default_factory=dict,
+        description="the experiment that a figure or an analysis is about, where what varies does not tell: "
+        "{figure1_delay: my_experiment}",
+    )
     shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
@@ -126,6 +131,14 @@ class Preset(Model):
         if "seed" in run:
             raise ValueError("seed: give the seeds in `seeds`")
         return run
+
+    @model_validator(mode="after")
+    def _check_subjects(self) -> "Preset":
+        for name, experiment in self.subjects.items():
+            if experiment not in self.experiments:
+                there = ", ".join(self.experiments)
+                raise ValueError(f"subjects.{name} = {_shorten(experiment)}: no such experiment; they are {there}")
+        return self
 
     @field_validator("experiments")
     @classmethod

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from asgd.settings.run import RunConfig
 
@@ -34,9 +33,6 @@ def list_varying(configs: Sequence[RunConfig]) -> list[str]:
     """The run parameters, but the seed, in which runs differ."""
     if not configs:
         return []
-    first = configs[0].model_dump(exclude={"seed"})
-    different: dict[str, Any] = {}
-    for config in configs:
-        values = config.model_dump(exclude={"seed"})
-        different |= {key: None for key, value in values.items() if value != first[key]}
-    return [key for key in first if key in different]
+    first = configs[0]
+    keys = [key for key in RunConfig.model_fields if key != "seed"]
+    return [key for key in keys if any(getattr(config, key) != getattr(first, key) for config in configs)]

@@ -7,8 +7,9 @@ from typing import Any
 
 from asgd.data import prepared_folder, source_fingerprint
 from asgd.runs.sources import identify_run
-from asgd.settings.run import Run
+from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params, expand_experiments
+from asgd.settings.subjects import Subject
 
 #: The experiment whose runs each analysis with settings of its own is about.
 ANALYSED = {"sharpness": "map", "death": "readings"}
@@ -26,6 +27,15 @@ class Study:
     def runs(self) -> dict[str, Run]:
         """Every run, once, by name, in the order of the experiments."""
         return {run.name: run for runs in self.experiments.values() for run in runs}
+
+    @property
+    def configs(self) -> dict[str, list[RunConfig]]:
+        """The configurations of every experiment's runs."""
+        return {name: [run.config for run in runs] for name, runs in self.experiments.items()}
+
+    def find_subject(self, name: str, subject: Subject) -> str | None:
+        """The experiment that the figure or analysis ``name`` is about; None if the study has none."""
+        return self.params.selected.subjects.get(name) or subject.find(self.configs)
 
     def batches(self, size: int) -> list[list[Run]]:
         """The runs in groups of ``size``, the last one perhaps smaller."""

@@ -5,20 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asgd.errors import AsgdError
+from asgd.figures.plot import FORMATS, list_plots
 from asgd.files import read_json
 from asgd.report.generated import GENERATED
 from asgd.study.freshness import hash_file
+from asgd.study.plan import Study
+from asgd.tables import columns
 
 #: What aggregation makes from runs, in tables/.
-AGGREGATED = (
-    "runs.csv",
-    "evaluations.csv",
-    "arms.csv",
-    "curves.csv",
-    "dvc_curves.csv",
-    "environment.json",
-    "study.json",
-)
+AGGREGATED = (*(f"{name}.csv" for name in columns.AGGREGATED), "environment.json", "study.json")
 
 #: The further analyses, in tables/, each with the experiment that it needs.
 ANALYSES = {
@@ -32,22 +27,6 @@ ANALYSES = {
     "death_survey.csv": "readings",
     "death_summary.json": "readings",
 }
-
-#: The figures, each with the experiment that it shows (None: all of them).
-FIGURES = {
-    "figure1_delay": "delay",
-    "figure1_real_time": "delay",
-    "figure2_momentum": "momentum",
-    "figure3_dropout": "dropout",
-    "outcomes": None,
-    "sharpness": "map",
-    "phase_map": "map",
-    "reconciliation": "map",
-    "readings": "readings",
-    "death": "readings",
-    "regulariser": "regulariser",
-}
-FORMATS = ("pdf", "png")
 
 JUDGED = ("claims.json", "claims.html", "metrics.json")
 REPORT = "report.pdf"
@@ -64,17 +43,18 @@ def select_trained(experiments: Iterable[str]) -> list[str]:
     return [name for name in select_analyses(experiments) if not name.startswith("map")]
 
 
-def select_figures(experiments: Iterable[str]) -> list[str]:
-    """The names of ``FIGURES`` that a study with these experiments has."""
-    present = {*experiments, None}
-    return [name for name, needed in FIGURES.items() if needed in present]
+def select_figures(study: Study) -> dict[str, str | None]:
+    """The figures that a study has, each with the experiment that it shows (None: all)."""
+    tables = {name.removesuffix(".csv") for name in (*AGGREGATED, *select_analyses(study.experiments))}
+    plots = {name: plot for name, plot in list_plots().items() if tables.issuperset(plot.tables)}
+    found = {name: study.find_subject(name, plot.about) if plot.about else None for name, plot in plots.items()}
+    return {name: experiment for name, experiment in found.items() if experiment or plots[name].about is None}
 
 
-def list_products(experiments: Iterable[str]) -> list[str]:
-    """All files of a study with these experiments, relative to its folder; but for ``REPORT``, which needs TeX."""
-    names = list(experiments)
-    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(names), *GENERATED)]
-    figures = [f"figures/{name}.{suffix}" for name in select_figures(names) for suffix in FORMATS]
+def list_products(study: Study) -> list[str]:
+    """All files of a study, relative to its folder; but for ``REPORT``, which needs TeX."""
+    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(study.experiments), *GENERATED)]
+    figures = [f"figures/{name}.{suffix}" for name in select_figures(study) for suffix in FORMATS]
     return [*tables, *JUDGED, *figures]
 
 

@@ -17,8 +17,9 @@ from asgd.analyses.phase_map import PhaseMap, analyse_map
 from asgd.claims import claims_from_json, claims_to_json, judge_claims
 from asgd.claims.metrics import summarize_metrics
 from asgd.errors import AsgdError
-from asgd.figures import save_figure, select_dvc_curves, use_style
-from asgd.figures.drawing import DRAWERS
+from asgd.figures.drawing import draw_figure
+from asgd.figures.plot import FORMATS, list_plots
+from asgd.figures.style import use_style
 from asgd.files import read_json
 from asgd.report import Findings, build_report, write_tables
 from asgd.report.generated import GENERATED
@@ -26,10 +27,11 @@ from asgd.report.page import make_claims_page
 from asgd.report.readme import make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.study.manifest import name_some
-from asgd.study.products import FORMATS, REPORT, select_analyses, select_figures
+from asgd.study.products import REPORT, select_analyses, select_figures
 from asgd.study.shipped import Results, compare_makers
 from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
+from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.environment import describe_records
 
 BENCHMARK = "benchmark.json"
@@ -124,20 +126,21 @@ def check_numbers(results: Results) -> Check:
 
 def check_figures(results: Results) -> Check:
     """The figures, drawn again, have the bytes that are shipped."""
-    from matplotlib import rc_context  # after asgd.figures, which imports Matplotlib whatever MPLBACKEND says
+    from matplotlib import rc_context
 
-    names = select_figures(results.study.experiments)
+    names = select_figures(results.study)
     style = results.root / "report/asgd.mplstyle"
     with tempfile.TemporaryDirectory() as folder, rc_context():
         use_style(style)
-        other = [file for name in names for file in _draw_and_compare(results, name, Path(folder))]
+        other = [file for figure in names.items() for file in _draw_and_compare(results, *figure, Path(folder))]
     count = len(names) * len(FORMATS)
     note = f"{count - len(other)} of {count} drawn again, with the same bytes"
     return _judge_bytes("figures", note, other, compare_makers(results.checksums.made_with, tex=False))
 
 
-def _draw_and_compare(results: Results, name: str, folder: Path) -> Iterator[str]:
-    save_figure(DRAWERS[name](results.table), folder / name)
+def _draw_and_compare(results: Results, name: str, experiment: str | None, folder: Path) -> Iterator[str]:
+    tables = {table: results.table(table) for table in list_plots()[name].tables}
+    draw_figure(name, tables, experiment, folder / name)
     for suffix in FORMATS:
         file = f"figures/{name}.{suffix}"
         if not _has_bytes(results.path(file), folder / f"{name}.{suffix}"):
@@ -152,7 +155,7 @@ def check_report(results: Results) -> Check:
         return Check(
             "report", f"{REPORT} needs TeX to be compiled again, and is compared with its checksum only", skipped=True
         )
-    figures = select_figures(results.study.experiments)
+    figures = select_figures(results.study)
     generated = [*(f"tables/{name}" for name in GENERATED), *(f"figures/{name}.pdf" for name in figures)]
     with tempfile.TemporaryDirectory() as folder:
         build_report(results.root / "report", [results.path(name) for name in generated], Path(folder, REPORT))

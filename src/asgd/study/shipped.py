@@ -23,7 +23,7 @@ from asgd.settings.validation import validate
 from asgd.simulator.outcome import OUTCOMES
 from asgd.study.plan import Study
 from asgd.study.products import REPORT, list_products
-from asgd.tables.aggregate import COLUMNS
+from asgd.tables.columns import AGGREGATED
 from asgd.tables.files import KEYS, find_repeated, read_table
 
 CHECKSUMS = "checksums.json"
@@ -65,7 +65,7 @@ class Results:
         """The table ``name``, with its documented columns. Raises AsgdError naming a file that is no such table."""
         path = self.path(f"tables/{name}.csv")
         if name not in self._tables:
-            self._tables[name] = read_table(path, COLUMNS.get(name, KEYS[name]))
+            self._tables[name] = read_table(path, AGGREGATED[name].columns if name in AGGREGATED else KEYS[name])
         return self._tables[name]
 
     def json(self, name: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Results:
     @cached_property
     def faults(self) -> dict[str, str]:
         """What is wrong with each file that is, as far as contents and checksum of a file alone can tell."""
-        expected = [*list_products(self.study.experiments), *([REPORT] if self.shipped.report else [])]
+        expected = [*list_products(self.study), *([REPORT] if self.shipped.report else [])]
         found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
         present = {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
         recorded = self.checksums.files
@@ -142,7 +142,11 @@ class Results:
 
 
 def _find_table_faults(name: str, table: pd.DataFrame) -> list[str]:
-    numbers = [column for column in COLUMNS.get(name, ()) if column not in _WORDS | RunConfig.model_fields.keys()]
+    numbers = [
+        column
+        for column in (AGGREGATED[name].columns if name in AGGREGATED else ())
+        if column not in _WORDS | RunConfig.model_fields.keys()
+    ]
     wrong = [column for column in numbers if not pd.api.types.is_numeric_dtype(table[column])]
     faults = [f"column {column} holds something else than numbers" for column in wrong[:1]]
     if "outcome" in table and not table["outcome"].isin(OUTCOMES).all():

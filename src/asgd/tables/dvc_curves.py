@@ -5,15 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from asgd.settings.run import RunConfig
-from asgd.tables.experiments import label_arm, list_arms
+from asgd.settings.parameters import kinds_of, label_settings, list_parameters
+from asgd.tables.experiments import list_arms
 
 #: What every name says.
 _KEYS = ("num_workers", "momentum", "momentum_convention", "dropout", "output_relu", "pools")
 # What a name says only where it differs from the study's first arm. So two revisions that differ in the learning rate
 # or in the length share a panel, and an arm that differs in them from others of its own study has a panel of its own.
-_FURTHER_KEYS = tuple(key for key in RunConfig.model_fields if key not in {*_KEYS, "momentum_where", "seed"})
-_SYMBOLS = {"learning_rate": "rate"}
+_FURTHER_KEYS = tuple(key for key in list_parameters() if key not in {*_KEYS, *kinds_of("momentum")})
 
 
 def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -30,16 +29,11 @@ def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 def _name_arms(arms: list[dict[str, Any]]) -> dict[str, str]:
     """A name for each arm, by its hash; one that rounding makes equal to another's gets the hash too."""
-    names = {arm["arm"]: ", ".join([label_arm(arm, _KEYS), *_list_differences(arm, arms[0])]) for arm in arms}
+    names = {arm["arm"]: ", ".join([label_settings(arm, _KEYS), *_list_differences(arm, arms[0])]) for arm in arms}
     common = {name for name in names.values() if list(names.values()).count(name) > 1}
     return {arm: f"{name} ({arm})" if name in common else name for arm, name in names.items()}
 
 
 def _list_differences(arm: Mapping[str, Any], first: Mapping[str, Any]) -> list[str]:
     values = {key: (arm.get(key), first.get(key)) for key in _FURTHER_KEYS}
-    return [_label(key, value) for key, (value, other) in values.items() if str(value) != str(other)]
-
-
-def _label(key: str, value: Any) -> str:
-    shown = "none" if pd.isna(value) else f"{value:g}" if isinstance(value, (int, float)) else value
-    return f"{_SYMBOLS.get(key, key.replace('_', ' '))} = {shown}"
+    return [label_settings(arm, [key]) for key, (value, other) in values.items() if str(value) != str(other)]

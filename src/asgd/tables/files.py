@@ -1,4 +1,4 @@
-"""Reading and writing the tidy tables (CSV). Their columns are documented in ``asgd.tables.aggregate.COLUMNS``."""
+"""Reading and writing the tidy tables (CSV). What each holds: ``asgd.tables.columns``, and the analyses."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,14 +7,11 @@ import pandas as pd
 
 from asgd.errors import AsgdError
 from asgd.files import write_text
+from asgd.tables.columns import AGGREGATED
 
 #: The columns that tell the rows of each table apart: no two rows have the same values in them.
 KEYS: dict[str, tuple[str, ...]] = {
-    "runs": ("run",),
-    "evaluations": ("run", "step"),
-    "arms": ("arm",),
-    "curves": ("arm", "metric", "step"),
-    "dvc_curves": ("arm", "epoch"),
+    **{name: table.key for name, table in AGGREGATED.items()},
     "map": ("learning_rate", "num_workers", "variant"),
     "map_claims": ("learning_rate", "claim"),
     "map_pairs": ("rate_none", "rate_momentum", "variant"),

@@ -2,6 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Tables by name, as in tables/<name>.csv.
+Tables = Mapping[str, "pd.DataFrame"]
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,38 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from asgd.figures.curves import add_legend, describe_spread, draw_arm, finish_accuracy, finish_loss, legend_line
+from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH, category_style
-from asgd.tables.experiments import Tables, label_arm, list_arms, naming_keys, select_experiment
+from asgd.settings.parameters import label_settings
+from asgd.settings.subjects import Subject
+from asgd.tables.experiments import list_arms, naming_keys, select_experiment
+from asgd.tables.table import Tables
+
+PLOT = Plot(
+    caption="Figure 2 of the paper: training with and without momentum, a panel for each m.",
+    tables=("arms", "curves", "evaluations"),
+    about=Subject(varies=("momentum",), may_vary=("num_workers",)),
+)
+
 
 _MOST_COLUMNS = 4
 _TALLEST = 7.8  # inches; with its caption it fits a page
 
 
-def draw_figure2_momentum(tables: Tables) -> Figure:
+def draw(tables: Tables, experiment: str) -> Figure:
     """Figure 2: (a) training loss, then (b) test accuracy; a panel for each m, a curve for each kind of momentum.
 
-    Draws experiment ``momentum``; whatever else differs between its arms (b, learning rate, ...) is part of the kind.
+    Whatever else differs between its arms (b, learning rate, ...) is part of the kind.
     """
-    arms = select_experiment(tables.arms, "momentum")
+    arms = select_experiment(tables["arms"], experiment)
     kinds = naming_keys(arms, without="num_workers")
-    labels = dict.fromkeys(label_arm(arm, kinds) for arm in list_arms(arms))
+    labels = dict.fromkeys(label_settings(arm, kinds) for arm in list_arms(arms))
     styles = {label: category_style(index) for index, label in enumerate(labels)}
     workers = sorted(arms["num_workers"].unique())
     figure, losses, accuracies = _make_panels(len(workers))
     for m, loss, accuracy in zip(workers, losses, accuracies, strict=True):
         for arm in list_arms(arms[arms["num_workers"] == m]):
-            style = styles[label_arm(arm, kinds)]
+            style = styles[label_settings(arm, kinds)]
             draw_arm(loss, tables, arm, "train_loss", style, 1.0)
             draw_arm(accuracy, tables, arm, "test_accuracy", style, 1.0)
     _finish(workers, losses, "(a) training loss", finish_loss)

@@ -1,0 +1,66 @@
+"""What is said of run parameters: their names in labels, their units, and how their values are written."""
+
+from collections.abc import Iterable, Mapping
+from numbers import Number
+from typing import TYPE_CHECKING, Any
+
+from asgd.settings.run import RunConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def list_parameters() -> list[str]:
+    """The run parameters that tell arms apart, in the order in which a label names them: all but the seed."""
+    return [name for name in RunConfig.model_fields if name != "seed"]
+
+
+def describe_parameters() -> dict[str, str]:
+    """What each run parameter means, by name."""
+    return {name: field.description or "" for name, field in RunConfig.model_fields.items()}
+
+
+def kinds_of(parameter: str) -> list[str]:
+    """The parameters that say the kind of ``parameter``, in order: of momentum, who keeps it and its convention."""
+    return [name for name in RunConfig.model_fields if _about(name)["kind_of"] == parameter]
+
+
+def order_values(key: str, values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """What a column of a run parameter is sorted by: the order of its words, if each of its values has one."""
+    ranks = {word: rank for rank, word in enumerate(_about(key)["words"])}
+    found = values.map(lambda value: ranks.get(_write(value), -1))
+    return values if (found < 0).any() else found
+
+
+def label_settings(settings: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Name an arm by the values of ``keys``, e.g. ``m = 10, server PyTorch``; empty without keys."""
+    parts = []
+    for key in keys:
+        whole = _about(key)["kind_of"]
+        named = [key] if not whole else kinds_of(whole) if settings[whole] else [whole]
+        parts.append(" ".join(_label(name, settings[name]) for name in named))
+    return ", ".join(dict.fromkeys(parts))
+
+
+def label_symbol(key: str) -> str:
+    """What a label calls the parameter."""
+    return str(_about(key)["symbol"]) or key.replace("_", " ")
+
+
+def _label(key: str, value: Any) -> str:
+    text = _write(value)
+    words: Mapping[str, str] = _about(key)["words"]
+    return words.get(text, f"{label_symbol(key)} = {text}")
+
+
+def _write(value: Any) -> str:
+    if value is None or value != value:  # as tables have it
+        return "none"
+    return str(value) if isinstance(value, bool) or not isinstance(value, Number) else format(value, "g")
+
+
+def _about(key: str) -> Mapping[str, Any]:
+    extra = RunConfig.model_fields[key].json_schema_extra
+    if not isinstance(extra, dict):
+        raise TypeError(f"RunConfig.{key} is not a parameter()")
+    return extra

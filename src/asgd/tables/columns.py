@@ -1,0 +1,98 @@
+"""The tables that aggregation makes of the runs: what a row of each is, and what each column holds.
+
+Analyses declare theirs beside what computes them (``asgd.analyses``).
+"""
+
+from asgd.settings.parameters import describe_parameters, list_parameters
+from asgd.simulator.outcome import OUTCOMES
+from asgd.tables.table import Table
+
+_PARAMETERS = describe_parameters()
+_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters()}
+_ARM = {"arm": "hash of the configuration but the seed"}
+_RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
+_EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
+_TIMES = {"step": "server steps taken", "epoch": "passes over the training set: step / steps per epoch"}
+
+#: What is measured at an evaluation: the columns of a run's metrics.csv but its step.
+METRICS = {
+    "train_loss": "mean training loss since the evaluation before, at the stale weights, nats; empty at step 0",
+    "train_eval_loss": "loss on a fixed training subset, without dropout, nats",
+    "train_eval_accuracy": "accuracy on that subset, in [0, 1]",
+    "test_loss": "loss on the test set, nats",
+    "test_accuracy": "accuracy on the test set, in [0, 1]",
+    "gradient_norm": "norm of the gradient applied last; empty at step 0",
+    "zero_gradient_share": "share of steps since the evaluation before with an all-zero gradient; empty at step 0",
+    "staleness_displacement": "||W_t - W_{t-tau}||, norm of the difference of current and stale weights",
+    "zero_logit_share": "share of test images whose logits are all exactly zero",
+}
+
+RUNS = Table(
+    rows="one for each run",
+    key=("run",),
+    columns={
+        **_RUN,
+        **_EXPERIMENTS,
+        **_SETTINGS,
+        "outcome": "trained, plateau (alive, at chance), dead (gradient exactly zero) or non_finite",
+        "stopped_early": "whether the run ended before total_steps because nothing could change any more",
+        "last_step": "server steps really taken",
+        "total_steps": "server steps asked for",
+        "final_test_accuracy": "test accuracy at total_steps, in [0, 1]; a non-finite run counts as at chance",
+        "final_test_loss": "test loss at total_steps, nats",
+        "final_train_loss": "training loss of the last interval, nats",
+        "wall_seconds": "duration of the run, seconds",
+        "steps_per_second": "server steps a second, evaluations included",
+    },
+)
+
+EVALUATIONS = Table(
+    rows="one for each run and evaluation, to total_steps also where the run ended before",
+    key=("run", "step"),
+    columns={**_RUN, **_TIMES, **METRICS},
+)
+
+ARMS = Table(
+    rows="one for each arm",
+    key=("arm",),
+    columns={
+        **_ARM,
+        **_EXPERIMENTS,
+        **_SETTINGS,
+        "n_runs": "number of runs, one a seed",
+        **{outcome: f"number of runs with outcome {outcome}" for outcome in OUTCOMES},
+        "final_test_accuracy_mean": "mean over runs of the final test accuracy, in [0, 1]",
+        "final_test_accuracy_std": "its standard deviation (n - 1); empty for one run",
+    },
+)
+
+CURVES = Table(
+    rows="one for each arm, metric and evaluation",
+    key=("arm", "metric", "step"),
+    columns={
+        **_ARM,
+        **_TIMES,
+        "metric": f"one of {', '.join(METRICS)}",
+        "n": "number of runs that have a value",
+        "mean": "mean over runs, in the metric's unit",
+        "variance": "variance over runs (n - 1); empty for one run",
+        "std": "standard deviation over runs; empty for one run",
+        "ci_low": "lower limit of the 95 % t-interval of the mean; empty for one run",
+        "ci_high": "upper limit of it",
+    },
+)
+
+DVC_CURVES = Table(
+    rows="one for each arm and evaluation: what `dvc plots` draws",
+    key=("arm", "epoch"),
+    columns={
+        "arm": "the arm's name, the same in every revision of a study",
+        "epoch": _TIMES["epoch"],
+        "mean": "mean test accuracy over runs, in [0, 1]",
+        "ci_low": "lower limit of its 95 % t-interval; the mean where there is one run",
+        "ci_high": "upper limit of it",
+    },
+)
+
+#: By the name of the file, without its suffix.
+AGGREGATED = {"runs": RUNS, "evaluations": EVALUATIONS, "arms": ARMS, "curves": CURVES, "dvc_curves": DVC_CURVES}

@@ -1,7 +1,0 @@
-"""Draw figure2_momentum from the tidy tables."""
-
-from asgd.figures import Tables, draw_figure2_momentum, save_figure, use_style
-
-use_style(snakemake.input.style)
-tables = Tables.read(snakemake.input.arms, snakemake.input.curves, snakemake.input.evaluations)
-save_figure(draw_figure2_momentum(tables), snakemake.output.pdf.removesuffix(".pdf"))
