@@ -27,11 +27,6 @@ class Study:
         """Every run, once, by name, in the order of the experiments."""
         return {run.name: run for runs in self.experiments.values() for run in runs}
 
-    def batches(self, size: int) -> list[list[Run]]:
-        """The runs in groups of ``size``, the last one perhaps smaller."""
-        runs = list(self.runs.values())
-        return [runs[first : first + size] for first in range(0, len(runs), size)]
-
     def manifest(self) -> dict[str, Any]:
         """All that decides what is made from the runs: a change of it is a change of the results."""
         preset = self.params.selected
