@@ -91,8 +91,11 @@ def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int 
 
 
 def _try_order(order: Order, setup: Setup) -> Trained:
+    log = _log_of(order.label, setup)
+    if log:
+        print(f"{order.label}: see {log}", flush=True)  # the last line, should the process be killed
     try:
-        with log_output(_log_of(order.label, setup)):
+        with log_output(log):
             return train_order(order, setup, again=False)
     except AsgdError as error:
         print_error(f"{order.label}: {error}")
