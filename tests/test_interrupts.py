@@ -105,8 +105,8 @@ def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project
     output, _ = process.communicate(timeout=60)
     lines = output.splitlines()
     summary = lines.index("Failed jobs: 1")
-    assert lines[summary + 1].startswith("  logs/runs/m2-lr0.01-seed0-")
-    assert "ended without an error of its own (killed, out of memory or out of time?)" in lines[summary + 1]
+    assert lines[summary + 1].startswith("  logs/train_runs_0.log: ended without an error of its own (killed, out of")
+    assert "its log ends with: m2-lr0.01-seed0-" in lines[summary + 1]
 
     (compiled,) = project.folder.glob("logs/compile_engine-*.log")
     compiled.unlink()

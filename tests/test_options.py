@@ -24,9 +24,10 @@ def test_a_boolean_means_what_it_says_in_any_spelling() -> None:
         ({"pdf": "nope"}, "--config: pdf = 'nope': Input should be a valid boolean"),
         ({"shipped": 2}, "--config: shipped = 2: Input should be a valid boolean"),
         ({"preset": None}, "--config: preset: is empty; give a value, or leave it out"),
-        ({"runs_per_job": 0}, "--config: runs_per_job = 0: Input should be greater than or equal to 1"),
-        ({"runs_per_job": True}, "--config: runs_per_job: True is not a number"),
-        ({"runs_per_job": 2.5}, "--config: runs_per_job = 2.5"),
+        ({"runs_per_job": 0}, "--config: runs_per_job: 0 is neither auto nor a whole number from 1 to 200"),
+        ({"runs_per_job": True}, "--config: runs_per_job: True is neither auto nor a whole number from 1 to 200"),
+        ({"runs_per_job": "all"}, "--config: runs_per_job: 'all' is neither auto nor a whole number"),
+        ({"runs_per_job": 2.5}, "--config: runs_per_job: 2.5 is neither auto nor a whole number"),
         ({"presett": "paper"}, "--config: unknown key 'presett'; keys allowed here are preset, params, pdf, shipped"),
     ],
 )
@@ -38,4 +39,5 @@ def test_anything_else_is_refused_in_one_line(config: dict[str, Any], message: s
 
 
 def test_a_name_of_digits_is_a_name() -> None:
+    assert read_options({"runs_per_job": "auto"}) == WorkflowOptions()
     assert read_options({"preset": 2024, "runs_per_job": "20"}) == WorkflowOptions(preset="2024", runs_per_job=20)

@@ -90,8 +90,8 @@ def test_an_edit_renames_the_runs_that_use_the_file_and_no_others(sources: Path)
 @pytest.mark.parametrize(
     ("family", "modules"),
     [
-        ("fused", "job checkpoint streams simulator.simulate simulator.continuation simulator.fused.variant"),
-        ("reference", "job model architecture simulator.server simulator.outcome"),
+        ("fused", "runs.train runs.checkpoint simulator.streams simulator.simulate simulator.fused.engine"),
+        ("reference", "runs.train simulator.networks.paper simulator.server simulator.outcome"),
         ("data/synthetic", "data.synthetic data.dataset"),
         ("data/image_folder", "data.image_folder data.dataset"),
         ("data/cifar10", "data.cifar10 data.dataset"),
@@ -100,24 +100,26 @@ def test_an_edit_renames_the_runs_that_use_the_file_and_no_others(sources: Path)
 def test_what_decides_numbers_is_found(family: str, modules: str) -> None:
     found = find_sources(family)
     assert {f"asgd.{name}" for name in modules.split()} <= found.keys()
-    assert not {f"asgd.{name}" for name in ("config", "cli", "files", "aggregate", "engines")} & found.keys()
+    assert not {
+        f"asgd.{name}" for name in ("settings.run", "commands.train", "files", "runs.orders", "simulator.engines")
+    } & (found.keys())
 
 
 def test_a_new_key_engine_or_command_renames_nothing(sources: Path) -> None:
     before = name_runs(sources)
     additions = {
-        "config.py": (
+        "settings/run.py": (
             '    seed: Seed = Field(0, description="seed of all',
             '    clip: float | None = parameter(None, as_before=None, ge=0, description="largest norm")\n',
         ),
-        "cli.py": ("    return parser\n", '    commands.add_parser("new", help="a new one")\n'),
-        "engines.py": ("ENGINES = {", 'OTHERS = {"other": "asgd.simulator.other"}\n'),
+        "simulator/engines.py": ("ENGINES = {", 'OTHERS = {"other": "asgd.simulator.other"}\n'),
     }
     for name, (place, addition) in additions.items():
         text = (sources / "asgd" / name).read_text()
         assert place in text
         (sources / "asgd" / name).write_text(text.replace(place, addition + place, 1))
     (sources / "asgd/simulator/other.py").write_text("class OtherEngine: ...\n")
+    shutil.copy(sources / "asgd/commands/unpack.py", sources / "asgd/commands/new.py")
     assert name_runs(sources) == before
 
 

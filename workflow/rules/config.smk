@@ -1,6 +1,5 @@
 # What params.yaml and --config ask for, and where it goes.
 
-from asgd.commands.cli import flags_of
 from asgd.settings.study import load_params
 from asgd.errors import AsgdError
 from asgd.runs.folder import FILES
@@ -19,7 +18,7 @@ try:
     WITH_PDF = OPTIONS.pdf
     # The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
     SHIPPED = OPTIONS.shipped
-    # How many runs a training job has: on a cluster a job's own start takes longer than many a run.
+    # How many runs a training job has.
     RUNS_PER_JOB = OPTIONS.runs_per_job
     STUDY = plan_study(load_params(OPTIONS.params, OPTIONS.preset), DATA_ROOT)
     RESULTS = f"results/{STUDY.params.preset}"

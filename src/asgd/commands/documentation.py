@@ -12,6 +12,7 @@ from asgd.commands.cli import build_parser
 from asgd.settings.analyses import AnalysesConfig, DeathConfig, SharpnessConfig
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.data import DataConfig
+from asgd.settings.order import Order
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Experiment, Params, Preset, Shipped
 from asgd.settings.workflow import WorkflowOptions
@@ -29,6 +30,7 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
         "A product over run parameters: any key of `run` may stand here, with a value or a list, which is an axis.",
     ),
     "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
+    "a line of `asgd train --each`": (Order, "A JSON object; a key that is left out has its default."),
     "presets.NAME.data": (DataConfig, "The images."),
     "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),

@@ -14,25 +14,24 @@ import sys
 import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from asgd.accepted import ACCEPTED, read_accepted
 from asgd.closure import hash_sources
-from asgd.commands.cli import flags_of
 from asgd.data import load_data, prepare_data, source_fingerprint
 from asgd.data.sources import reader_family
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json, write_text
+from asgd.processes import map_processes
 from asgd.runs.folder import format_metrics
 from asgd.runs.sources import (
     find_sources,
@@ -125,13 +124,7 @@ def train_again(
     for data in {run.data.model_dump_json(): run.data for run in runs}.values():
         prepare_data(data, data_root)  # once, before the jobs ask for it together
     work = partial(_train, data_root=data_root, rounding=frozenset(rounding), earlier=earlier)
-    longest_first = sorted(runs, key=lambda run: -run.evaluations["step"].max())
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(work, longest_first)
-        except BaseException:  # Ctrl-C too: what has not begun need not
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from map_processes(work, sorted(runs, key=lambda run: -run.evaluations["step"].max()), jobs)  # longest first
 
 
 def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path | None) -> Compared:
@@ -150,7 +143,7 @@ def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path |
 def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
     """metrics.csv of ``run`` as trained by the package in the folder ``sources``."""
     with TemporaryDirectory() as folder:
-        flags = [*flags_of(run.config), *flags_of(run.data, "data-"), "--data-root", str(data_root)]
+        flags = [*_type_flags(run.config), *_type_flags(run.data, "data-"), f"--data-root={data_root}"]
         command = [
             sys.executable,
             "-P",
@@ -158,10 +151,8 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
             "asgd",
             "train",
             *flags,
-            "--checkpoints",
-            folder,
-            "--out",
-            f"{folder}/run",
+            f"--checkpoints={folder}",
+            f"--out={folder}/run",
         ]
         environment = {**os.environ, "PYTHONPATH": str(sources)}
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
@@ -172,6 +163,15 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
         if (name := read_json(f"{folder}/run/run.json")["run"]) != run.name:
             raise AsgdError(f"--earlier: by these sources {run.name} would be {name}; give a commit that has its name")
         return pd.read_csv(f"{folder}/run/metrics.csv")
+
+
+def _type_flags(model: BaseModel, prefix: str = "") -> list[str]:
+    """``model`` as a person would type it: flags are the one interface that every earlier commit has."""
+    flags = []
+    for key, value in model.model_dump(mode="json", exclude_defaults=True).items():
+        name = f"{prefix}{key.replace('_', '-')}"
+        flags.append((f"--{name}" if value else f"--no-{name}") if isinstance(value, bool) else f"--{name}={value}")
+    return flags
 
 
 @contextmanager

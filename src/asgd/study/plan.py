@@ -37,11 +37,6 @@ class Study:
         """The experiment that the figure or analysis ``name`` is about; None if the study has none."""
         return self.params.selected.subjects.get(name) or subject.find(self.configs)
 
-    def batches(self, size: int) -> list[list[Run]]:
-        """The runs in groups of ``size``, the last one perhaps smaller."""
-        runs = list(self.runs.values())
-        return [runs[first : first + size] for first in range(0, len(runs), size)]
-
     def manifest(self) -> dict[str, Any]:
         """All that decides what is made from the runs: a change of it is a change of the results."""
         preset = self.params.selected
