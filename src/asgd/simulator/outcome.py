@@ -1,5 +1,7 @@
 """The four outcomes of a run, which the paper's "does not train" lumps together."""
 
+from collections.abc import Mapping
+
 from asgd.simulator.networks.shapes import NUM_CLASSES
 
 TRAINED, PLATEAU, DEAD, NON_FINITE = OUTCOMES = ("trained", "plateau", "dead", "non_finite")
@@ -8,14 +10,17 @@ TRAINED, PLATEAU, DEAD, NON_FINITE = OUTCOMES = ("trained", "plateau", "dead", "
 TRAINED_MARGIN = 0.05
 
 
-def classify_outcome(test_accuracy: float, zero_gradient_share: float, is_finite: bool) -> str:
-    """The outcome of a run from its last evaluation.
+#: What each means, for tables, documents and the report: a run is the first of these that fits, in this order.
+MEANINGS: Mapping[str, str] = {
+    NON_FINITE: "a loss or a weight overflowed",
+    TRAINED: f"the last test accuracy is above {100 * (1 / NUM_CLASSES + TRAINED_MARGIN):g} %",
+    DEAD: "at chance, and the gradient of every step since the evaluation before was exactly zero",
+    PLATEAU: "at chance, and alive",
+}
 
-    - ``non_finite``: a loss or a weight overflowed.
-    - ``trained``: test accuracy above chance by more than ``TRAINED_MARGIN``.
-    - ``dead``: at chance, and the gradient of every step since the evaluation before was exactly zero.
-    - ``plateau``: at chance, and alive.
-    """
+
+def classify_outcome(test_accuracy: float, zero_gradient_share: float, is_finite: bool) -> str:
+    """The outcome of a run from its last evaluation, as ``MEANINGS`` says."""
     if not is_finite:
         return NON_FINITE
     if test_accuracy > 1 / NUM_CLASSES + TRAINED_MARGIN:

@@ -158,7 +158,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 def _hash_closure(script: Path) -> dict[str, str]:
     """The code of the script and of all modules that it imports, a hash for each."""
-    return {name: hash_sources({name: path}) for name, path in find_closure([script]).items()}
+    return {name: hash_sources({name: path}) for name, path in find_closure([script], members=True).items()}
 
 
 def _find_difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asgd.errors import AsgdError
 from asgd.files import read_json
-from asgd.report.generated import GENERATED
+from asgd.report.generated import list_generated
 from asgd.study.freshness import hash_file
 
 #: What aggregation makes from runs, in tables/.
@@ -70,10 +70,13 @@ def select_figures(experiments: Iterable[str]) -> list[str]:
     return [name for name, needed in FIGURES.items() if needed in present]
 
 
-def list_products(experiments: Iterable[str]) -> list[str]:
-    """All files of a study with these experiments, relative to its folder; but for ``REPORT``, which needs TeX."""
+def list_products(experiments: Iterable[str], report: Path) -> list[str]:
+    """All files of a study with these experiments, relative to its folder; but for ``REPORT``, which needs TeX.
+
+    ``report`` is the project's folder of that name.
+    """
     names = list(experiments)
-    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(names), *GENERATED)]
+    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(names), *list_generated(report))]
     figures = [f"figures/{name}.{suffix}" for name in select_figures(names) for suffix in FORMATS]
     return [*tables, *JUDGED, *figures]
 

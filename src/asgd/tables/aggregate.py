@@ -65,7 +65,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **_RUN,
         **_EXPERIMENTS,
         **_ARM_SETTINGS,
-        "outcome": "trained, plateau (alive, at chance), dead (gradient exactly zero) or non_finite",
+        "outcome": "how it ended: one of the [outcomes](#outcomes)",
         "stopped_early": "whether the run ended before total_steps because nothing could change any more",
         "last_step": "server steps really taken",
         "total_steps": "server steps asked for",
