@@ -120,7 +120,7 @@ def test_metrics_are_a_handful_of_numbers(tmp_path):
         write_run(tmp_path, accuracy=0.9, num_workers=100, momentum=0.9),
         write_run(tmp_path, accuracy=0.1, outcome="dead", dropout=0.5),
     ]
-    verdicts = [Verdict(id=f"C{i}", claim="", verdict=name, reason="") for i, name in enumerate(["partly", "partly"])]
+    verdicts = [Verdict(claim=claim, verdict="partly") for claim in ("C3", "C6")]
     metrics = summarize_metrics(read(*folders)[0], verdicts, RunConfig())
     assert metrics == {
         "n_runs": 4,

@@ -9,12 +9,12 @@ from asgd.analyses.death.autopsy import (
     LOGITS,
     Probing,
     choose_dying_run,
-    describe_death,
     dissect_run,
     find_death,
     follow_run,
     list_logit_deaths,
 )
+from asgd.analyses.death.summary import summarize_run
 from asgd.data import Dataset, load_data, prepare_data
 from asgd.runs.train import train_run
 from asgd.settings.claims import ClaimsConfig
@@ -53,7 +53,7 @@ def test_a_run_that_lives_has_no_death(dataset: Dataset) -> None:
     assert find_death(alive, dataset, every=5) is None
     table = dissect_run(alive, dataset, PROBING)
     assert table["step"].max() == 60  # all of it
-    assert "did not die" in describe_death(table)
+    assert summarize_run(table)["died_by"] is None
 
 
 def test_probes_are_those_of_the_run(dataset: Dataset) -> None:
@@ -90,13 +90,15 @@ def test_the_control_differs_in_the_relu_alone_and_lives(dissected: pd.DataFrame
     assert dying[["num_workers", "learning_rate", "seed"]].drop_duplicates().values.tolist() == [[5, 0.3, 1]]
 
 
-def test_the_death_is_told_in_a_sentence(dissected: pd.DataFrame) -> None:
-    text = describe_death(dissected)
+def test_the_death_is_summed_up(dissected: pd.DataFrame) -> None:
+    found = summarize_run(dissected)
     dying = dissected[dissected["output_relu"]].set_index("step")
     first = dying.index[dying["zero_gradient_share"].eq(1)].min()
-    assert text.startswith("The run with m = 5, learning rate 0.3 and seed 1 died by step")
-    assert f"{int(dying['live_logits'].iloc[0])} of its ten logits lived at the start" in text
-    assert int(text.split("died by step ")[1].split(";")[0]) >= first
+    assert [found[key] for key in ("num_workers", "learning_rate", "seed")] == [5, 0.3, 1]
+    assert found["live_at_start"] == dying["live_logits"].iloc[0]
+    assert found["died_by"] >= first
+    assert found["burst_step"] < found["died_by"]
+    assert found["stability"] == pytest.approx(dying["stability"].max())
 
 
 def test_a_logit_dies_when_it_is_positive_for_the_last_time() -> None:

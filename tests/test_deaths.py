@@ -4,13 +4,8 @@ import pandas as pd
 import pytest
 
 from asgd.analyses.death.autopsy import Probing
-from asgd.analyses.death.survey import (
-    count_live_at_start,
-    describe_ranks,
-    describe_survey,
-    rank_explanations,
-    survey_deaths,
-)
+from asgd.analyses.death.summary import summarize_ranks, summarize_survey
+from asgd.analyses.death.survey import count_live_at_start, rank_explanations, survey_deaths
 from asgd.data import Dataset, load_data, prepare_data
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
@@ -48,17 +43,16 @@ def test_only_dead_runs_without_momentum_are_followed(runs: pd.DataFrame, datase
     assert row["stability"] > 0
     control = RunConfig.model_validate({**BASE.model_dump(), **DYING, "seed": 1, "output_relu": False})
     assert row["control"] == train_run(control, dataset).record["outcome"] != "dead"
-    said = describe_survey(survey, {"instability": 0.9, "asymmetry": 0.5})
-    assert said.startswith("of 1 runs without momentum that died")
-    assert f"ended 1 {row['control'].replace('_', '-')}; learning rate over" in said
+    found = summarize_survey(survey)
+    assert (found["runs"], found["controls"][row["control"]], sum(found["controls"].values())) == (1, 1, 1)
+    assert found["medians"]["live_at_start"] == row["live_at_start"]
+    assert found["most_passing"] == pytest.approx(1 - row["silent_images"])
 
 
 def test_without_deaths_there_is_nothing_to_follow(runs: pd.DataFrame, dataset: Dataset) -> None:
     survey = survey_deaths(runs.assign(outcome="trained"), BASE, dataset)
     assert survey.empty
-    assert describe_survey(survey, {"instability": float("nan"), "asymmetry": float("nan")}) == (
-        "no run without momentum died"
-    )
+    assert summarize_survey(survey) == {"runs": 0}
 
 
 def make_outcomes(dies: dict[tuple[float, int], bool]) -> pd.DataFrame:
@@ -77,7 +71,7 @@ def test_deaths_by_rate_are_ranked_by_instability_and_deaths_by_seed_by_asymmetr
     assert by_rate == {"instability": 1.0, "asymmetry": 0.5}
     by_seed = rank_explanations(make_outcomes({(r, s): s == 0 for r, s in grid}), BASE, live)
     assert by_seed == {"instability": 0.5, "asymmetry": 1.0}
-    assert "0.50, the number of logits dead at the start with 1.00" in describe_ranks(by_seed)
+    assert summarize_ranks(by_seed) == by_seed
 
 
 def test_more_workers_are_less_stable_at_one_rate() -> None:
@@ -88,4 +82,4 @@ def test_more_workers_are_less_stable_at_one_rate() -> None:
 
 def test_without_deaths_nothing_is_ranked() -> None:
     ranks = rank_explanations(make_outcomes({(0.01, 0): False}), BASE, {0: 5})
-    assert describe_ranks(ranks) == ""
+    assert summarize_ranks(ranks) is None

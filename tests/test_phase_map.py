@@ -1,20 +1,17 @@
 """The map: outcomes, verdicts at every rate and over all pairs of rates, on tables whose truth is known."""
 
-import re
-
 import pandas as pd
 import pytest
 
 from asgd.analyses.phase_map import (
     PAIR_CLAIMS,
     PhaseMap,
-    holds,
     summarize_map,
     summarize_pairs,
     tabulate_claims,
     tabulate_pairs,
 )
-from asgd.claims import judge_claims
+from asgd.claims import holds, judge_claims
 from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
@@ -69,11 +66,13 @@ def test_verdicts_at_a_rate_are_those_of_judge_claims() -> None:
     phase_map = make_map(3)
     table = tabulate_claims(phase_map.judge_rates(), MARGINS)
     base = RunConfig(epochs=3, learning_rate=0.02, engine="fused")
-    expected = judge_claims(phase_map.runs, phase_map.evaluations, MARGINS, base)
+    expected = judge_claims(phase_map.runs, phase_map.evaluations, MARGINS, base).verdicts
     found = table[table["learning_rate"] == 0.02]
     assert found["claim"].tolist() == [verdict.id for verdict in expected]
     assert found["verdict"].tolist() == [verdict.verdict for verdict in expected]
-    assert found["reason"].tolist() == [verdict.reason for verdict in expected]
+    assert found["p_value"].astype(float).fillna(-1).tolist() == [
+        -1 if verdict.p_value is None else verdict.p_value for verdict in expected
+    ]
 
 
 def test_a_pair_judges_momentum_at_a_rate_of_its_own(decisive: tuple[PhaseMap, pd.DataFrame]) -> None:
@@ -89,9 +88,8 @@ def test_a_pair_judges_momentum_at_a_rate_of_its_own(decisive: tuple[PhaseMap, p
         RunConfig(epochs=3, learning_rate=0.01, engine="fused"),
         RunConfig(epochs=3, learning_rate=0.02, engine="fused"),
     )
-    same = {verdict.id: verdict.reason for verdict in expected}
-    assert pair["server-ema"][0].reason == same["C4-server-ema"]
-    assert pair["server-ema"][1].reason == same["C5-server-ema"]
+    same = {verdict.id: verdict.details for verdict in expected.verdicts}
+    assert [verdict.details for verdict in pair["server-ema"]] == [same["C4-server-ema"], same["C5-server-ema"]]
 
 
 def test_the_one_pair_that_fits_the_paper_is_found(decisive: tuple[PhaseMap, pd.DataFrame]) -> None:
@@ -101,11 +99,13 @@ def test_the_one_pair_that_fits_the_paper_is_found(decisive: tuple[PhaseMap, pd.
     assert best[["rate_none", "rate_momentum", "variant"]].values.tolist() == [[0.01, 0.02, "server-ema"]]
     assert (pairs[pairs["rate_none"] == 0.02]["C2"] == "not reproduced").all()
     assert (pairs["C3"] == "reproduced").all()
-    text = summarize_pairs(pairs, 8, MARGINS)
-    assert "Of 12 pairs" in text
-    assert "are reproduced in 1 and hold by their estimates in 1" in text
-    assert "rate 0.01 without momentum and 0.02 with server-ema momentum" in text
-    assert "no result could" not in text
+    found = summarize_pairs(pairs, 8, MARGINS)
+    assert [found[key] for key in ("pairs", "reproduced", "holding", "most", "most_pairs")] == [12, 1, 1, 4, 1]
+    assert found["best"] == {
+        **{"rate_none": 0.01, "rate_momentum": 0.02, "variant": "server-ema"},
+        **{"holding": ["C2", "C3", "C4", "C5"], "reproduced": ["C2", "C3", "C4", "C5"]},
+    }
+    assert found["can_decide"]
 
 
 def test_few_seeds_hold_without_being_reproduced_and_the_summary_says_so() -> None:
@@ -115,9 +115,10 @@ def test_few_seeds_hold_without_being_reproduced_and_the_summary_says_so() -> No
     assert best[["rate_none", "rate_momentum", "variant"]].values.tolist() == [[0.01, 0.02, "server-ema"]]
     assert best["C5"].tolist() == ["inconclusive"]
     assert best["C5_holds"].tolist() == [True]
-    text = summarize_pairs(pairs, 5, MARGINS)
-    assert "reproduced in 0 and hold by their estimates in 1" in text
-    assert re.search(r"with 5 seeds no result could make C5 reproduced \(McNemar p >= 0.19 after Holm\)$", text)
+    found = summarize_pairs(pairs, 5, MARGINS)
+    assert [found[key] for key in ("reproduced", "holding", "can_decide")] == [0, 1, False]
+    assert found["smallest_p"] == pytest.approx(3 / 16)  # 5 of 5 pairs changed, for each of three conventions
+    assert found["best"]["reproduced"] == ["C2", "C3", "C4"]
 
 
 def test_an_estimate_outside_does_not_hold() -> None:

@@ -30,7 +30,7 @@ FIGURES = ("phase_map", "sharpness", "reconciliation", "readings", "death", "reg
 DECIDING = {
     "stability.py": {"measure_sharpness", "record_death", "analyse_map", "build_tables"},
     "model.py": {"measure_sharpness", "record_death", "build_tables"},
-    "claims/selection.py": {"record_death", "judge_claims", "analyse_map"},
+    "tables/arms.py": {"record_death", "judge_claims", "analyse_map"},
     "statistics.py": {"record_death", "analyse_map"},
 }
 #: Settings of the analyses, and the rule that each is for.
@@ -95,7 +95,7 @@ def test_the_further_experiments_are_analysed_and_drawn_again_without_images(tmp
     assert len(pd.read_csv(results / "tables/map_pairs.csv")) == 2 * 2
     assert pd.read_csv(results / "tables/sharpness.csv")["num_workers"].unique().tolist() == [1]
     assert set(pd.read_csv(results / "tables/death.csv")["num_workers"]) == {5}
-    assert "Of 4 pairs" in json.loads((results / "tables/map_summary.json").read_text())["reconciliation"]
+    assert json.loads((results / "tables/map_summary.json").read_text())["pairs"] == 4
     assert project.planned_jobs() == {}
     check_that_edits_are_noticed(project)
 

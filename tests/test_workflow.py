@@ -246,7 +246,7 @@ def test_a_source_that_is_taken_back_with_its_old_time_makes_the_old_product_aga
     page, module = project.folder / "results/tiny/claims.html", project.folder / "src/asgd/report/page.py"
     before, results = page.read_bytes(), contents(page.parent)
     saved = shutil.copy2(module, tmp_path / "page.py")
-    append(module, "\nmake_claims_page = lambda verdicts: 'edited'\n")
+    append(module, "\nmake_claims_page = lambda *_: 'edited'\n")
     project.snakemake()
     assert page.read_bytes() == b"edited"
     shutil.copy2(saved, module)
@@ -263,6 +263,8 @@ EDITS: dict[str, tuple[str, Callable[[str], str], str, tuple[str, ...]]] = {
     "a verdict": ("results/tiny/claims.json", lambda text: text + " ", "judge_claims", ()),
     "the style": ("report/asgd.mplstyle", lambda text: text + "\n# thin\n", "plot_figure", ()),
     "a table of the report": ("results/tiny/tables/numbers.tex", lambda text: text + " ", "build_tables", ()),
+    "a template": ("report/templates/claims.html.j2", lambda text: text + " ", "judge_claims", ()),
+    "a sentence": ("report/templates/sentences.txt.j2", lambda text: text + " ", "build_tables", ()),
     "the benchmark": ("results/benchmark.json", lambda text: text + " ", "build_tables", ()),
 }
 

@@ -2,14 +2,9 @@
 
 from pathlib import Path
 
-from asgd.analyses.death.autopsy import Probing, choose_dying_run, describe_death, dissect_run, list_logit_deaths
-from asgd.analyses.death.survey import (
-    count_live_at_start,
-    describe_ranks,
-    describe_survey,
-    rank_explanations,
-    survey_deaths,
-)
+from asgd.analyses.death.autopsy import Probing, choose_dying_run, dissect_run, list_logit_deaths
+from asgd.analyses.death.summary import summarize_deaths
+from asgd.analyses.death.survey import count_live_at_start, rank_explanations, survey_deaths
 from asgd.data import load_data
 from asgd.files import write_json
 from asgd.settings.analyses import DeathConfig
@@ -31,5 +26,4 @@ ranks = rank_explanations(runs, base, live)
 write_table(snakemake.output.table, table)
 write_table(snakemake.output.logits, list_logit_deaths(table[table["output_relu"]]))
 write_table(snakemake.output.survey, survey)
-sentences = {"death": describe_death(table), "deaths": describe_survey(survey, ranks), "ranks": describe_ranks(ranks)}
-write_json(snakemake.output.summary, {**sentences, "config": config.model_dump()})
+write_json(snakemake.output.summary, summarize_deaths(table, survey, ranks, live, config))

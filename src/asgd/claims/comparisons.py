@@ -1,4 +1,4 @@
-"""What several rules share: paired comparisons of arms, and the words for what was compared."""
+"""What several rules share: paired comparisons of arms."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -13,36 +13,16 @@ from asgd.tables.statistics import average_over_steps, describe_paired, estimate
 Trend = Literal["rises", "falls", "undecided"]
 
 
-def explain_no_interval(n: int) -> str:
-    """Why a comparison of ``n`` paired seeds has no interval."""
-    return (
-        f"the differences of all {n} seeds are equal, which is no sample"
-        if n > 1
-        else ("fewer than two paired seeds give no interval")
-    )
-
-
 def both_fail(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     """Whether neither run trained in at least half of the pairs of two arms, row by row: then they agree in nothing."""
     failed = (first["outcome"].to_numpy() != TRAINED) & (second["outcome"].to_numpy() != TRAINED)
     return bool(len(failed)) and bool(failed.mean() >= 0.5)
 
 
-def list_values(name: str, values: Sequence[Any]) -> str:
-    """As in ``m = 1, 10``."""
-    return f"{name} = {', '.join(map(str, values))}"
-
-
-def split_present(study: Study, workers: Sequence[int]) -> tuple[list[int], str]:
-    """Those of ``workers`` that have runs, and the words on what was tested."""
+def split_present(study: Study, workers: Sequence[int]) -> dict[str, list[int]]:
+    """Those of ``workers`` that have runs, `tested`, and the others, `absent`."""
     present = [m for m in workers if len(study.runs_of(num_workers=m))]
-    return present, describe_tested(present, [m for m in workers if m not in present])
-
-
-def describe_tested(present: Sequence[int], absent: Sequence[int]) -> str:
-    """What was tested and what could not be."""
-    tested = [f"tested at {list_values('m', present)}"] if present else []
-    return "; ".join([*tested, *([f"no runs at {list_values('m', absent)}"] if absent else [])])
+    return {"tested": present, "absent": [m for m in workers if m not in present]}
 
 
 def compare_areas(study: Study, key: str, values: Sequence[Any], **fixed: Any) -> list[dict[str, Any]]:

@@ -32,4 +32,4 @@ def run(options: argparse.Namespace) -> None:
     verdicts = judge_claims(runs, evaluations, params.claims, params.base)
     print(format_claims(verdicts))
     if options.json:
-        write_json(options.json, claims_to_json(verdicts, params.claims.edition))
+        write_json(options.json, claims_to_json(verdicts))

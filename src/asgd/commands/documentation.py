@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from asgd.claims.claim import EDITIONS, find_claims
+from asgd.claims.wording import describe_rule, state
 from asgd.commands.cli import build_parser
 from asgd.settings.analyses import AnalysesConfig, DeathConfig, SharpnessConfig
 from asgd.settings.claims import ClaimsConfig
@@ -17,6 +19,7 @@ from asgd.settings.run import RunConfig
 from asgd.settings.study import Experiment, Params, Preset, Shipped
 from asgd.settings.workflow import WorkflowOptions
 from asgd.tables.columns import AGGREGATED
+from asgd.tables.outcomes import MEANINGS
 
 _HEAD = """# Reference
 
@@ -44,6 +47,7 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
         "How closely the runs that died are followed (`death.csv`, `death_survey.csv`).",
     ),
 }
+_OUTCOMES = ("outcome", "meaning")
 _TARGETS = {
     "all": "everything (default)",
     "data": "the images, prepared",
@@ -79,12 +83,23 @@ def make_reference() -> str:
     parts.append(f"### snakemake --config\n\n{options}")
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
+    parts += ["## Claims and rules\n", *_describe_editions()]
+    parts.append(f"## Outcomes\n\nOf a run, the first that fits.\n\n{_make_table(_OUTCOMES, _quote(MEANINGS))}")
     parts.append("## Columns of the tables\n")
     parts += [
         f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(table.columns))}"
         for name, table in AGGREGATED.items()
     ]
     return "\n".join(parts)
+
+
+def _describe_editions() -> Iterator[str]:
+    margins = ClaimsConfig()
+    for edition in EDITIONS:
+        claims = find_claims(edition).values()
+        rows = [(claim.id, state(claim, margins), describe_rule(claim, margins)) for claim in claims]
+        about = f"### Edition {edition}\n\nWith the default margins; what all rules share: `asgd.claims.{edition}`."
+        yield f"{about}\n\n{_make_table(('', 'the paper', 'rule'), rows)}"
 
 
 def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:

@@ -173,7 +173,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 def _hash_closure(script: Path, members: Iterable[str] = ()) -> dict[str, str]:
     """The code of the script, of the modules that it loads by name, and of all that they import, a hash for each."""
-    return {name: hash_sources({name: path}) for name, path in find_closure([script, *members]).items()}
+    return {name: hash_sources({name: path}) for name, path in find_closure([script, *members], members=True).items()}
 
 
 def _find_difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> str:

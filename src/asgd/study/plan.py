@@ -9,7 +9,7 @@ from asgd.data import prepared_folder, source_fingerprint
 from asgd.runs.sources import identify_run
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params, expand_experiments
-from asgd.settings.subjects import Subject
+from asgd.settings.subjects import Subject, find_subject
 
 #: The experiment whose runs each analysis with settings of its own is about.
 ANALYSED = {"sharpness": "map", "death": "readings"}
@@ -35,7 +35,7 @@ class Study:
 
     def find_subject(self, name: str, subject: Subject) -> str | None:
         """The experiment that the figure or analysis ``name`` is about; None if the study has none."""
-        return self.params.selected.subjects.get(name) or subject.find(self.configs)
+        return find_subject(self.params.selected, name, subject, self.configs)
 
     def manifest(self) -> dict[str, Any]:
         """All that decides what is made from the runs: a change of it is a change of the results."""

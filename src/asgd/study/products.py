@@ -7,7 +7,7 @@ from pathlib import Path
 from asgd.errors import AsgdError
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.files import read_json
-from asgd.report.generated import GENERATED
+from asgd.report.generated import list_generated
 from asgd.study.freshness import hash_file
 from asgd.study.plan import Study
 from asgd.tables import columns
@@ -51,9 +51,12 @@ def select_figures(study: Study) -> dict[str, str | None]:
     return {name: experiment for name, experiment in found.items() if experiment or plots[name].about is None}
 
 
-def list_products(study: Study) -> list[str]:
-    """All files of a study, relative to its folder; but for ``REPORT``, which needs TeX."""
-    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(study.experiments), *GENERATED)]
+def list_products(study: Study, report: Path) -> list[str]:
+    """All files of a study, relative to its folder; but for ``REPORT``, which needs TeX.
+
+    ``report`` is the project's folder of that name.
+    """
+    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(study.experiments), *list_generated(report))]
     figures = [f"figures/{name}.{suffix}" for name in select_figures(study) for suffix in FORMATS]
     return [*tables, *JUDGED, *figures]
 

@@ -21,9 +21,14 @@ from asgd.figures.drawing import draw_figure
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.figures.style import use_style
 from asgd.files import read_json
-from asgd.report import Findings, build_report, write_tables
-from asgd.report.generated import GENERATED
-from asgd.report.page import make_claims_page
+from asgd.report import (
+    Findings,
+    build_report,
+    collect_numbers,
+    list_generated,
+    make_claims_page,
+    write_tables,
+)
 from asgd.report.readme import make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.study.manifest import name_some
@@ -80,23 +85,24 @@ def check_claims(results: Results) -> Check:
     params = results.study.params
     runs, evaluations = results.table("runs"), results.table("evaluations")
     verdicts = judge_claims(runs, evaluations, params.claims, params.base)
-    shipped, judged = results.json("claims.json"), claims_to_json(verdicts, params.claims.edition)
+    shipped, judged = results.json("claims.json"), claims_to_json(verdicts)
     claims_from_json(shipped, str(results.folder / "claims.json"))
-    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts))
-    metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts, params.base))
+    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts, results.root / "report"))
+    metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts.verdicts, params.base))
     faults = [f"claims.json: {text}" for text in compare_values(_by_id(shipped), _by_id(judged))]
     faults += [f"claims.html: {page}"] if page else []
     faults += [f"metrics.json: {text}" for text in metrics]
-    note = f"{len(verdicts)} verdicts by the {params.claims.edition} edition against the tables and margins"
+    note = f"{len(verdicts.verdicts)} verdicts by the {params.claims.edition} edition against the tables and margins"
     return Check("claims", note, tuple(faults))
 
 
 def _by_id(claims: Mapping[str, Any]) -> dict[str, Any]:
-    return {"edition": claims.get("edition"), **{entry["id"]: entry for entry in claims["verdicts"]}}
+    entries = {f"{entry['claim']}-{entry['variant']}".removesuffix("-"): entry for entry in claims["verdicts"]}
+    return {"margins": claims["margins"], **entries}
 
 
 def check_map(results: Results) -> Check:
-    """The map's tables and sentences are what the tables of runs give."""
+    """The map's tables and summary are what the tables of runs give."""
     margins = results.study.params.claims
     tables, summary = analyse_map(PhaseMap.of(results.table("runs"), results.table("evaluations"), margins))
     faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
@@ -116,12 +122,14 @@ def check_numbers(results: Results) -> Check:
     findings = Findings.read(summaries, sharpness, benchmark if benchmark.exists() else None)
     verdicts = claims_from_json(results.json("claims.json"), str(results.folder / "claims.json"))
     tables = results.table("runs"), results.table("arms")
+    environment, report = results.json("tables/environment.json"), results.root / "report"
+    generated = list_generated(report)
     with tempfile.TemporaryDirectory() as folder:
-        write_tables(folder, study.params, *tables, verdicts, results.json("tables/environment.json"), findings)
-        made = {name: Path(folder, name).read_text(encoding="utf-8") for name in GENERATED}
+        write_tables(folder, report, collect_numbers(study.params, *tables, verdicts, environment, findings))
+        made = {name: Path(folder, name).read_text(encoding="utf-8") for name in generated}
     faults = [(name, compare_texts(results.text(f"tables/{name}"), text)) for name, text in made.items()]
     texts = tuple(f"tables/{name}: {fault}" for name, fault in faults if fault)
-    return Check("numbers", f"{', '.join(GENERATED)} against tables and verdicts", texts)
+    return Check("numbers", f"{', '.join(generated)} against tables and verdicts", texts)
 
 
 def check_figures(results: Results) -> Check:
@@ -156,9 +164,10 @@ def check_report(results: Results) -> Check:
             "report", f"{REPORT} needs TeX to be compiled again, and is compared with its checksum only", skipped=True
         )
     figures = select_figures(results.study)
-    generated = [*(f"tables/{name}" for name in GENERATED), *(f"figures/{name}.pdf" for name in figures)]
+    report = results.root / "report"
+    generated = [*(f"tables/{name}" for name in list_generated(report)), *(f"figures/{name}.pdf" for name in figures)]
     with tempfile.TemporaryDirectory() as folder:
-        build_report(results.root / "report", [results.path(name) for name in generated], Path(folder, REPORT))
+        build_report(report, [results.path(name) for name in generated], Path(folder, REPORT))
         same = _has_bytes(results.path(REPORT), Path(folder, REPORT))
     note = f"{REPORT} compiled again{', with the same bytes' if same else ''}"
     return _judge_bytes("report", note, [] if same else [REPORT], compare_makers(results.checksums.made_with, tex=True))
@@ -188,7 +197,7 @@ def check_readme(results: Results) -> Check:
     faults = [f"{BENCHMARK}: {text}" for text in _list_disagreements(measured)]
     for name in ("claims.json", "tables/environment.json", "tables/runs.csv"):
         results.path(name)
-    for name, content in make_blocks(results.folder, benchmark).items():
+    for name, content in make_blocks(results.folder, benchmark, results.root / "report").items():
         if difference := compare_texts(read_block(readme, name), content):
             faults.append(f"README.md: {name}: {difference}; run: make readme")
     if f"](results/{results.folder.name}/figures/" not in readme.read_text(encoding="utf-8"):

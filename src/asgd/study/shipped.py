@@ -113,7 +113,7 @@ class Results:
     @cached_property
     def faults(self) -> dict[str, str]:
         """What is wrong with each file that is, as far as contents and checksum of a file alone can tell."""
-        expected = [*list_products(self.study), *([REPORT] if self.shipped.report else [])]
+        expected = [*list_products(self.study, self.root / "report"), *([REPORT] if self.shipped.report else [])]
         found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
         present = {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
         recorded = self.checksums.files

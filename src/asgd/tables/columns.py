@@ -34,7 +34,7 @@ RUNS = Table(
         **_RUN,
         **_EXPERIMENTS,
         **_SETTINGS,
-        "outcome": "trained, plateau (alive, at chance), dead (gradient exactly zero) or non_finite",
+        "outcome": "how it ended: one of the [outcomes](#outcomes)",
         "stopped_early": "whether the run ended before total_steps because nothing could change any more",
         "last_step": "server steps really taken",
         "total_steps": "server steps asked for",

@@ -165,24 +165,6 @@ def list_logit_deaths(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"last_alive_step": "Int64"})
 
 
-def describe_death(table: pd.DataFrame) -> str:
-    """In a sentence: did the run die, was it unstable before, and what the worst burst did to its logits.
-
-    ``table`` is that of ``dissect_run``. The burst is the largest ||W_t - W_{t-tau}|| before the death; what it did is
-    read m steps later, when the last stale gradient from before it has been applied.
-    """
-    run = table[table["output_relu"]].reset_index(drop=True)
-    first, silent, burst = run.iloc[0], find_silence(run), find_burst(run)
-    left = "" if burst.live_after is None else f" and {burst.live_after} a round of m steps after it"
-    ended = f"died by step {int(run.loc[silent, 'step'].min())}" if silent.any() else "did not die"
-    return (
-        f"The run with m = {first['num_workers']:g}, learning rate {first['learning_rate']:g} and seed "
-        f"{first['seed']:g} {ended}; its learning rate times sharpness reached {run['stability'].max():.1f} times "
-        f"the stability threshold; {int(first['live_logits'])} of its ten logits lived at the start, "
-        f"{burst.live_before} before the current weights were furthest from the stale ones (step {burst.step}){left}"
-    )
-
-
 def find_silence(run: pd.DataFrame) -> "pd.Series[bool]":
     """For each probe of a run of ``follow_run``: whether all gradients since the one before, and ever after, are 0."""
     return run["zero_gradient_share"].eq(1).iloc[::-1].cummin().iloc[::-1]

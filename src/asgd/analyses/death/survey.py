@@ -29,7 +29,7 @@ from asgd.data import Dataset
 from asgd.settings.run import RunConfig
 from asgd.simulator.engines import build_engine
 from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
-from asgd.simulator.outcome import DEAD, OUTCOMES, TRAINED, classify_outcome
+from asgd.simulator.outcome import DEAD, TRAINED, classify_outcome
 from asgd.simulator.simulate import plan_schedule
 from asgd.tables.arms import change
 from asgd.tables.statistics import ranking_probability
@@ -90,37 +90,6 @@ def count_live_at_start(
         for config in configs
     )
     return {seed: int(probe["live_logits"]) for seed, probe in zip(seeds, probes, strict=True)}
-
-
-def describe_survey(survey: pd.DataFrame, ranks: dict[str, float]) -> str:
-    """In words: what came before the deaths, what the control did, and which explanation ranks runs better."""
-    if survey.empty:
-        return "no run without momentum died"
-    unstable = int((survey["stability"] > 1).sum())
-    controls = [(outcome, int((survey["control"] == outcome).sum())) for outcome in OUTCOMES]
-    ended = ", ".join(f"{count} {outcome.replace('_', '-')}" for outcome, count in controls if count)
-    everywhere = int((survey["silent_images"] == 1).sum())
-    text = (
-        f"of {len(survey)} runs without momentum that died {unstable} had a learning rate times sharpness above the "
-        f"stability threshold ahead of their largest burst, {survey['stability'].median():.1f} times it in the median; "
-        f"the median number of living logits was {survey['live_at_start'].median():g} at the start, "
-        f"{survey['live_before_burst'].median():g} before the burst and {survey['live_after_burst'].median():g} after "
-        f"it; at the end {everywhere} gave no gradient on any training image, the others on at most "
-        f"{1000 * (1 - survey['silent_images'].min()):.2g} in a thousand; the same runs without the ReLU on the "
-        f"logits ended {ended}"
-    )
-    return "; ".join(filter(None, [text, describe_ranks(ranks)]))
-
-
-def describe_ranks(ranks: dict[str, float]) -> str:
-    """In half a sentence, what ``rank_explanations`` found; empty where no run died or none trained."""
-    if any(map(math.isnan, ranks.values())):
-        return ""
-    return (
-        "learning rate over stability threshold ranks a run that died above one that trained with probability "
-        f"{ranks['instability']:.2f}, the number of logits dead at the start with {ranks['asymmetry']:.2f} "
-        "(chance is 0.50)"
-    )
 
 
 def _survey_run(config: RunConfig, last_step: int, dataset: Dataset, probing: Probing) -> dict[str, Any]:

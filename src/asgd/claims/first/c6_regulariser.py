@@ -1,4 +1,4 @@
-"""C6: whether delay acts like dropout. The rule is in ``asgd.claims.first``."""
+"""C6: whether delay acts like dropout."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,10 +8,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd.claims.comparisons import Trend, compare_areas, difference_after_first_epoch, judge_trend, list_values
+from asgd.claims.claim import Claim
+from asgd.claims.comparisons import Trend, compare_areas, difference_after_first_epoch, judge_trend
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.tables.arms import Curves, Study, pair
 from asgd.tables.statistics import Estimate, estimate_paired_difference
+
+CLAIM = Claim(
+    id="C6",
+    statement="raising the dropout rate looks like raising m; delay may regularise",
+    rule="""(a) The areas of C1 rise with p at m = 1: it holds if all lower limits are above 0, and fails if any upper
+        limit is below 0. (b) For some m > 1 and p > 0, all of whose runs trained, the
+        {{ (2 * margins.confidence - 1) | percent("g") }} interval of the difference in accuracy lies inside
+        +-{{ margins.equivalence_points | num("g") }} points at {{ margins.gap_share | percent("g") }} or more of the
+        evaluations after the first epoch and at the last one; this searches over pairs and is not adjusted for it. (c)
+        Each run's train-test gap (test loss minus loss on the training subset, both without dropout) is taken where its
+        training-subset loss first falls to the lowest level that all compared runs reach; its change against m = 1, p =
+        0 has the same sign for m as for p, both intervals without 0. The runs are the longest, of at least the
+        reference length, that a pair of (b) and m = 1, p = 0 have; of several pairs a match counts before others, then
+        the largest m, then the closest p. Reproduced: all three. Partly (slows alike, not shown to regularise): (a) and
+        (b). Not reproduced: (a) fails, or (c) has opposite signs.""",
+    effect="change of the train-test gap with delay, at matched training loss",
+    reason="""
+        {%- if not found.areas -%}
+            it needs m > 1, and dropout 0 and more at m = 1; there are
+            {{ say.values("m", found.workers) if found.workers else "no m > 1" }} and
+            {{ say.values("p", found.rates) if found.rates else "no p" }}
+        {%- else -%}
+            (a) the mean training loss
+            {% if found.trend == "rises" %} rises at every step of p, least
+            {% else %} {{ "falls" if found.trend == "falls" else "does not surely rise" }} {% endif %}
+            from p = {{ found.decisive.from | num("g") }} to {{ found.decisive.to | num("g") }}:
+            {{ say.size(found.decisive, "nats") }}; (b)
+            {% if not found.match -%} no arms that all trained have evaluations after the first epoch to compare
+            {%- elif not found.match.matches -%} no m > 1 has a p whose accuracy curve matches
+            {%- else -%}
+                m = {{ found.match.num_workers }} matches p = {{ found.match.dropout | num("g") }},
+                {{ found.match.difference | num(".1f") }} points apart
+            {%- endif %}; (c)
+            {% if not found.gap -%} no train-test gaps to compare
+            {%- else -%}
+                over {{ found.gap.epochs | num("g") }} epochs, at training loss
+                {{ found.gap.train_loss_level | num(".2f") }},
+                the train-test gap
+                {% if found.gap.direction > 0 -%}
+                    {{ "widens" if found.gap.by_delay.low > 0 else "narrows" }} with both
+                {%- else -%}
+                    {{ "moves opposite ways" if found.gap.direction else "moves in no sure common direction" }}
+                {%- endif %}: {{ found.gap.by_delay.mean | num("+z.3f") }} nats with m = {{ found.gap.num_workers }} and
+                {{ found.gap.by_dropout.mean | num("+z.3f") }} with p = {{ found.gap.dropout | num("g") }}
+            {%- endif -%}
+            {%- if verdict == "partly" -%} ; it slows alike and is not shown to regularise {%- endif -%}
+        {%- endif %}""",
+)
 
 
 @dataclass(frozen=True)
@@ -42,37 +91,40 @@ class GapShift:
         return _sign(self.by_delay) * _sign(self.by_dropout)
 
 
-def judge_regulariser(study: Study) -> Verdict:
-    """C6: (a) dropout slows too, (b) some rate matches some delay, (c) the train-test gap moves the same way."""
-    about: dict[str, Any] = {"id": "C6", "claim": "raising the dropout rate looks like raising m; delay may regularise"}
+def judge(study: Study) -> list[Verdict]:
+    """(a) dropout slows too, (b) some rate matches some delay, (c) the train-test gap moves the same way."""
+    return [_judge(study)]
+
+
+def _judge(study: Study) -> Verdict:
     rates = study.values_of("dropout", num_workers=1)
     workers = [m for m in study.values_of("num_workers", dropout=0.0) if m > 1]
     if 0 not in rates or len(rates) < 2 or not workers:
-        reason = f"it needs m > 1, and dropout 0 and more at m = 1; there are {_list_arms(workers, rates)}"
-        return Verdict(**about, verdict="not applicable", reason=reason)
+        return Verdict(claim=CLAIM.id, verdict="not applicable", details={"workers": workers, "rates": rates})
     areas = compare_areas(study, "dropout", rates, num_workers=1)
-    trend, weakest = judge_trend(areas)
+    trend, decisive = judge_trend(areas)
     matches = _match_curves(study, workers, rates)
     chosen = _choose(matches)
     compared, epochs = _choose_long(study, matches)
     shift = _compare_gaps(study, compared, epochs) if compared else None
     by_delay = shift.by_delay if shift else None
     return Verdict(
-        **about,
+        claim=CLAIM.id,
         verdict=_decide(trend, chosen, shift),
         effect=by_delay.mean if by_delay else None,
         unit="nats",
-        effect_name="change of the train-test gap with delay, at matched training loss",
         interval=(by_delay.low, by_delay.high) if by_delay else None,
         confidence=study.margins.confidence,
         n=min(found["n"] for found in areas),
-        reason=_explain(trend, weakest, chosen, shift),
-        details={"areas": areas, "matches": [vars(match) for match in matches], "gap": _describe_shift(shift)},
+        details={
+            "areas": areas,
+            "trend": trend,
+            "decisive": decisive,
+            "matches": [vars(match) for match in matches],
+            "match": vars(chosen) if chosen else None,
+            "gap": _describe_shift(shift),
+        },
     )
-
-
-def _list_arms(workers: Sequence[int], rates: Sequence[float]) -> str:
-    return f"{list_values('m', workers or ['none'])} and {list_values('p', rates or ['none'])}"
 
 
 def _match_curves(study: Study, workers: Sequence[int], rates: Sequence[float]) -> list[Match]:
@@ -170,42 +222,10 @@ def _decide(trend: Trend, chosen: Match | None, shift: GapShift | None) -> Verdi
     return "reproduced" if direction > 0 else "partly"
 
 
-def _explain(trend: Trend, weakest: dict[str, Any], chosen: Match | None, shift: GapShift | None) -> str:
-    size = f"{weakest['mean']:+z.3f} nats [{weakest['low']:+z.3f}, {weakest['high']:+z.3f}]"
-    words = {"rises": "rises at every step of p, least", "falls": "falls", "undecided": "does not surely rise"}
-    slowing = f"(a) the mean training loss {words[trend]} from p = {weakest['from']} to {weakest['to']}: {size}"
-    parts = [slowing, _explain_match(chosen), _explain_shift(shift)]
-    if _decide(trend, chosen, shift) == "partly":
-        parts.append("slows alike, not shown to regularise")
-    return "; ".join(parts)
-
-
-def _explain_match(chosen: Match | None) -> str:
-    if chosen is None:
-        return "(b) no arms that all trained have evaluations after the first epoch to compare"
-    if not chosen.matches:
-        return "(b) no m > 1 has a p whose accuracy curve matches"
-    return f"(b) m = {chosen.num_workers} matches p = {chosen.dropout:g}, {chosen.difference:.1f} points apart"
-
-
-def _explain_shift(shift: GapShift | None) -> str:
-    if shift is None:
-        return "(c) no train-test gaps to compare"
-    sizes = f"{shift.by_delay.mean:+z.3f} nats with m = {shift.num_workers}"
-    sizes += f" and {shift.by_dropout.mean:+z.3f} with p = {shift.dropout:g}"
-    where = f"over {shift.epochs:g} epochs, at training loss {shift.level:.2f}"
-    return f"(c) {where}, the train-test gap {_describe_move(shift)}, {sizes}"
-
-
-def _describe_move(shift: GapShift) -> str:
-    if shift.direction > 0:
-        return "widens with both" if _sign(shift.by_delay) > 0 else "narrows with both"
-    return "moves opposite ways" if shift.direction < 0 else "moves in no sure common direction"
-
-
 def _describe_shift(shift: GapShift | None) -> dict[str, Any] | None:
     if shift is None:
         return None
     about = {"num_workers": shift.num_workers, "dropout": shift.dropout, "epochs": shift.epochs}
+    about["direction"] = shift.direction
     gaps = {"by_delay": shift.by_delay._asdict(), "by_dropout": shift.by_dropout._asdict()}
     return {**about, "train_loss_level": shift.level, **gaps}

@@ -4,16 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from asgd.claims import Verdict
-from asgd.report.page import make_claims_page
+from asgd.claims import Verdict, Verdicts
+from asgd.report import make_claims_page
+from asgd.settings.claims import ClaimsConfig
 from tests.browser import needs_browser, show_page
 from tests.pipeline import TINY, Project
 
+PROJECT = Path(__file__).parents[2]
+
 
 def test_the_claims_page_escapes_what_it_shows() -> None:
-    verdict = Verdict(id="C1", claim="m < 2 & more", verdict="reproduced", reason="a > b", n=10)
-    page = make_claims_page([verdict])
-    assert "m &lt; 2 &amp; more" in page
+    verdict = Verdict(claim="C6", verdict="not applicable", n=10, details={"workers": [], "rates": [0.0]})
+    page = make_claims_page(Verdicts(margins=ClaimsConfig(), verdicts=[verdict]), PROJECT / "report")
+    assert "it needs m &gt; 1, and dropout 0 and more at m = 1; there are no m &gt; 1 and p = 0" in page
     assert "<td>10</td>" in page
 
 
