@@ -16,7 +16,7 @@ import pytest
 
 from asgd.commands.cli import INTERNAL_ERROR, main
 from asgd.runs.archive import pack_runs
-from asgd.runs.folder import FILES
+from asgd.runs.folder import list_files
 from asgd.settings.study import load_params
 from asgd.simulator.fused.variant import choose_variant
 from asgd.study.remake import Check
@@ -355,7 +355,7 @@ def repack(project: Project, change: Callable[[dict[str, dict[str, bytes]]], Non
     change(runs)
     with tarfile.open(archive, "w:xz") as tar:
         for run, contents in runs.items():
-            for name in FILES:
+            for name in list_files(run):
                 entry = tarfile.TarInfo(f"{run}/{name}")
                 entry.size = len(contents[name])
                 tar.addfile(entry, io.BytesIO(contents[name]))

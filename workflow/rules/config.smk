@@ -3,7 +3,7 @@
 from asgd.commands.cli import flags_of
 from asgd.settings.study import load_params
 from asgd.errors import AsgdError
-from asgd.runs.folder import FILES
+from asgd.runs.folder import list_files as list_run_files
 from asgd.runs.kept import keep_runs, restore_runs
 from asgd.settings.workflow import read_options
 from asgd.study.products import check_taken
@@ -32,7 +32,7 @@ except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
 EXPERIMENTS = STUDY.experiments
-RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in FILES]
+RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in list_run_files(run)]
 
 
 def keep_finished_runs():

@@ -32,7 +32,8 @@ def needed_to_train(runs):
     return [ancient(file) for file in [DATA, *compiled]] if lacking else []
 
 
-if RUNS_PER_JOB == 1:
+# One rule for all runs cannot say that some of them have more files.
+if RUNS_PER_JOB == 1 and not any(run.config.probes for run in STUDY.runs.values()):
 
     rule train_run:
         input:
@@ -70,7 +71,7 @@ else:
             input:
                 needed_to_train(lacking),
             output:
-                [f"{RUNS}/{run.name}/{name}" for run in lacking for name in FILES],
+                [f"{RUNS}/{run.name}/{name}" for run in lacking for name in list_run_files(run.name)],
             log:
                 f"logs/train_runs_{number}.log",
             params:

@@ -4,6 +4,7 @@ Heavy libraries are imported by the subcommand that needs them, so that ``asgd -
 """
 
 import argparse
+import json
 import math
 import shlex
 import signal
@@ -346,6 +347,8 @@ def flags_of(model: BaseModel, prefix: str = "") -> list[str]:
         if value == field.default:
             continue
         flag = f"{prefix}{name.replace('_', '-')}"
+        if isinstance(value, dict):
+            value = json.dumps(model.model_dump(mode="json")[name])
         flags += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
     return flags
 

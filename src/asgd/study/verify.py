@@ -15,7 +15,7 @@ import pandas as pd
 
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
-from asgd.runs.sources import fingerprint_sources, run_family
+from asgd.runs.sources import fingerprint_run
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params
 from asgd.settings.validation import validate
@@ -223,7 +223,8 @@ def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
 
 
 def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
-    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row[key])}
+    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row.get(key))}
     config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
-    sources = fingerprint_sources(run_family(config))
-    return bool(row["run"] == Run.identify(config, fingerprint, sources).name and row["arm"] == config.arm())
+    return bool(
+        row["run"] == Run.identify(config, fingerprint, fingerprint_run(config)).name and row["arm"] == config.arm()
+    )

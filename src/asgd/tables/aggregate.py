@@ -1,6 +1,7 @@
 """From the folders of finished runs to tidy tables. ``COLUMNS`` documents every column of every table."""
 
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,11 @@ METRICS = {
 }
 
 
-_SETTINGS = {name: field.description or "" for name, field in RunConfig.model_fields.items()}
+_SETTINGS = {
+    name: field.description or ""
+    for name, field in RunConfig.model_fields.items()
+    if name not in RunConfig.later_keys()  # these are columns only of tables with runs that have another value
+}
 
 
 _ARM_SETTINGS = {name: text for name, text in _SETTINGS.items() if name != "seed"}
@@ -116,33 +121,36 @@ def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]])
 
 def tabulate_runs(runs: Iterable[tuple[Mapping[str, Any], str]], experiments: Mapping[str, Sequence[str]]) -> Tables:
     """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
-    rows, curves = [], []
+    rows, curves, settings = [], [], []
     members = {name: frozenset(names) for name, names in experiments.items()}
     contents: dict[str, str] = {}
     for record, text in runs:
         contents.setdefault(str(record["data"].get("content")), record["run"])
         memberships = ";".join(name for name, names in members.items() if record["run"] in names)
         evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
+        settings.append(record["config"])
         rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
         curves.append(evaluations)
     if len(contents) > 1:
         first, second, *_ = contents.values()
         raise AsgdError(f"runs {first} and {second} saw other images of one source; delete the older and run it again")
-    table = pd.DataFrame(rows, columns=list(COLUMNS["runs"]))
+    before = RunConfig.later_keys()
+    later = [key for key in before if any(one.get(key, before[key]) != before[key] for one in settings)]
+    table = pd.DataFrame(rows, columns=[*COLUMNS["runs"], *later])
     return table, pd.concat(curves, ignore_index=True)[list(COLUMNS["evaluations"])]
 
 
 def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
     """One row an arm (``COLUMNS["arms"]``), in the order of their first runs."""
-    rows = []
+    rows, later = [], [key for key in RunConfig.later_keys() if key in runs]
     for _, group in runs.groupby("arm", sort=False):
         accuracy = describe(group["final_test_accuracy"])
-        row: dict[str, Any] = {name: group[name].iloc[0] for name in ("arm", *_ARM_SETTINGS)}
+        row: dict[str, Any] = {name: group[name].iloc[0] for name in ("arm", *_ARM_SETTINGS, *later)}
         row |= {"experiments": _merge(group["experiments"].fillna("")), "n_runs": len(group)}
         row |= {outcome: int((group["outcome"] == outcome).sum()) for outcome in OUTCOMES}
         row |= {"final_test_accuracy_mean": float(accuracy.mean), "final_test_accuracy_std": float(accuracy.std)}
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(COLUMNS["arms"]))
+    return pd.DataFrame(rows, columns=[*COLUMNS["arms"], *later])
 
 
 def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -185,7 +193,8 @@ def _run_row(record: Mapping[str, Any], memberships: str, last: pd.Series) -> di
     names = {"run": record["run"], "arm": record["arm"], "experiments": memberships, "engine": record["engine"]["name"]}
     known = {name: record[name] for name in COLUMNS["runs"] if name in record and name not in names}
     finals = {f"final_{name}": float(last[name]) for name in ("test_accuracy", "test_loss", "train_loss")}
-    return {**record["config"], **known, **names, **finals}
+    settings = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in record["config"].items()}
+    return {**settings, **known, **names, **finals}
 
 
 def _merge(memberships: pd.Series) -> str:

@@ -1,27 +1,30 @@
-"""The sharpness: the largest eigenvalue of the loss's Hessian, the lambda of the stability thresholds.
+"""The sharpness: the largest eigenvalue of the loss's Hessian, the lambda of the limits of stability.
 
 By Lanczos (ARPACK, through SciPy) on Hessian-vector products from PyTorch's second derivatives (Pearlmutter 1994, "Fast
 exact multiplication by the Hessian"). The loss is the mean cross-entropy on a fixed sample of training images, without
 dropout, in the network that the run trains.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asgd.analyses.stability import find_threshold
-from asgd.data import Dataset
-from asgd.errors import AsgdError
+from asgd.settings.probes import Probe
 from asgd.settings.run import RunConfig
-from asgd.simulator.engines import build_engine
-from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
-from asgd.simulator.simulate import plan_schedule
+from asgd.simulator.engine import Engine
+from asgd.simulator.probes.network import load_network, sample_images
+from asgd.simulator.simulate import Images
+
+PROBE = Probe(
+    measures="the largest eigenvalue of the loss's Hessian",
+    columns={"sharpness": "largest eigenvalue of the Hessian of the loss on the images"},
+    images="training images",
+)
 
 TOLERANCE = 1e-3  #: relative, of the eigenvalue
 
@@ -64,35 +67,7 @@ def measure_sharpness(network: nn.Module, images: Tensor, labels: Tensor) -> flo
     return largest_eigenvalue(loss, network.parameters()) if torch.isfinite(loss) else float("nan")
 
 
-def sample_images(dataset: Dataset, number: int) -> tuple[Tensor, Tensor]:
-    """The first ``number`` training images, a balanced sample, as the network's input, and their labels."""
-    if number > len(dataset.train_labels):
-        raise AsgdError(f"sharpness of {number} images: the training set has only {len(dataset.train_labels)}")
-    return normalize_images(dataset.train_images[:number]), torch.from_numpy(np.array(dataset.train_labels[:number]))
-
-
-def track_sharpness(config: RunConfig, dataset: Dataset, epochs: Sequence[float], num_images: int) -> pd.DataFrame:
-    """Train ``config`` and measure the sharpness of the server's weights at each of ``epochs`` (ascending).
-
-    Columns: num_workers, seed, learning_rate, step, epoch, sharpness (nan after an overflow), limit (the largest
-    sharpness at which linear theory has the run stable: threshold / learning rate), stability (sharpness / limit).
-    """
-    momentum = (config.momentum, config.momentum_where, config.momentum_convention)
-    limit = find_threshold(config.num_workers, *momentum) / config.learning_rate
-    steps_per_epoch = plan_schedule(config, len(dataset.train_images)).steps_per_epoch
-    images, labels = sample_images(dataset, num_images)
-    engine, network = (
-        build_engine(config, dataset.train_images, dataset.train_labels),
-        PaperNetwork(config.pools, config.output_relu),
-    )
-    rows, done = [], 0
-    for step in (round(epoch * steps_per_epoch) for epoch in epochs):
-        if step > done:
-            engine.advance(step - done)
-        done = step
-        load_weights(network, engine.weights)
-        names = {"num_workers": config.num_workers, "seed": config.seed, "learning_rate": config.learning_rate}
-        sharpness = measure_sharpness(network, images, labels)
-        place = {"step": step, "epoch": step / steps_per_epoch}
-        rows.append({**names, **place, "sharpness": sharpness, "limit": limit, "stability": sharpness / limit})
-    return pd.DataFrame(rows)
+def measure(engine: Engine, config: RunConfig, images: Images, num_images: int | None) -> dict[str, float]:
+    """The sharpness at the server's weights."""
+    network = load_network(engine, config, config.output_relu)
+    return {"sharpness": measure_sharpness(network, *sample_images(images, num_images))}
