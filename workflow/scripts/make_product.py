@@ -8,5 +8,5 @@ from asgd.study.freshness import recording
 log_to(snakemake.log[0])
 job = snakemake.params
 inputs = [file for file in snakemake.input if file != snakemake.input.get("changed")]  # see products.smk
-with recording(job.record, job.script, inputs, snakemake.output, job.settings):
+with recording(job.record, job.script, inputs, snakemake.output, job.settings, job.get("roots", ())):
     runpy.run_path(job.script, {"snakemake": snakemake})

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from asgd.analyses.analysis import analysis_tables
 from asgd.commands.cli import build_parser
-from asgd.settings.analyses import AnalysesConfig, DeathConfig, SharpnessConfig
+from asgd.settings.analyses import AnalysesConfig
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
@@ -33,14 +34,11 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
     "presets.NAME.analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
-    "presets.NAME.analyses.sharpness": (
-        SharpnessConfig,
-        "Where along which runs the sharpness is measured (`sharpness.csv`).",
-    ),
-    "presets.NAME.analyses.death": (
-        DeathConfig,
-        "How closely the runs that died are followed (`death.csv`, `death_survey.csv`).",
-    ),
+    **{
+        f"presets.NAME.analyses.{name}": (field.annotation, f"{field.description}.".capitalize())
+        for name, field in AnalysesConfig.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    },
 }
 _TARGETS = {
     "all": "everything (default)",
@@ -52,6 +50,7 @@ _TARGETS = {
 _FILES = {
     "data/<source>-<hash>/": "prepared images: arrays that all jobs map, and meta.json",
     "results/runs/<run>/metrics.csv": "a run's curve, a row for each evaluation",
+    "results/runs/<run>/probes.csv": "for a run with probes: a row for each step that it was probed at",
     "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
     "results/kept/<run>/": "links to the files of finished runs, for when DVC deletes those of results/runs",
     "results/checkpoints/<run>.npz": "the last state of a run that is not finished",
@@ -78,7 +77,8 @@ def make_reference() -> str:
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
     parts.append("## Columns of the tables\n")
-    parts += [f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(c))}" for name, c in COLUMNS.items()]
+    columns = COLUMNS | {name: table.columns for name, table in analysis_tables().items()}
+    parts += [f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(c))}" for name, c in columns.items()]
     return "\n".join(parts)
 
 

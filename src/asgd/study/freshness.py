@@ -32,11 +32,13 @@ class Product:
     settings: Any  #: all that the script is told besides, as JSON has it
     record: Path
     dispensable: frozenset[str] = frozenset()  #: names of inputs that may be gone once they were read
+    roots: tuple[str, ...] = ()  #: modules that the script loads by name, which no import of it shows
 
     @property
     def params(self) -> dict[str, Any]:
         """What the job must be told to run the script and to record that it did."""
-        return {"script": str(self.script), "settings": self.settings, "record": str(self.record)}
+        roots = {"roots": list(self.roots)} if self.roots else {}
+        return {"script": str(self.script), "settings": self.settings, "record": str(self.record), **roots}
 
 
 class Products:
@@ -51,18 +53,25 @@ class Products:
         self._makers: dict[str, str] = {}  # by output
         self._changes: dict[str, str] = {}
         self._hashes: dict[str, str | None] = {}
-        self._sources: dict[Path, dict[str, str]] = {}
+        self._sources: dict[tuple[Path, tuple[str, ...]], dict[str, str]] = {}
 
     def __getitem__(self, name: str) -> Product:
         return self._products[name]
 
     def add(
-        self, name: str, inputs: Files, outputs: Files, settings: Any = None, dispensable: Iterable[str] = ()
+        self,
+        name: str,
+        inputs: Files,
+        outputs: Files,
+        settings: Any = None,
+        dispensable: Iterable[str] = (),
+        script: str = "",
+        roots: Iterable[str] = (),
     ) -> Product:
-        """Name a product, which the script of the same name makes."""
+        """Name a product, which ``script`` makes (by default the one of the same name)."""
         plain = json.loads(json.dumps(settings))
-        script, record = self._scripts / f"{name}.py", self._records / f"{name}.json"
-        product = Product(name, script, inputs, outputs, plain, record, frozenset(dispensable))
+        path, record = self._scripts / f"{script or name}.py", self._records / f"{name}.json"
+        product = Product(name, path, inputs, outputs, plain, record, frozenset(dispensable), tuple(roots))
         self._products[name] = product
         self._makers |= dict.fromkeys(list_files(outputs), name)
         return product
@@ -94,7 +103,7 @@ class Products:
         present = (
             ("outputs", self._hash_all(list_files(product.outputs))),
             ("inputs", self._hash_inputs(product, parts["inputs"])),
-            ("sources", self._hash_script(product.script)),
+            ("sources", self._hash_script(product)),
         )
         for part, found in present:
             if differing := _find_difference(parts[part], found):
@@ -115,15 +124,21 @@ class Products:
         gone = {file for file in set(files) - set(needed) if found[file] is None}
         return {file: recorded.get(file) if file in gone else digest for file, digest in found.items()}
 
-    def _hash_script(self, script: Path) -> dict[str, str]:
-        if script not in self._sources:
-            self._sources[script] = _hash_closure(script)
-        return self._sources[script]
+    def _hash_script(self, product: Product) -> dict[str, str]:
+        key = product.script, product.roots
+        if key not in self._sources:
+            self._sources[key] = _hash_closure(*key)
+        return self._sources[key]
 
 
 @contextmanager
 def recording(
-    record: str | Path, script: str | Path, inputs: Iterable[str], outputs: Iterable[str], settings: Any
+    record: str | Path,
+    script: str | Path,
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    settings: Any,
+    roots: Iterable[str] = (),
 ) -> Iterator[None]:
     """Around the making of ``outputs``: write to ``record`` what they were made from, if the block succeeds.
 
@@ -133,7 +148,7 @@ def recording(
     Path(record).unlink(missing_ok=True)
     made = {
         "settings": settings,
-        "sources": _hash_closure(Path(script)),
+        "sources": _hash_closure(Path(script), roots),
         "inputs": {str(file): hash_file(file) for file in inputs},
     }
     yield
@@ -156,9 +171,9 @@ def _listed(value: str | list[str]) -> list[str]:
     return [str(value)] if isinstance(value, str) else [str(file) for file in value]
 
 
-def _hash_closure(script: Path) -> dict[str, str]:
-    """The code of the script and of all modules that it imports, a hash for each."""
-    return {name: hash_sources({name: path}) for name, path in find_closure([script]).items()}
+def _hash_closure(script: Path, roots: Iterable[str]) -> dict[str, str]:
+    """The code of the script, of ``roots`` and of all modules that they import, a hash for each."""
+    return {name: hash_sources({name: path}) for name, path in find_closure([script, *roots]).items()}
 
 
 def _find_difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> str:

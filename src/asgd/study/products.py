@@ -1,13 +1,15 @@
 """The files that a study's results consist of: named here, because the workflow asks at every start, and `asgd verify`
 asks what should be there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from asgd.analyses.analysis import Chosen
 from asgd.errors import AsgdError
 from asgd.files import read_json
 from asgd.report.generated import GENERATED
 from asgd.study.freshness import hash_file
+from asgd.study.plan import Study
 
 #: What aggregation makes from runs, in tables/.
 AGGREGATED = (
@@ -19,19 +21,6 @@ AGGREGATED = (
     "environment.json",
     "study.json",
 )
-
-#: The further analyses, in tables/, each with the experiment that it needs.
-ANALYSES = {
-    "map.csv": "map",
-    "map_claims.csv": "map",
-    "map_pairs.csv": "map",
-    "map_summary.json": "map",
-    "sharpness.csv": "map",
-    "death.csv": "readings",
-    "death_logits.csv": "readings",
-    "death_survey.csv": "readings",
-    "death_summary.json": "readings",
-}
 
 #: The figures, each with the experiment that it shows (None: all of them).
 FIGURES = {
@@ -53,15 +42,10 @@ JUDGED = ("claims.json", "claims.html", "metrics.json")
 REPORT = "report.pdf"
 
 
-def select_analyses(experiments: Iterable[str]) -> list[str]:
-    """The files of ``ANALYSES`` that a study with these experiments has."""
-    present = set(experiments)
-    return [name for name, needed in ANALYSES.items() if needed in present]
-
-
-def select_trained(experiments: Iterable[str]) -> list[str]:
-    """Those of ``select_analyses`` that take training to make again."""
-    return [name for name in select_analyses(experiments) if not name.startswith("map")]
+def list_analysis_files(analyses: Mapping[str, Chosen], trained: bool = False) -> list[str]:
+    """The files of ``analyses`` (``Study.analyses``), in tables/; only those that take training to make again."""
+    chosen = [one.analysis for one in analyses.values() if one.analysis.trains or not trained]
+    return [file for analysis in chosen for file in analysis.files.values()]
 
 
 def select_figures(experiments: Iterable[str]) -> list[str]:
@@ -70,22 +54,22 @@ def select_figures(experiments: Iterable[str]) -> list[str]:
     return [name for name, needed in FIGURES.items() if needed in present]
 
 
-def list_products(experiments: Iterable[str]) -> list[str]:
-    """All files of a study with these experiments, relative to its folder; but for ``REPORT``, which needs TeX."""
-    names = list(experiments)
-    tables = [f"tables/{name}" for name in (*AGGREGATED, *select_analyses(names), *GENERATED)]
+def list_products(study: Study) -> list[str]:
+    """All files of a study, relative to its folder; but for ``REPORT``, which needs TeX."""
+    names = list(study.experiments)
+    tables = [f"tables/{name}" for name in (*AGGREGATED, *list_analysis_files(study.analyses), *GENERATED)]
     figures = [f"figures/{name}.{suffix}" for name in select_figures(names) for suffix in FORMATS]
     return [*tables, *JUDGED, *figures]
 
 
-def check_taken(folder: Path, experiments: Iterable[str]) -> None:
+def check_taken(folder: Path, study: Study) -> None:
     """Raise AsgdError if a table that is taken as it is, and not made again, is not what checksums.json records.
 
     What is made from the tables gets new checksums; an edited table would get one with them, and pass for made.
     """
     path = folder / "checksums.json"
     recorded = read_json(path)["files"] if path.exists() else {}
-    taken = [*AGGREGATED, *select_trained(experiments)]
+    taken = [*AGGREGATED, *list_analysis_files(study.analyses, trained=True)]
     for name in (f"tables/{table}" for table in taken if table != "study.json"):
         if name in recorded and hash_file(folder / name) != recorded[name]:
             raise AsgdError(f"{folder / name}: not the table that {path} records; restore it, or make it from the runs")
