@@ -5,15 +5,13 @@ from pathlib import Path
 from asgd.analyses.analysis import list_analyses
 from asgd.analyses.make import make_analysis
 from asgd.files import write_json
-from asgd.runs.pool import POOL
 
 job = snakemake.params
-used = make_analysis(
+make_analysis(
     job.settings,
     {name: snakemake.input[name] for name in list_analyses()[job.settings["name"]].reads},
     dict(snakemake.output.items()),
     data_root=Path(job.data_root),
-    pool=POOL,
     jobs=snakemake.threads,
+    report=lambda names: write_json(job.used, names),  # for `asgd prune`, which spares them
 )
-write_json(job.used, used)  # for `asgd prune`, which spares them

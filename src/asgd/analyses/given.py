@@ -1,17 +1,13 @@
 """What an analysis works on, read from plain values: of the workflow, or of a study that is verified."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from asgd.errors import AsgdError
-from asgd.runs.folder import is_finished, read_probes, read_run
-from asgd.runs.sources import identify_run
 from asgd.settings.analyses import AnalysesConfig
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
@@ -42,7 +38,6 @@ class Given:
     study: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]  #: of runs
     find: Find = find_none  #: gives a run of its own, None while it is not finished
-    num_train: int = 0  #: training images
 
     @cached_property
     def base(self) -> RunConfig:
@@ -76,26 +71,6 @@ class Given:
         if (found := self.find(config)) is None:
             raise AsgdError(f"analysis {self.name}: its run {config.slug()} is not there; make the analysis again")
         return found
-
-
-def find_in(pool: Path, data_fingerprint: str) -> Find:
-    """Looks runs on the images with this fingerprint up in ``pool``; reads each once."""
-    known: dict[str, Trained] = {}
-
-    def find(config: RunConfig) -> Trained | None:
-        name = identify_run(config, data_fingerprint).name
-        if name not in known and is_finished(pool / name):
-            known[name] = _read(pool / name, bool(config.probes))
-        return known.get(name)
-
-    return find
-
-
-def _read(folder: Path, probed: bool) -> Trained:
-    if not probed:
-        return Trained(read_run(folder)[0], pd.DataFrame())
-    record, text = read_probes(folder)
-    return Trained(record, pd.read_csv(io.StringIO(text)).set_index("step", drop=False))
 
 
 def check_tables(name: str, tables: Mapping[str, pd.DataFrame], declared: Mapping[str, Sequence[str]]) -> None:

@@ -103,7 +103,7 @@ class Preset(Model):
     seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
     # Of the preset, which DVC follows whole: a key of its own in dvc.yaml would have to stand in every params.yaml.
-    analyses: AnalysesConfig = Field(  # type: ignore[valid-type]
+    analyses: AnalysesConfig = Field(
         default_factory=AnalysesConfig, description="what the analyses beyond the claims measure"
     )
     shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")

@@ -41,7 +41,7 @@ class Study:
         about = {"name": name, "experiment": experiment, "study": {key: parts[key]() for key in analysis.needs}}
         if not analysis.trains:
             return about
-        probed = {**preset.run, "probes": dict.fromkeys(analysis.probes, {})}
+        probed = {**preset.run, "probes": {probe: {} for probe in analysis.probes}}
         sources = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
         return {**about, "data": preset.data.model_dump(mode="json"), "sources": sources}
 

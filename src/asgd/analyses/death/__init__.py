@@ -109,7 +109,7 @@ def plan(given: Given) -> list[RunConfig]:
 
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables death, death_logits and death_survey, and the summary."""
-    config, _ = choose_dying_run(given)
+    config = choose_dying_run(given).config
     table, survey = dissect_run(given), survey_deaths(given)
     ranks = rank_explanations(given.tables["runs"], given.base, count_live_at_start(given))
     tables = {"death": table, "death_logits": list_logit_deaths(table[table["output_relu"]]), "death_survey": survey}

@@ -15,7 +15,6 @@ from asgd.analyses.stability import find_threshold
 from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import DEAD
-from asgd.simulator.simulate import plan_schedule
 from asgd.tables.arms import change, config_of
 
 LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
@@ -33,6 +32,14 @@ _PROBED = (
 )
 
 
+class Chosen(NamedTuple):
+    """The run to dissect."""
+
+    config: RunConfig
+    total_steps: int  #: of the whole run
+    died: bool  #: on every image
+
+
 class Burst(NamedTuple):
     """The largest ||W_t - W_{t-tau}|| of a run, and how many logits lived a round of m steps before and after it."""
 
@@ -41,8 +48,8 @@ class Burst(NamedTuple):
     live_after: int | None  #: None if the probes end before
 
 
-def choose_dying_run(given: Given) -> tuple[RunConfig, bool]:
-    """The run to dissect, and whether it died: at the m of C3, without momentum and dropout, and on every image.
+def choose_dying_run(given: Given) -> Chosen:
+    """The run to dissect: at the m of C3, without momentum and dropout, one that died, and on every image.
 
     Of several, one of the base's reading before others, then one at its rate, then the smallest rate, then the one that
     ended first; one that a few images still reach comes last. If none died, the base with the first seed, at that m or
@@ -50,14 +57,16 @@ def choose_dying_run(given: Given) -> tuple[RunConfig, bool]:
     """
     runs, base, most = given.tables["runs"], given.base, given.claims.fail_workers
     rows = select_dead_runs(runs[runs["num_workers"] == most], base).to_dict("records")
-    if not rows:
-        workers = runs.loc[runs["num_workers"] <= most, "num_workers"]
-        return change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True), False
     for row in rows:
         # Weights that are silent on all training images give no gradient, so they never move again.
         if given.trained(follow(given, row)).probes["silent_images"].iloc[-1] == 1:
-            return config_of_run(row), True
-    return config_of_run(rows[0]), False
+            return Chosen(config_of_run(row), int(row["total_steps"]), True)
+    if rows:
+        return Chosen(config_of_run(rows[0]), int(rows[0]["total_steps"]), False)
+    workers = runs.loc[runs["num_workers"] <= most, "num_workers"]
+    config = change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True)
+    per_epoch = given.trained(start_run(given, config.seed)).record["steps_per_epoch"]
+    return Chosen(config, config.steps or round(config.epochs * per_epoch), False)
 
 
 def select_plain_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -88,12 +97,20 @@ def follow(given: Given, row: Mapping[Any, Any]) -> RunConfig:
     return change(config_of_run(row), probes=probes)
 
 
+def start_run(given: Given, seed: int) -> RunConfig:
+    """A step of the reference settings, for what is alive at the start: the initial weights are the seed's."""
+    probes = {"logits": {"epochs": [0], "num_images": given.settings.num_images}}
+    plain = {"num_workers": 1, "momentum": 0.0, "dropout": 0.0, "steps": 1, "train_eval_images": 0}
+    return change(given.base, seed=seed, probes=probes, **plain)
+
+
 def plan_autopsy(given: Given) -> list[RunConfig]:
     """The run to dissect, to find the time of its death; then it and its control, probed closely until then."""
-    config, died = choose_dying_run(given)
-    if died and given.find(_time(config)) is None:
-        return [_time(config)]
-    return [*([_time(config)] if died else []), *_plan_pair(given)[0]]
+    chosen = choose_dying_run(given)
+    timed = [_time(chosen.config)] if chosen.died else []
+    if any(given.find(config) is None for config in timed):
+        return timed
+    return [*timed, *_plan_pair(given)[0]]
 
 
 def dissect_run(given: Given) -> pd.DataFrame:
@@ -122,8 +139,7 @@ def _time(config: RunConfig) -> RunConfig:
 
 def _plan_pair(given: Given) -> tuple[list[RunConfig], int]:
     """The two runs of the autopsy, and the steps between probes."""
-    config, died = choose_dying_run(given)
-    steps = plan_schedule(config, given.num_train).total_steps
+    config, steps, died = choose_dying_run(given)
     if died:
         death = find_death(given.trained(_time(config)).probes)
         steps = min(steps, max(config.num_workers, round(death / _SHARE_BEFORE)))

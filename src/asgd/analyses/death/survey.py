@@ -20,6 +20,7 @@ from asgd.analyses.death.autopsy import (
     select_dead_runs,
     select_plain_runs,
     select_rows,
+    start_run,
 )
 from asgd.analyses.given import Given
 from asgd.analyses.stability import find_threshold
@@ -43,9 +44,9 @@ def plan_survey(given: Given) -> tuple[list[RunConfig], bool]:
     Also a step of the reference settings for each seed, for what is alive at the start; and whether these are all.
     """
     dead = _list_dead(given)
-    starts = [_start(given, seed) for seed in _list_seeds(given)]
+    starts = [start_run(given, seed) for seed in _list_seeds(given)]
     first = [config for row in dead for config in (follow(given, row), _without_relu(row))]
-    if any(given.find(follow(given, row)) is None for row in dead):
+    if any(given.find(config) is None for config in [*starts, *first]):
         return [*starts, *first], False
     return [*starts, *first, *(_ahead(given, row) for row in dead)], True
 
@@ -74,7 +75,7 @@ def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[i
 
 def count_live_at_start(given: Given) -> dict[int, int]:
     """For each seed, how many logits of its initial weights are positive for some of the test images of the probes."""
-    probes = {seed: given.trained(_start(given, seed)).probes for seed in _list_seeds(given)}
+    probes = {seed: given.trained(start_run(given, seed)).probes for seed in _list_seeds(given)}
     return {seed: int(table["live_logits"].iloc[0]) for seed, table in probes.items()}
 
 
@@ -134,12 +135,6 @@ def _list_seeds(given: Given) -> Iterable[int]:
 def _regular(given: Given, row: Mapping[Any, Any]) -> pd.DataFrame:
     config = follow(given, row)
     return select_rows(given.trained(config).probes, config.probes["displacement"].every or 1)
-
-
-def _start(given: Given, seed: int) -> RunConfig:
-    probes = {"logits": {"epochs": [0], "num_images": given.settings.num_images}}
-    plain = {"num_workers": 1, "momentum": 0.0, "dropout": 0.0, "steps": 1, "train_eval_images": 0}
-    return change(given.base, seed=seed, probes=probes, **plain)
 
 
 def _without_relu(row: Mapping[Any, Any]) -> RunConfig:
