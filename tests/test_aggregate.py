@@ -153,7 +153,7 @@ def test_arms_have_names_of_their_own_in_dvc_curves(tmp_path):
     configs = [RunConfig(**shared | changes) for changes in ({}, *others)]
     curves = summarize(tmp_path, configs)
     assert curves["arm"].nunique() == len(configs)
-    assert find_repeated(curves, "dvc_curves") == ""
+    assert find_repeated(curves, AGGREGATED["dvc_curves"].key) == ""
     names = list(curves["arm"].unique())
     assert names[0] == "m = 1, no momentum, p = 0, ReLU on logits, two poolings"
     assert names[1:4] == [f"{names[0]}, {more}" for more in ("rate = 0.02", "epochs = 3", "steps = 100")]
@@ -171,10 +171,10 @@ def test_revisions_that_differ_in_the_rate_share_names_in_dvc_curves(tmp_path):
 def test_a_table_with_two_rows_of_one_key_is_not_written(tmp_path):
     _, evaluations = read(write_run(tmp_path))
     path = tmp_path / "evaluations.csv"
-    write_table(path, evaluations)
+    write_table(path, evaluations, AGGREGATED["evaluations"].key)
     before = path.read_text()
     with pytest.raises(AsgdError, match=r"evaluations.csv: two rows would have run = m1-.*, step = 25; nothing was"):
-        write_table(path, pd.concat([evaluations, evaluations[1:2]]))
+        write_table(path, pd.concat([evaluations, evaluations[1:2]]), AGGREGATED["evaluations"].key)
     assert path.read_text() == before
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asgd.data import load_data, prepare_data
-from asgd.runs.folder import FILES, write_run
+from asgd.runs.folder import list_files, write_run
 from asgd.runs.kept import keep_runs, restore_runs
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
@@ -29,14 +29,14 @@ def pool(tmp_path: Path) -> Path:
 
 def test_a_deleted_run_comes_back_whole(pool: Path, tmp_path: Path) -> None:
     (folder,) = pool.iterdir()
-    before = {name: (folder / name).read_bytes() for name in FILES}
+    before = {name: (folder / name).read_bytes() for name in list_files(folder.name)}
     keep_runs([folder.name, "not-trained"], pool, tmp_path / "kept")
     assert (tmp_path / "kept" / folder.name / "run.json").samefile(folder / "run.json")  # no space taken
     assert restore_runs([folder.name], pool, tmp_path / "kept") == 0
     shutil.rmtree(pool)
     assert restore_runs(["other"], pool, tmp_path / "kept") == 0  # one that nobody asks for stays where it is
     assert restore_runs([folder.name], pool, tmp_path / "kept") == 1
-    assert {name: (folder / name).read_bytes() for name in FILES} == before
+    assert {name: (folder / name).read_bytes() for name in list_files(folder.name)} == before
     assert sorted(path.name for path in pool.iterdir()) == [folder.name]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from asgd.commands.cli import INTERNAL_ERROR, main
 from asgd.runs.archive import pack_runs
-from asgd.runs.folder import FILES
+from asgd.runs.folder import list_files
 from asgd.settings.study import load_params
 from asgd.simulator.fused.variant import choose_variant
 from asgd.study.remake import Check
@@ -355,7 +355,7 @@ def repack(project: Project, change: Callable[[dict[str, dict[str, bytes]]], Non
     change(runs)
     with tarfile.open(archive, "w:xz") as tar:
         for run, contents in runs.items():
-            for name in FILES:
+            for name in list_files(run):
                 entry = tarfile.TarInfo(f"{run}/{name}")
                 entry.size = len(contents[name])
                 tar.addfile(entry, io.BytesIO(contents[name]))
@@ -435,7 +435,7 @@ def test_a_fault_of_a_check_is_not_laid_to_the_files(
     clone: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The check is made to fail, once on sound files and once on one that is damaged."""
-    monkeypatch.setattr("asgd.study.remake.summarize_arms", lambda runs: runs["a column that no table has"])
+    monkeypatch.setattr("asgd.tables.aggregate.summarize_arms", lambda runs: runs["a column that no table has"])
     monkeypatch.chdir(clone.folder)
     with pytest.raises(SystemExit) as ended:
         main(["verify", "--without", "figures"])
@@ -454,7 +454,7 @@ def test_a_fault_of_a_check_is_not_laid_to_the_files(
 def test_what_cannot_be_checked_for_damage_is_laid_to_the_damaged_file(
     clone: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgd.study.remake.summarize_arms", lambda runs: runs["a column that no table has"])
+    monkeypatch.setattr("asgd.tables.aggregate.summarize_arms", lambda runs: runs["a column that no table has"])
     runs = clone.folder / "results/tiny/tables/runs.csv"
     runs.write_text(runs.read_text() + "\n")  # still a table, but not the one that was made
     found = verify(clone)["summaries"]

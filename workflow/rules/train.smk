@@ -53,7 +53,7 @@ for number, runs in enumerate(cut_jobs()):
         input:
             needed_to_train(lacking),
         output:
-            [f"{RUNS}/{run.name}/{name}" for run in lacking for name in FILES],
+            [f"{RUNS}/{run.name}/{name}" for run in lacking for name in list_run_files(run.name)],
         log:
             f"logs/train_runs_{number}.log",
         params:

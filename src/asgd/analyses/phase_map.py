@@ -1,6 +1,6 @@
 """The map: which settings that the paper does not state make its claims hold, alone and together.
 
-Experiment ``map`` varies the learning rate, m and the kind of momentum. At every rate all claims are judged by the
+Its experiment varies the learning rate, m and the kind of momentum. At every rate all claims are judged by the
 fixed rules (``asgd.claims``) on the map's own seeds. Then every *pair* of settings is tried, a rate without momentum
 and a rate and a convention with it, because the paper may well have chosen them apart. Each claim says which of the two
 decides it (``Claim.mapped``).
@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from asgd.analyses.analysis import Analysis
+from asgd.analyses.given import Given
 from asgd.analyses.stability import find_threshold
 from asgd.claims import Verdict, find_claims, holds, judge_claims
 from asgd.claims.conventions import CONVENTIONS
@@ -22,12 +24,71 @@ from asgd.claims.judging import judge_claim
 from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig, EditionName
 from asgd.settings.run import RunConfig
+from asgd.settings.subjects import Subject
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.arms import Study, change
 from asgd.tables.statistics import mcnemar_test
+from asgd.tables.table import Table
 
-EXPERIMENT = "map"
+ANALYSIS = Analysis(
+    about=Subject(varies=("learning_rate", "num_workers", "momentum")),
+    reads=("runs", "evaluations"),
+    needs=("claims",),
+    tables={
+        "map": Table(
+            rows="one for each learning rate, m and kind of momentum that has runs",
+            key=("learning_rate", "num_workers", "variant"),
+            columns={
+                "learning_rate": "eta",
+                "num_workers": "m, the number of workers",
+                "variant": "kind of momentum: none, or who keeps it and by which convention",
+                "n_runs": "number of runs, one a seed",
+                "trained": "share of the runs that trained",
+                "plateau": "share of the runs that were alive, at chance, at the end",
+                "dead": "share of the runs that died",
+                "non_finite": "share of the runs that overflowed",
+                "majority": "the most frequent outcome",
+                "accuracy_mean": "mean over runs of the final test accuracy, in [0, 1]",
+                "accuracy_std": "its standard deviation (n - 1); empty for one run",
+                "threshold": "largest learning rate times curvature that linear theory has stable",
+            },
+        ),
+        "map_claims": Table(
+            rows="one for each learning rate and claim",
+            key=("learning_rate", "claim"),
+            columns={
+                "learning_rate": "eta",
+                "claim": "id of the claim, with its variant, as in C4-server-ema",
+                "verdict": "by the rule of the claim",
+                "holds": "whether it is reproduced, or not rejected with its estimate where it says; some claims only",
+                "effect": "the estimate that the rule judges",
+                "unit": "of the effect and its interval",
+                "low": "lower limit of the interval of the effect",
+                "high": "upper limit of it",
+                "p_value": "one-sided, small where it supports the claim",
+                "n": "runs or pairs of runs",
+            },
+        ),
+        "map_pairs": Table(
+            rows="one for each rate without momentum, rate with it and kind of momentum",
+            key=("rate_none", "rate_momentum", "variant"),
+            columns={
+                "rate_none": "eta of the runs without momentum",
+                "rate_momentum": "eta of the runs with momentum",
+                "variant": "kind of momentum: who keeps it and by which convention",
+                **{claim: f"verdict of {claim}" for claim in ("C2", "C3", "C4", "C5")},
+                **{
+                    f"{claim}_holds": f"whether {claim} holds, as in map_claims.csv"
+                    for claim in ("C2", "C3", "C4", "C5")
+                },
+                "reproduced": "how many of the four are reproduced",
+                "holding": "how many of the four hold",
+            },
+        ),
+    },
+    summary="map_summary",
+)
 
 NO_MOMENTUM = "none"
 VARIANTS = (NO_MOMENTUM, *map(str, CONVENTIONS))
@@ -55,19 +116,18 @@ class PhaseMap:
     base: RunConfig
 
     @staticmethod
-    def of(runs: pd.DataFrame, evaluations: pd.DataFrame, margins: ClaimsConfig) -> "PhaseMap":
-        """Select experiment ``map`` from the tables of ``asgd.tables.aggregate``.
+    def of(runs: pd.DataFrame, evaluations: pd.DataFrame, margins: ClaimsConfig, experiment: str) -> "PhaseMap":
+        """Select the map's ``experiment`` from the tables of ``asgd.tables.aggregate``.
 
         Raises AsgdError without such runs, or if they differ in more than rate, m, momentum and seed.
         """
-        chosen = runs[[EXPERIMENT in str(names).split(";") for names in runs["experiments"]]]
+        chosen = runs[[experiment in str(names).split(";") for names in runs["experiments"]]]
         chosen = chosen[chosen["momentum"].isin([0.0, margins.momentum])]
         if chosen.empty:
-            raise AsgdError(f"runs.csv: has no runs of experiment '{EXPERIMENT}'; add it to params.yaml")
+            raise AsgdError(f"runs.csv: has no runs of experiment '{experiment}'; add it to params.yaml")
         chosen = chosen.assign(variant=[_name_variant(row) for row in chosen.to_dict("records")])
-        return PhaseMap(
-            chosen, evaluations[evaluations["run"].isin(set(chosen["run"]))], margins, _shared_settings(chosen)
-        )
+        evaluated = evaluations[evaluations["run"].isin(set(chosen["run"]))]
+        return PhaseMap(chosen, evaluated, margins, _shared_settings(chosen, experiment))
 
     @property
     def rates(self) -> list[float]:
@@ -95,6 +155,12 @@ class PhaseMap:
         return {variant: [verdict for verdict in verdicts if verdict.variant == variant] for variant in present}
 
 
+def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """What the tables of runs give."""
+    tables = given.tables["runs"], given.tables["evaluations"]
+    return analyse_map(PhaseMap.of(*tables, given.claims, given.experiment))
+
+
 def analyse_map(phase_map: PhaseMap) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables map, map_claims and map_pairs by name, and the content of map_summary.json."""
     judged = phase_map.judge_rates()
@@ -105,12 +171,7 @@ def analyse_map(phase_map: PhaseMap) -> tuple[dict[str, pd.DataFrame], dict[str,
 
 
 def summarize_map(phase_map: PhaseMap) -> pd.DataFrame:
-    """One row for each learning rate, m and kind of momentum that has runs.
-
-    Columns: learning_rate, num_workers, variant, n_runs; trained, plateau, dead, non_finite (shares of the runs);
-    majority (the most frequent outcome); accuracy_mean, accuracy_std (final test accuracy, in [0, 1]); threshold (the
-    largest stable learning rate times curvature, ``asgd.analyses.stability``).
-    """
+    """The table ``map``."""
     keys = ["learning_rate", "num_workers", "variant"]
     runs = phase_map.runs
     shares = pd.crosstab([runs[key] for key in keys], runs["outcome"], normalize="index")
@@ -137,11 +198,7 @@ def stability_threshold(num_workers: int, variant: str, momentum: float) -> floa
 
 
 def tabulate_claims(judged: Judged, margins: ClaimsConfig) -> pd.DataFrame:
-    """What ``PhaseMap.judge_rates`` found, one row for each rate and claim.
-
-    Columns: learning_rate, claim (with its variant, as in C4-server-ema), verdict, holds (empty for claims that are not
-    on the map), effect, unit, low, high, p_value, n.
-    """
+    """The table ``map_claims`` of what ``PhaseMap.judge_rates`` found."""
     rows, mapped = [], list_mapped(margins.edition)
     for rate, verdicts in judged.items():
         for verdict in verdicts:
@@ -154,11 +211,7 @@ def tabulate_claims(judged: Judged, margins: ClaimsConfig) -> pd.DataFrame:
 
 
 def tabulate_pairs(phase_map: PhaseMap, judged: Judged) -> pd.DataFrame:
-    """All pairs of settings: one row for each rate without momentum, rate with it and convention.
-
-    Columns: rate_none, rate_momentum, variant; the verdict on each claim of the map, as in C2; whether it holds, as in
-    C2_holds; reproduced and holding (how many of them). ``judged`` is what ``PhaseMap.judge_rates`` found.
-    """
+    """The table ``map_pairs``: all pairs of settings. ``judged`` is what ``PhaseMap.judge_rates`` found."""
     rows, by_rate = [], list_mapped(phase_map.margins.edition, ["rate"])
     for rate_none in phase_map.rates:
         alone = [verdict for verdict in judged[rate_none] if verdict.claim in by_rate]
@@ -208,10 +261,10 @@ def _name_variant(row: Mapping[Any, Any]) -> str:
     return f"{row['momentum_where']}-{row['momentum_convention']}" if row["momentum"] else NO_MOMENTUM
 
 
-def _shared_settings(runs: pd.DataFrame) -> RunConfig:
+def _shared_settings(runs: pd.DataFrame, experiment: str) -> RunConfig:
     keys = [key for key in RunConfig.model_fields if key in runs and key not in _AXES]
     if differing := [key for key in keys if runs[key].nunique(dropna=False) > 1]:
-        raise AsgdError(f"experiment '{EXPERIMENT}': its runs differ in {differing[0]}; keep one value in params.yaml")
+        raise AsgdError(f"experiment '{experiment}': its runs differ in {differing[0]}; keep one value in params.yaml")
     first = runs.iloc[0]
     settings = {key: first[key].item() if hasattr(first[key], "item") else first[key] for key in keys}
-    return validate(RunConfig, {k: v for k, v in settings.items() if not pd.isna(v)}, f"experiment '{EXPERIMENT}'")
+    return validate(RunConfig, {k: v for k, v in settings.items() if not pd.isna(v)}, f"experiment '{experiment}'")

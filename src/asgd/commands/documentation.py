@@ -8,10 +8,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from asgd.analyses.analysis import analysis_tables
 from asgd.claims.claim import EDITIONS, find_claims
 from asgd.claims.wording import describe_rule, state
 from asgd.commands.cli import build_parser
-from asgd.settings.analyses import AnalysesConfig, DeathConfig, SharpnessConfig
+from asgd.settings.analyses import AnalysesConfig
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
@@ -38,14 +39,11 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
     "presets.NAME.analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
-    "presets.NAME.analyses.sharpness": (
-        SharpnessConfig,
-        "Where along which runs the sharpness is measured (`sharpness.csv`).",
-    ),
-    "presets.NAME.analyses.death": (
-        DeathConfig,
-        "How closely the runs that died are followed (`death.csv`, `death_survey.csv`).",
-    ),
+    **{
+        f"presets.NAME.analyses.{name}": (field.annotation, f"{field.description}.".capitalize())
+        for name, field in AnalysesConfig.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    },
 }
 _OUTCOMES = ("outcome", "meaning")
 _TARGETS = {
@@ -58,6 +56,7 @@ _TARGETS = {
 _FILES = {
     "data/<source>-<hash>/": "prepared images: arrays that all jobs map, and meta.json",
     "results/runs/<run>/metrics.csv": "a run's curve, a row for each evaluation",
+    "results/runs/<run>/probes.csv": "for a run with probes: a row for each step that it was probed at",
     "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
     "results/kept/<run>/": "links to the files of finished runs, for when DVC deletes those of results/runs",
     "results/checkpoints/<run>.npz": "the last state of a run that is not finished",
@@ -86,10 +85,9 @@ def make_reference() -> str:
     parts += ["## Claims and rules\n", *_describe_editions()]
     parts.append(f"## Outcomes\n\nOf a run, the first that fits.\n\n{_make_table(_OUTCOMES, _quote(MEANINGS))}")
     parts.append("## Columns of the tables\n")
-    parts += [
-        f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(table.columns))}"
-        for name, table in AGGREGATED.items()
-    ]
+    for name, table in (AGGREGATED | analysis_tables()).items():
+        columns = _make_table(("column", "meaning"), _quote(table.columns))
+        parts.append(f"### {name}.csv\n\nRows: {table.rows}.\n\n{columns}")
     return "\n".join(parts)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from asgd.archives import read_members, show_name
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder, atomic_path
-from asgd.runs.folder import FILES, check_run, is_finished
+from asgd.runs.folder import check_run, is_finished, list_files
 
 #: Bytes that a file of a run may have. Those of the study have 16 kB at most.
 _MOST_BYTES = 64 << 20
@@ -30,7 +30,7 @@ def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
         raise AsgdError(f"{pool}: none of the runs is there yet; run snakemake first")
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:
         for name in finished:
-            for file in FILES:
+            for file in list_files(name):
                 _add(tar, f"{name}/{file}", _read_file(pool / name / file))
     return len(finished)
 
@@ -67,16 +67,14 @@ def _read_file(path: Path) -> bytes:
 
 def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes], tuple[dict[str, Any], str]]]:
     """The runs of ``archive``: name, contents of the files by their names, and what ``check_run`` gives of these."""
-    strange = (
-        f"holds other files than {' and '.join(FILES)} of runs, one run after the other; it was not packed by asgd"
-    )
+    strange = "holds other files than those of runs, one run after the other; it was not packed by asgd"
     current, files = "", dict[str, bytes]()
     for path, content in read_members(archive, lambda name, is_folder: not is_folder, _MOST_BYTES):
         name, _, file = path.partition("/")
-        if file not in FILES or (files and name != current):
+        if file not in list_files(name) or (files and name != current):
             raise AsgdError(f"{archive}: {strange} ({show_name(path)})")
         current, files = name, {**files, file: content}
-        if len(files) == len(FILES):
+        if len(files) == len(list_files(name)):
             yield name, files, _check_run(archive, name, files)
             files = {}
     if files:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder
-from asgd.runs.folder import FILES, is_finished, read_run
+from asgd.runs.folder import is_finished, list_files, read_run
 
 
 def keep_runs(names: Iterable[str], pool: Path, kept: Path) -> None:
@@ -48,7 +48,7 @@ def _link(source: Path, parent: Path) -> None:
     target = parent / source.name
     try:
         with atomic_folder(target) as folder:
-            for name in FILES:
+            for name in list_files(source.name):
                 _link_file(source / name, folder / name)
     except OSError:
         if not is_finished(target):  # else another process was faster

@@ -27,6 +27,7 @@ class Setup:
 
     data_root: Path = Path("data")  #: of the prepared images
     pool: Path = Path("results/runs")  #: the folder of the runs' folders
+    kept: Path = Path("results/kept")  #: the folder of second names of finished runs
     checkpoints: Path = Path("results/checkpoints")  #: folder
     checkpoint_every: float = 60.0  #: seconds
     variant: str = "auto"  #: of the fused engine
@@ -34,7 +35,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Done:
     """What became of an order."""
 
     label: str
@@ -43,7 +44,7 @@ class Trained:
     error: str = ""
 
 
-def train_order(order: Order, setup: Setup, again: bool = True) -> Trained:
+def train_order(order: Order, setup: Setup, again: bool = True) -> Done:
     """Train the run, or finish it from its checkpoint, and write its results; the checkpoint is still there then.
 
     Without ``again`` a run that is whole in its folder is left as it is. Raises AsgdError where it cannot be trained,
@@ -54,7 +55,7 @@ def train_order(order: Order, setup: Setup, again: bool = True) -> Trained:
     if not again and folder.name == run and is_finished(folder):
         read_run(folder)
         print(f"{folder}: finished before, left as it is")
-        return Trained(order.label, folder)
+        return Done(order.label, folder)
     dataset = _open_data(order.data, setup.data_root)
     checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every)
     with ProgressWatcher(plan_schedule(order.run, len(dataset.train_images)).total_steps) as watcher:
@@ -66,7 +67,7 @@ def train_order(order: Order, setup: Setup, again: bool = True) -> Trained:
         print(f"stopped early at step {steps}: the run is {record['outcome']}")
     accuracy = record["final"]["test_accuracy"]
     print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
-    return Trained(order.label, folder, checkpointer)
+    return Done(order.label, folder, checkpointer)
 
 
 def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int = 1) -> list[Path]:
@@ -90,7 +91,7 @@ def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int 
     return [one.folder for one in found if one.folder]
 
 
-def _try_order(order: Order, setup: Setup) -> Trained:
+def _try_order(order: Order, setup: Setup) -> Done:
     log = _log_of(order.label, setup)
     if log:
         print(f"{order.label}: see {log}", flush=True)  # the last line, should the process be killed
@@ -99,7 +100,7 @@ def _try_order(order: Order, setup: Setup) -> Trained:
             return train_order(order, setup, again=False)
     except AsgdError as error:
         print_error(f"{order.label}: {error}")
-        return Trained(order.label, error=str(error))
+        return Done(order.label, error=str(error))
 
 
 def _log_of(label: str, setup: Setup) -> Path | None:

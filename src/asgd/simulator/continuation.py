@@ -1,7 +1,7 @@
 """The rest of a run that stopped: with what was there at one of its evaluations, it ends as if it had not stopped."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asgd.simulator.engine import Engine
@@ -19,6 +19,7 @@ class Checkpoint:
     engine: dict[str, Any]  #: what ``Engine.state`` returned; nothing once the run is finished
     variant: str  #: of the engine: another one rounds differently
     seconds: float  #: of computing so far
+    probes: dict[str, Any] = field(default_factory=dict)  #: what ``ProbedEngine.found`` returned
 
     @staticmethod
     def none(variant: str) -> "Checkpoint":

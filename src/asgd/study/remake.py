@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asgd.analyses.phase_map import PhaseMap, analyse_map
+from asgd.analyses.analysis import ROOM
+from asgd.analyses.given import Given
 from asgd.claims import claims_from_json, claims_to_json, judge_claims
 from asgd.claims.metrics import summarize_metrics
 from asgd.errors import AsgdError
@@ -21,6 +22,7 @@ from asgd.figures.drawing import draw_figure
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.figures.style import use_style
 from asgd.files import read_json
+from asgd.members import load_member
 from asgd.report import (
     Findings,
     build_report,
@@ -32,11 +34,10 @@ from asgd.report import (
 from asgd.report.readme import make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.study.manifest import name_some
-from asgd.study.products import REPORT, select_analyses, select_figures
+from asgd.study.products import REPORT, list_analysis_files, select_figures
 from asgd.study.shipped import Results, compare_makers
-from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves, tabulate_runs
+from asgd.tables.aggregate import read_runs, summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
-from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.environment import describe_records
 
 BENCHMARK = "benchmark.json"
@@ -61,8 +62,7 @@ class Check:
 def check_summaries(results: Results) -> Check:
     """arms.csv, curves.csv and dvc_curves.csv are what runs.csv and evaluations.csv give, and those two agree."""
     runs, evaluations = results.table("runs"), results.table("evaluations")
-    arms, curves = summarize_arms(runs), summarize_curves(evaluations, results.study.params.claims.confidence)
-    tables = {"arms": arms, "curves": curves, "dvc_curves": select_dvc_curves(arms, curves)}
+    tables = summarize_runs(runs, evaluations, results.study.params.claims.confidence)
     faults = [_compare_table(results, name, table) for name, table in tables.items()]
     if unequal := _list_other_ends(runs, evaluations):
         faults.insert(0, f"tables/runs.csv: ends otherwise than evaluations.csv: {name_some(unequal)}")
@@ -101,21 +101,23 @@ def _by_id(claims: Mapping[str, Any]) -> dict[str, Any]:
     return {"margins": claims["margins"], **entries}
 
 
-def check_map(results: Results) -> Check:
-    """The map's tables and summary are what the tables of runs give."""
-    margins = results.study.params.claims
-    tables, summary = analyse_map(PhaseMap.of(results.table("runs"), results.table("evaluations"), margins))
+def check_analysis(results: Results, analysis: str) -> Check:
+    """The tables and the summary of an analysis that trains nothing are what the tables of runs give."""
+    about, declared = results.study.describe_analysis(analysis), results.study.analyses[analysis].analysis
+    read = {name: results.table(name) for name in declared.reads}
+    tables, summary = load_member(ROOM, analysis).tabulate(Given(analysis, about["experiment"], about["study"], read))
     faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
-    shipped = results.json("tables/map_summary.json")
-    faults += [f"tables/map_summary.json: {text}" for text in compare_values(shipped, summary)]
-    names = [f"{name}.csv" for name in tables]
-    return Check("map", f"{', '.join(names)} and map_summary.json against runs.csv and evaluations.csv", tuple(faults))
+    if declared.summary:
+        shipped = results.json(f"tables/{declared.summary}.json")
+        faults += [f"tables/{declared.summary}.json: {text}" for text in compare_values(shipped, summary)]
+    note = f"{', '.join(declared.files.values())} against {', '.join(f'{name}.csv' for name in declared.reads)}"
+    return Check(analysis, note, tuple(faults))
 
 
 def check_numbers(results: Results) -> Check:
     """The report's numbers and tables are what the tables, verdicts and summaries give."""
     study = results.study
-    analyses = select_analyses(study.experiments)
+    analyses = list_analysis_files(study.analyses)
     summaries = [results.path(f"tables/{name}") for name in analyses if name.endswith("_summary.json")]
     sharpness = results.path("tables/sharpness.csv") if "sharpness.csv" in analyses else None
     benchmark = results.folder.parent / BENCHMARK

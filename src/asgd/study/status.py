@@ -15,7 +15,7 @@ from rich.text import Text
 
 from asgd.errors import AsgdError
 from asgd.logs import last_error
-from asgd.runs.folder import FILES, is_finished, read_run
+from asgd.runs.folder import is_finished, list_files, read_run
 from asgd.settings.run import Run
 
 #: Steps that count as an epoch where a run's length is given in steps.
@@ -91,7 +91,7 @@ def print_status(runs: Mapping[str, Run], pool: Path, logs: Path, watch: bool = 
 
 
 def _finished_at(folder: Path) -> float | None:
-    return max((folder / name).stat().st_mtime for name in FILES) if is_finished(folder) else None
+    return max((folder / name).stat().st_mtime for name in list_files(folder.name)) if is_finished(folder) else None
 
 
 def _find_fault(folder: Path) -> str:

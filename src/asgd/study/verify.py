@@ -15,20 +15,20 @@ import pandas as pd
 
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
-from asgd.runs.sources import fingerprint_sources, run_family
+from asgd.runs.sources import fingerprint_run
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params
 from asgd.settings.validation import validate
 from asgd.study.accept import check_accepted
 from asgd.study.manifest import compare_manifests, compare_tables, name_some
 from asgd.study.plan import plan_study
-from asgd.study.products import select_analyses, select_trained
+from asgd.study.products import list_analysis_files
 from asgd.study.remake import (
     Check,
     check_aggregation,
+    check_analysis,
     check_claims,
     check_figures,
-    check_map,
     check_numbers,
     check_packed,
     check_pool,
@@ -85,8 +85,8 @@ def _list_checks(results: Results, pool: Path) -> dict[str, Callable[[Results], 
         "summaries": check_summaries,
         "claims": check_claims,
     }
-    if "map.csv" in select_analyses(results.study.experiments):
-        checks["map"] = check_map
+    remade = [name for name, chosen in results.study.analyses.items() if not chosen.analysis.trains]
+    checks |= {name: partial(check_analysis, analysis=name) for name in remade}
     checks |= {"numbers": check_numbers, "figures": check_figures, "report": check_report}
     if results.shipped.readme:
         checks["README"] = check_readme
@@ -181,7 +181,7 @@ def check_versions(results: Results) -> Check:
 
 def list_unmade(results: Results, pool: Path) -> Check:
     """What no check makes again, here, but compares with its checksum only."""
-    unmade = [f"tables/{name}" for name in select_trained(results.study.experiments)]
+    unmade = [f"tables/{name}" for name in list_analysis_files(results.study.analyses, trained=True)]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
         if not all((pool / run).exists() for run in results.runs):
@@ -223,7 +223,8 @@ def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
 
 
 def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
-    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row[key])}
+    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row.get(key))}
     config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
-    sources = fingerprint_sources(run_family(config))
-    return bool(row["run"] == Run.identify(config, fingerprint, sources).name and row["arm"] == config.arm())
+    return bool(
+        row["run"] == Run.identify(config, fingerprint, fingerprint_run(config)).name and row["arm"] == config.arm()
+    )

@@ -14,8 +14,8 @@ from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
 
-#: Keys that do not tell arms apart here: engines and devices simulate the same trajectory.
-_WITHOUT_EFFECT = {"seed", "engine", "device"}
+#: Keys that do not tell arms apart here: engines, devices and probes leave the trajectory as it is.
+_WITHOUT_EFFECT = {"seed", "engine", "device", "probes"}
 
 _NEEDED = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
 

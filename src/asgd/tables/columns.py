@@ -4,11 +4,13 @@ Analyses declare theirs beside what computes them (``asgd.analyses``).
 """
 
 from asgd.settings.parameters import describe_parameters, list_parameters
+from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.table import Table
 
 _PARAMETERS = describe_parameters()
-_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters()}
+# A later parameter is a column only of tables with runs that have another value than the one that means as before.
+_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in RunConfig.later_keys()}
 _ARM = {"arm": "hash of the configuration but the seed"}
 _RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
 _EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}

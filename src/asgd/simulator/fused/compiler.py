@@ -39,7 +39,7 @@ def compile_program(variant: str) -> bytes:
     )
     weights, velocities = layout.aligned(settings.num_weights), layout.aligned(0)
     scratch = layout.allocate_scratch(settings.num_features)
-    program.take_steps(data, 1, 0, weights, velocities, scratch, settings)
+    program.take_steps(data, 1, 0, 0.0, weights, velocities, scratch, settings)
     program.evaluate(data, 4, weights, 0, scratch, settings)
     functions: Iterable[Any] = program
     compiled = [next(iter(function.overloads.values())) for function in functions]

@@ -71,14 +71,14 @@ def with_mode(sink, mode):  # type: ignore[no-untyped-def]
     return Sink(mode, *places, sink.momentum, sink.rate)
 
 
-def take_steps(data, num_steps, first_step, ring, velocities, s, settings):  # type: ignore[no-untyped-def]
-    """Server steps ``first_step``, ...: the sum of losses, the steps of zero gradient, the last gradient's norm.
+def take_steps(data, num_steps, first_step, loss, ring, velocities, s, settings):  # type: ignore[no-untyped-def]
+    """Server steps ``first_step``, ...: ``loss`` and theirs, the steps of zero gradient, the last gradient's norm.
 
     ``ring`` holds each worker's copy of the weights. The newest copy is the server's: that of the worker served
     last. So W_{t+1} = W_t + ... reads one slot and writes the next, and no weights are ever copied.
     """
     control = flush_denormals()
-    loss, num_zero, norm = 0.0, 0, 0.0
+    num_zero, norm = 0, 0.0
     for step in range(num_steps):
         worker = (first_step + step) % settings.num_workers
         served = (first_step + step - 1) % settings.num_workers
