@@ -70,7 +70,13 @@ def run(options: argparse.Namespace) -> None:
 
     from asgd.runs.orders import Setup, read_orders, train_order, train_orders
 
-    setup = Setup(options.data_root, RUNS, options.checkpoints, options.checkpoint_every, options.variant, options.logs)
+    setup = Setup(
+        data_root=options.data_root,
+        checkpoints=options.checkpoints,
+        checkpoint_every=options.checkpoint_every,
+        variant=options.variant,
+        logs=options.logs,
+    )
     if options.each:
         train_orders(read_orders(options.each), setup, options.jobs)
         return
