@@ -77,7 +77,7 @@ def test_seconds_add_up(dataset: Dataset, tmp_path: Path) -> None:
     config, path = RunConfig(**SETTINGS), tmp_path / "run.npz"
     interrupted(config, dataset, path, [45])
     saved = read_checkpoint(path)
-    write_checkpoint(path, type(saved)(saved.rows, saved.engine, saved.variant, 1000.0))
+    write_checkpoint(path, type(saved)(saved.rows, saved.engine, saved.backend, 1000.0))
     assert 1000 < train_run(config, dataset, checkpointer=Checkpointer(path)).record["wall_seconds"] < 1100
 
 
@@ -195,7 +195,7 @@ def test_the_checkpoint_of_other_kernels_is_not_used(dataset: Dataset, tmp_path:
         train_run(config, dataset, Killer(45), "plain", checkpointer)
     saved = read_checkpoint(path)
     write_checkpoint(path, type(saved)(saved.rows, saved.engine, "other", saved.seconds))
-    with pytest.warns(UserWarning, match="of variant other, not plain"):
+    with pytest.warns(UserWarning, match="of kernels other, not plain"):
         train_run(config, dataset, None, "plain", checkpointer)
 
 

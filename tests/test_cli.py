@@ -261,7 +261,7 @@ def test_a_job_of_the_fused_engine_does_without_heavy_libraries(tmp_path: Path) 
 
 @pytest.mark.parametrize("variant", ["vector", "plain"])
 def test_the_kernels_can_be_forced(train, tmp_path: Path, variant: str) -> None:  # type: ignore[no-untyped-def]
-    train("--steps", "4", "--variant", variant, "--out", "run")
+    train("--steps", "4", "--kernels", variant, "--out", "run")
     assert json.loads((tmp_path / "run/run.json").read_text())["engine"]["variant"] == variant
 
 

@@ -1,4 +1,4 @@
-"""Finished runs survive what deletes them from the pool, DVC above all."""
+"""Finished runs survive what deletes them from the store, DVC above all."""
 
 import copy
 import shutil
@@ -18,7 +18,7 @@ from tests.pipeline import TINY, Project, copy_repository, run
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
-    """A pool of one run."""
+    """A store of one run."""
     data = DataConfig(source="synthetic", num_train=40, num_test=20)
     dataset = load_data(prepare_data(data, tmp_path / "data", progress=False))
     config = RunConfig(train_eval_images=0)
@@ -27,33 +27,33 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_a_deleted_run_comes_back_whole(pool: Path, tmp_path: Path) -> None:
+def test_a_deleted_run_comes_back_whole(store: Path, tmp_path: Path) -> None:
     (folder,) = pool.iterdir()
     before = {name: (folder / name).read_bytes() for name in list_files(folder.name)}
-    keep_runs([folder.name, "not-trained"], pool, tmp_path / "kept")
+    keep_runs([folder.name, "not-trained"], store, tmp_path / "kept")
     assert (tmp_path / "kept" / folder.name / "run.json").samefile(folder / "run.json")  # no space taken
-    assert restore_runs([folder.name], pool, tmp_path / "kept") == 0
-    shutil.rmtree(pool)
-    assert restore_runs(["other"], pool, tmp_path / "kept") == 0  # one that nobody asks for stays where it is
-    assert restore_runs([folder.name], pool, tmp_path / "kept") == 1
+    assert restore_runs([folder.name], store, tmp_path / "kept") == 0
+    shutil.rmtree(store)
+    assert restore_runs(["other"], store, tmp_path / "kept") == 0  # one that nobody asks for stays where it is
+    assert restore_runs([folder.name], store, tmp_path / "kept") == 1
     assert {name: (folder / name).read_bytes() for name in list_files(folder.name)} == before
     assert sorted(path.name for path in pool.iterdir()) == [folder.name]
 
 
-def test_a_damaged_run_does_not_come_back(pool: Path, tmp_path: Path) -> None:
+def test_a_damaged_run_does_not_come_back(store: Path, tmp_path: Path) -> None:
     (folder,) = pool.iterdir()
-    keep_runs([folder.name], pool, tmp_path / "kept")
+    keep_runs([folder.name], store, tmp_path / "kept")
     (folder / "metrics.csv").write_text("edited")
     shutil.rmtree(folder)
-    assert restore_runs([folder.name], pool, tmp_path / "kept") == 0
+    assert restore_runs([folder.name], store, tmp_path / "kept") == 0
     assert not list((tmp_path / "kept").iterdir())
 
 
-def test_a_run_under_another_name_does_not_come_back(pool: Path, tmp_path: Path) -> None:
+def test_a_run_under_another_name_does_not_come_back(store: Path, tmp_path: Path) -> None:
     (folder,) = pool.iterdir()
     shutil.copytree(folder, tmp_path / "kept/another")
-    assert restore_runs(["another"], pool, tmp_path / "kept") == 0
-    assert not (pool / "another").exists()
+    assert restore_runs(["another"], store, tmp_path / "kept") == 0
+    assert not (store / "another").exists()
 
 
 def test_snakemake_takes_back_what_somebody_deleted(tmp_path: Path) -> None:

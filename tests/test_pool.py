@@ -40,46 +40,46 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path / "pool"
 
 
-def put_run(pool: Path, name: str) -> None:
-    (pool / name).mkdir(parents=True)
+def put_run(store: Path, name: str) -> None:
+    (store / name).mkdir(parents=True)
     for file, content in RUNS[name].items():
-        (pool / name / file).write_bytes(content)
+        (store / name / file).write_bytes(content)
 
 
-def contents(pool: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(pool)): path.read_bytes() for path in pool.rglob("*") if path.is_file()}
+def contents(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in pool.rglob("*") if path.is_file()}
 
 
-def test_finished_runs_come_back_whole(pool: Path, tmp_path: Path) -> None:
+def test_finished_runs_come_back_whole(store: Path, tmp_path: Path) -> None:
     names = [B, A, "unfinished-3", "absent-4"]
-    assert pack_runs(names, pool, tmp_path / "runs.tar.xz") == 2
+    assert pack_runs(names, store, tmp_path / "runs.tar.xz") == 2
     assert unpack_runs(tmp_path / "runs.tar.xz", tmp_path / "new") == 2
-    assert contents(tmp_path / "new") == {name: text for name, text in contents(pool).items() if "unf" not in name}
+    assert contents(tmp_path / "new") == {name: text for name, text in contents(store).items() if "unf" not in name}
     assert {path.name for path in (tmp_path / "new").iterdir()} == {A, B}
 
 
-def test_the_same_runs_give_the_same_bytes(pool: Path, tmp_path: Path) -> None:
-    pack_runs([A, B], pool, tmp_path / "one.tar.xz")
-    (pool / A / "run.json").touch()
-    pack_runs([B, A], pool, tmp_path / "two.tar.xz")
+def test_the_same_runs_give_the_same_bytes(store: Path, tmp_path: Path) -> None:
+    pack_runs([A, B], store, tmp_path / "one.tar.xz")
+    (store / A / "run.json").touch()
+    pack_runs([B, A], store, tmp_path / "two.tar.xz")
     assert (tmp_path / "one.tar.xz").read_bytes() == (tmp_path / "two.tar.xz").read_bytes()
 
 
-def test_a_run_that_is_there_is_left_alone(pool: Path, tmp_path: Path) -> None:
-    pack_runs([A, B], pool, tmp_path / "runs.tar.xz")
-    (pool / A / "run.json").write_text("mine")
-    (pool / B / "run.json").unlink()
-    (pool / B / "metrics.csv").unlink()
-    (pool / B).rmdir()
-    assert unpack_runs(tmp_path / "runs.tar.xz", pool) == 1
-    assert (pool / A / "run.json").read_text() == "mine"
-    assert contents(pool / B) == RUNS[B]
+def test_a_run_that_is_there_is_left_alone(store: Path, tmp_path: Path) -> None:
+    pack_runs([A, B], store, tmp_path / "runs.tar.xz")
+    (store / A / "run.json").write_text("mine")
+    (store / B / "run.json").unlink()
+    (store / B / "metrics.csv").unlink()
+    (store / B).rmdir()
+    assert unpack_runs(tmp_path / "runs.tar.xz", store) == 1
+    assert (store / A / "run.json").read_text() == "mine"
+    assert contents(store / B) == RUNS[B]
 
 
-def test_nothing_to_pack_and_bad_archives_are_errors(pool: Path, tmp_path: Path) -> None:
+def test_nothing_to_pack_and_bad_archives_are_errors(store: Path, tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match="none of the runs is there yet"):
-        pack_runs(["absent-4"], pool, tmp_path / "runs.tar.xz")
-    pack_runs([A], pool, tmp_path / "runs.tar.xz")
+        pack_runs(["absent-4"], store, tmp_path / "runs.tar.xz")
+    pack_runs([A], store, tmp_path / "runs.tar.xz")
     whole = (tmp_path / "runs.tar.xz").read_bytes()
     (tmp_path / "cut.tar.xz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.tar.xz").write_text("hello" * 1000)
@@ -189,13 +189,13 @@ def test_a_full_disk_or_a_closed_pool_is_one_line_and_leaves_whole_runs(tmp_path
     assert contents(runs) == contents(source)
 
 
-def test_a_folder_that_is_only_made_beforehand_is_filled(pool: Path, tmp_path: Path) -> None:
-    pack_runs([A, B], pool, tmp_path / "runs.tar.xz")
+def test_a_folder_that_is_only_made_beforehand_is_filled(store: Path, tmp_path: Path) -> None:
+    pack_runs([A, B], store, tmp_path / "runs.tar.xz")
     (tmp_path / f"new/{A}").mkdir(parents=True)
     (tmp_path / f"new/{B}").mkdir()
     (tmp_path / f"new/{B}/metrics.csv").write_text("somebody's, in the making")
     assert unpack_runs(tmp_path / "runs.tar.xz", tmp_path / "new") == 1
-    assert contents(tmp_path / f"new/{A}") == contents(pool / A)
+    assert contents(tmp_path / f"new/{A}") == contents(store / A)
     assert contents(tmp_path / f"new/{B}") == {"metrics.csv": b"somebody's, in the making"}
 
 
@@ -208,23 +208,23 @@ def make_params() -> Params:
 
 
 def test_runs_that_no_preset_asks_for_are_found_and_deleted(tmp_path: Path) -> None:
-    params, pool, checkpoints = make_params(), tmp_path / "runs", tmp_path / "checkpoints"
+    params, store, checkpoints = make_params(), tmp_path / "runs", tmp_path / "checkpoints"
     second = params.model_copy(update={"preset": "second"})
     wanted = [*plan_study(params, tmp_path).runs, *plan_study(second, tmp_path).runs]
     assert len(wanted) == 4
     for name in [*wanted, "m1-lr0.5-seed0-000000000000"]:
-        (pool / name).mkdir(parents=True)
-        (pool / name / "metrics.csv").write_bytes(b"x" * 8)
-        (pool / name / "run.json").write_bytes(b"{}")
+        (store / name).mkdir(parents=True)
+        (store / name / "metrics.csv").write_bytes(b"x" * 8)
+        (store / name / "run.json").write_bytes(b"{}")
         checkpoints.mkdir(exist_ok=True)
         (checkpoints / f"{name}.npz").write_bytes(b"x")
         os.utime(checkpoints / f"{name}.npz", (0, 0))
-    unused = find_unused(params, [pool], checkpoints, tmp_path)
+    unused = find_unused(params, [store], checkpoints, tmp_path)
     assert [path.name for path in unused] == ["m1-lr0.5-seed0-000000000000", "m1-lr0.5-seed0-000000000000.npz"]
     assert [measure_size(path) for path in unused] == [10, 1]
     remove_unused(unused)
     assert {path.name for path in pool.iterdir()} == set(wanted)
-    assert find_unused(params, [pool], checkpoints, tmp_path) == []
+    assert find_unused(params, [store], checkpoints, tmp_path) == []
 
 
 def make_file(path: Path) -> Path:
@@ -233,7 +233,7 @@ def make_file(path: Path) -> Path:
     return path
 
 
-#: What a process at work has in the pool (results/runs) or beside it, and makes with its next write.
+#: What a process at work has in the store (results/runs) or beside it, and makes with its next write.
 IN_THE_MAKING: dict[str, Callable[[], Path]] = {
     "a folder that unpacks": lambda: make_file(Path("results/runs/.folder-abcdefgh/a-1/metrics.csv")).parents[1],
     "a folder that is linked back": lambda: make_file(Path("results/kept/.folder-abcdefgh/a-1/run.json")).parents[1],

@@ -32,9 +32,9 @@ def put(path: Path, seconds_ago: float, text: str = "", now: float = NOW) -> Non
     os.utime(path, (now - seconds_ago, now - seconds_ago))
 
 
-def finish(pool: Path, run: Run, seconds_ago: float) -> Path:
+def finish(store: Path, run: Run, seconds_ago: float) -> Path:
     """The run's files, made so long ago."""
-    folder = write_planned(pool, run, DataConfig(source="synthetic"))
+    folder = write_planned(store, run, DataConfig(source="synthetic"))
     for file in folder.iterdir():
         os.utime(file, (NOW - seconds_ago, NOW - seconds_ago))
     return folder
@@ -42,14 +42,14 @@ def finish(pool: Path, run: Run, seconds_ago: float) -> Path:
 
 def test_runs_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
     runs = plan_study(Params.model_validate(PARAMS), tmp_path).runs
-    names, pool, logs = list(runs), tmp_path / "runs", tmp_path / "logs"
-    finish(pool, runs[names[0]], 300)
-    finish(pool, runs[names[1]], 100)
+    names, store, logs = list(runs), tmp_path / "runs", tmp_path / "logs"
+    finish(store, runs[names[0]], 300)
+    finish(store, runs[names[1]], 100)
     put(logs / f"{names[0]}.log", 300, "asgd: error: an old one, before it was run again\n")
     put(logs / f"{names[1]}.log", 100)
     put(logs / f"{names[2]}.log", 5, "step 10: train loss 2.3\n")
     put(logs / f"{names[3]}.log", 50, "step 10\nasgd: error: data: damaged\n")
-    found = read_status(runs, pool, logs, NOW)
+    found = read_status(runs, store, logs, NOW)
     assert (found.done, found.running, found.waiting, found.total) == (2, (names[2],), 1, 5)
     assert found.failed == {logs / f"{names[3]}.log": "data: damaged"}
     assert found.share == pytest.approx(0.4)

@@ -104,10 +104,10 @@ def test_a_program_trains_as_the_command_does_and_is_told_the_folders(folder: Pa
         Order(run=RunConfig(**RUN, seed=seed), data=DataConfig(source="synthetic", num_train=40, num_test=20))
         for seed in (0, 1)
     ]
-    folders = train_orders(orders, Setup(pool=Path("pool")))
+    folders = train_orders(orders, Setup(store=Path("pool")))
     assert [json.loads((run / "run.json").read_text())["config"]["seed"] for run in folders] == [0, 1]
     assert {run.parent for run in folders} == {Path("pool")}
-    assert train_orders(orders, Setup(pool=Path("pool")), jobs=2) == folders
+    assert train_orders(orders, Setup(store=Path("pool")), jobs=2) == folders
 
 
 def test_a_script_without_a_guard_can_share_its_runs_among_processes(folder: Path) -> None:

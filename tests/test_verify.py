@@ -18,7 +18,7 @@ from asgd.commands.cli import INTERNAL_ERROR, main
 from asgd.runs.archive import pack_runs
 from asgd.runs.folder import list_files
 from asgd.settings.study import load_params
-from asgd.simulator.fused.variant import choose_variant
+from asgd.simulator.fused.kernels import choose_kernels
 from asgd.study.remake import Check
 from asgd.study.shipped import write_checksums
 from asgd.study.verify import format_check, verify_results
@@ -330,7 +330,7 @@ def test_other_libraries_and_kernels_than_those_of_the_runs_are_a_warning(clone:
     assert not found.faults
     assert [warning.partition(":")[0] for warning in found.warnings] == ["numpy", "numba"]
     assert "the runs used 1.0 and 2.0, here is " in found.warnings[1]
-    other = {"vector": "plain", "plain": "vector"}[choose_variant()]
+    other = {"vector": "plain", "plain": "vector"}[choose_kernels()]
     set_json(environment, lambda value: value.update(device=other))
     assert f"kernels: the runs used {other}" in verify(clone)["versions"].warnings[-1]
 
@@ -339,8 +339,8 @@ def test_other_libraries_and_kernels_than_those_of_the_runs_are_a_warning(clone:
 def packed(project: Project) -> Project:
     """A clone with its runs packed, as params.yaml says."""
     ship(project, runs="packed.tar.xz")
-    pool = project.folder / "results/runs"
-    assert pack_runs([path.name for path in pool.iterdir()], pool, project.folder / "results/packed.tar.xz") == 2
+    store = project.folder / "results/runs"
+    assert pack_runs([path.name for path in store.iterdir()], store, project.folder / "results/packed.tar.xz") == 2
     return remove_what_git_ignores(project)
 
 

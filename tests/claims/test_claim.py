@@ -29,8 +29,8 @@ CLAIM = Claim(
 )
 
 
-def judge(study):
-    arm = study.runs_of(num_workers=study.margins.slow_workers[-1])
+def judge(evidence):
+    arm = evidence.runs_of(num_workers=evidence.margins.slow_workers[-1])
     trained = int((arm["outcome"] == "trained").sum())
     verdict = "reproduced" if trained == len(arm) else "not reproduced"
     share = trained / len(arm)

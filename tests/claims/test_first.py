@@ -21,7 +21,7 @@ from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig, EditionName
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params, Preset, load_params
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 from tests.pipeline import TINY
 
 LN10 = math.log(10)
@@ -156,7 +156,7 @@ def slowing() -> Tables:
 def test_a_shift_of_all_losses_changes_no_comparison(slowing, shift):
     runs, evaluations = slowing.tables()
     shifted = evaluations.assign(train_loss=evaluations["train_loss"] + shift)
-    studies = (Study.of(runs, table, ClaimsConfig(), slowing.base) for table in (evaluations, shifted))
+    studies = (Evidence.of(runs, table, ClaimsConfig(), slowing.base) for table in (evaluations, shifted))
     (first,), (second,) = map(judge_slowing, studies)
     assert second.verdict == first.verdict == "reproduced"
     assert second.effect == pytest.approx(first.effect)

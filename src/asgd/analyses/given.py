@@ -41,7 +41,7 @@ class Given:
 
     @cached_property
     def base(self) -> RunConfig:
-        """The reference settings."""
+        """The base settings."""
         return validate(RunConfig, self.study["run"], "run")
 
     @cached_property

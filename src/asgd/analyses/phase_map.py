@@ -27,7 +27,7 @@ from asgd.settings.run import RunConfig
 from asgd.settings.subjects import Subject
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import OUTCOMES
-from asgd.tables.arms import Study, change
+from asgd.tables.arms import Evidence, change
 from asgd.tables.statistics import mcnemar_test
 from asgd.tables.table import Table
 
@@ -148,9 +148,9 @@ class PhaseMap:
         rates, plain = self.runs["learning_rate"], self.runs["variant"] == NO_MOMENTUM
         runs = self.runs[(plain & (rates == rate_none)) | (~plain & (rates == rate_momentum))]
         bases = (change(self.base, learning_rate=rate) for rate in (rate_none, rate_momentum))
-        study = Study.of(runs, self.evaluations, self.margins, *bases)
+        evidence = Evidence.of(runs, self.evaluations, self.margins, *bases)
         decided = list_mapped(self.margins.edition, ["pair"])
-        verdicts = [verdict for claim in decided for verdict in judge_claim(claim, study)]
+        verdicts = [verdict for claim in decided for verdict in judge_claim(claim, evidence)]
         present = [variant for variant in VARIANTS if variant in set(runs["variant"]) - {NO_MOMENTUM}]
         return {variant: [verdict for verdict in verdicts if verdict.variant == variant] for variant in present}
 

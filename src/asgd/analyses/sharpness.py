@@ -1,4 +1,4 @@
-"""The sharpness along runs of the reference settings, for several m and seeds, against what linear theory allows."""
+"""The sharpness along runs of the base settings, for several m and seeds, against what linear theory allows."""
 
 import itertools
 import math

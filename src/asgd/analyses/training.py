@@ -1,4 +1,4 @@
-"""The runs of an analysis: those that the pool lacks are trained, as many at a time as there are processes.
+"""The runs of an analysis: those that the store lacks are trained, as many at a time as there are processes.
 
 What is finished is not trained again, and what was killed goes on from its checkpoint.
 """
@@ -44,22 +44,22 @@ def train_for(
     images = validate(DataConfig, data, "data")
     fingerprint = source_fingerprint(images)
     setup = setup or Setup(data_root, logs=Path("logs/runs"))
-    find = find_in(setup.pool, fingerprint)
+    find = find_in(setup.store, fingerprint)
     given = replace(given, find=find)
     tried: set[str] = set()
     while True:
         wanted = {identify_run(config, fingerprint).name: config for config in plan(given)}
         report(sorted(wanted))
-        restore_runs(wanted, setup.pool, setup.kept)
+        restore_runs(wanted, setup.store, setup.kept)
         lacking = {name: config for name, config in wanted.items() if find(config) is None}
         if not lacking:
             return given
         if again := sorted(tried & lacking.keys()):
-            raise AsgdError(f"{setup.pool / again[0]}: was trained and is not there; look at {setup.logs}")
+            raise AsgdError(f"{setup.store / again[0]}: was trained and is not there; look at {setup.logs}")
         tried |= lacking.keys()
-        folders = {name: str(setup.pool / name) for name in lacking}
+        folders = {name: str(setup.store / name) for name in lacking}
         train_orders([Order(run=lacking[name], data=images, out=out) for name, out in folders.items()], setup, jobs)
-        keep_runs(wanted, setup.pool, setup.kept)
+        keep_runs(wanted, setup.store, setup.kept)
 
 
 def find_in(runs: Path, fingerprint: str) -> Find:

@@ -17,8 +17,8 @@ from asgd.settings.claims import EditionName
 class Claim:
     """A claim of the paper as one edition of the rules judges it: declared in a file of its own, with its rule.
 
-    That file also has ``judge(study: Study) -> list[Verdict]`` and, for a claim on the map, ``agrees(verdict, margins)
-    -> bool``: whether the estimate lies where the claim says, of a verdict that the rule leaves open.
+    That file also has ``judge(evidence: Evidence) -> list[Verdict]`` and, for a claim on the map, ``agrees(verdict,
+    margins) -> bool``: whether the estimate lies where the claim says, of a verdict that the rule leaves open.
 
     The words are Jinja2 templates of plain text over `margins`; `effect` and `reason` over the verdict too, with its
     details as `found` (``asgd.claims.wording``).

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from asgd.simulator.outcome import OUTCOMES, TRAINED
-from asgd.tables.arms import Curves, Study, pair
+from asgd.tables.arms import Curves, Evidence, pair
 from asgd.tables.statistics import average_over_steps, describe_paired, estimate_paired_difference, sign_flip_test
 
 Trend = Literal["rises", "falls", "undecided"]
@@ -19,19 +19,19 @@ def both_fail(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     return bool(len(failed)) and bool(failed.mean() >= 0.5)
 
 
-def split_present(study: Study, workers: Sequence[int]) -> dict[str, list[int]]:
+def split_present(evidence: Evidence, workers: Sequence[int]) -> dict[str, list[int]]:
     """Those of ``workers`` that have runs, `tested`, and the others, `absent`."""
-    present = [m for m in workers if len(study.runs_of(num_workers=m))]
+    present = [m for m in workers if len(evidence.runs_of(num_workers=m))]
     return {"tested": present, "absent": [m for m in workers if m not in present]}
 
 
-def compare_areas(study: Study, key: str, values: Sequence[Any], **fixed: Any) -> list[dict[str, Any]]:
+def compare_areas(evidence: Evidence, key: str, values: Sequence[Any], **fixed: Any) -> list[dict[str, Any]]:
     """Paired differences, second minus first, of the area under the train_loss curve between adjacent ``values``."""
-    curves = [study.curves_of("train_loss", **fixed, **{key: value}) for value in values]
+    curves = [evidence.curves_of("train_loss", **fixed, **{key: value}) for value in values]
     found = []
     for i in range(len(values) - 1):
         first, second = (average_over_steps(c.epochs, c.values) for c in pair(curves[i], curves[i + 1]))
-        difference = estimate_paired_difference(first, second, study.margins.confidence)
+        difference = estimate_paired_difference(first, second, evidence.margins.confidence)
         p_value = sign_flip_test(second - first, "greater")
         found.append({"from": values[i], "to": values[i + 1], **difference._asdict(), "p_value": p_value})
     return found

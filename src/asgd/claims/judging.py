@@ -8,7 +8,7 @@ from asgd.claims.claim import find_claims, load_rule
 from asgd.claims.verdict import Verdict, Verdicts
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 from asgd.tables.statistics import adjust_holm
 
 
@@ -21,18 +21,18 @@ def judge_claims(
 ) -> Verdicts:
     """Judge every claim, in the order of the claims.
 
-    ``runs`` and ``evaluations`` are the tables of ``asgd.tables.aggregate``. ``base`` holds the reference settings (a
+    ``runs`` and ``evaluations`` are the tables of ``asgd.tables.aggregate``. ``base`` holds the base settings (a
     preset's `run`): any learning rate may be judged by naming it there. ``with_momentum`` holds those of the runs
     with momentum in C4 and C5, if they differ (another learning rate). Seeds in either do not matter.
     """
-    study = Study.of(runs, evaluations, margins, base, with_momentum)
-    found = [verdict for claim in find_claims(margins.edition) for verdict in judge_claim(claim, study)]
+    evidence = Evidence.of(runs, evaluations, margins, base, with_momentum)
+    found = [verdict for claim in find_claims(margins.edition) for verdict in judge_claim(claim, evidence)]
     return Verdicts(margins=margins, verdicts=_adjust(found))
 
 
-def judge_claim(claim: str, study: Study) -> list[Verdict]:
+def judge_claim(claim: str, evidence: Evidence) -> list[Verdict]:
     """The verdicts on the claim with this id, one for each of its variants; p-values are not adjusted."""
-    verdicts: list[Verdict] = load_rule(study.margins.edition, claim).judge(study)
+    verdicts: list[Verdict] = load_rule(evidence.margins.edition, claim).judge(evidence)
     return verdicts
 
 

@@ -16,7 +16,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compile."""
-    from asgd.simulator.fused import cache_directory, choose_variant, compile_once
+    from asgd.simulator.fused import cache_directory, choose_kernels, compile_once
 
     compile_once()
-    print(f"{cache_directory()}: {choose_variant()} kernels")
+    print(f"{cache_directory()}: {choose_kernels()} kernels")

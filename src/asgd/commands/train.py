@@ -36,7 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
     add_data_flags(parser)
     parser.add_argument(
-        "--variant",
+        "--kernels",
         choices=["auto", "vector", "plain"],
         default="auto",
         help="kernels of the fused engine: explicit vectors, plain loops, or what the machine is best at (default)",
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         data_root=options.data_root,
         checkpoints=options.checkpoints,
         checkpoint_every=options.checkpoint_every,
-        variant=options.variant,
+        kernels=options.kernels,
         logs=options.logs,
     )
     if options.each:

@@ -1,11 +1,11 @@
-"""`asgd unpack`: packed runs back into the pool."""
+"""`asgd unpack`: packed runs back into the store."""
 
 import argparse
 
 from asgd.commands.command import Command
 from asgd.commands.flags import RUNS, path
 
-COMMAND = Command(help="put packed runs back", description="Put packed runs into the pool.")
+COMMAND = Command(help="put packed runs back", description="Put packed runs into the store.")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -20,31 +20,31 @@ _MOST_BYTES = 64 << 20
 _RUN_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
 
 
-def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
+def pack_runs(names: Iterable[str], store: Path, archive: Path) -> int:
     """Pack the finished ones of the runs ``names`` into ``archive`` (.tar.xz); returns their number.
 
     The same runs give the same bytes. Raises AsgdError if none is finished, or a file cannot be read or written.
     """
-    finished = sorted(name for name in set(names) if is_finished(pool / name))
+    finished = sorted(name for name in set(names) if is_finished(store / name))
     if not finished:
-        raise AsgdError(f"{pool}: none of the runs is there yet; run snakemake first")
+        raise AsgdError(f"{store}: none of the runs is there yet; run snakemake first")
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:
         for name in finished:
             for file in list_files(name):
-                _add(tar, f"{name}/{file}", _read_file(pool / name / file))
+                _add(tar, f"{name}/{file}", _read_file(store / name / file))
     return len(finished)
 
 
-def unpack_runs(archive: Path, pool: Path) -> int:
-    """Put the runs of ``archive`` that ``pool`` lacks into it, each whole or not at all; returns their number.
+def unpack_runs(archive: Path, store: Path) -> int:
+    """Put the runs of ``archive`` that ``store`` lacks into it, each whole or not at all; returns their number.
 
     Nothing is written before the whole archive is read and checked, and no more than one run is held in memory. Raises
-    AsgdError for a file that is missing, damaged or not such an archive, and where the pool cannot be written: the
+    AsgdError for a file that is missing, damaged or not such an archive, and where the store cannot be written: the
     runs that are there by then stay, and the same command puts the others back.
     """
     for _ in _read_runs(archive):
         pass
-    return sum(_place_run(pool / name, files) for name, files, _ in _read_runs(archive))
+    return sum(_place_run(store / name, files) for name, files, _ in _read_runs(archive))
 
 
 def read_archive(archive: Path) -> dict[str, tuple[dict[str, Any], str]]:

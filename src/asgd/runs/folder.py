@@ -23,7 +23,7 @@ from asgd.settings.probes import describe_columns
 from asgd.settings.run import PROBED, Run, RunConfig
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import classify_outcome
-from asgd.simulator.simulate import COLUMNS, Row, Schedule
+from asgd.simulator.simulate import METRICS_COLUMNS, EvaluationPlan, Row
 
 #: The tables of a run, and what run.json says of them, each with the key of its checksum there.
 _CHECKSUMS = {"metrics.csv": "metrics_sha256", "probes.csv": "probes_sha256"}
@@ -50,7 +50,7 @@ def list_files(name: str) -> tuple[str, ...]:
 
 
 def describe_run(
-    config: RunConfig, dataset: Dataset, variant: str, schedule: Schedule, rows: Sequence[Row], seconds: float
+    config: RunConfig, dataset: Dataset, backend: str, plan: EvaluationPlan, rows: Sequence[Row], seconds: float
 ) -> dict[str, Any]:
     """The contents of run.json: what was asked for, by what and on what it ran, and how it ended."""
     last = rows[-1]
@@ -61,14 +61,14 @@ def describe_run(
         "config": config.model_dump(),
         "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
         "sources": fingerprint_run(config),
-        "engine": {"name": name, "variant": variant, "why": why},
+        "engine": {"name": name, "variant": backend, "why": why},
         "versions": describe_versions(),
         "hardware": describe_hardware(),
         "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
-        "stopped_early": last.step < schedule.total_steps,
+        "stopped_early": last.step < plan.total_steps,
         "last_step": last.step,
-        "total_steps": schedule.total_steps,
-        "steps_per_epoch": schedule.steps_per_epoch,
+        "total_steps": plan.total_steps,
+        "steps_per_epoch": plan.steps_per_epoch,
         "wall_seconds": round(seconds, 3),
         "steps_per_second": round(last.step / seconds, 1),
         "final": {key: _number(getattr(last, key)) for key in ("test_accuracy", "test_loss", "train_loss")},
@@ -95,7 +95,7 @@ def is_finished(folder: Path) -> bool:
 
 def format_metrics(rows: Sequence[Row]) -> str:
     """metrics.csv: full precision, an empty cell where there is no value."""
-    return _format(COLUMNS, map(astuple, rows))
+    return _format(METRICS_COLUMNS, map(astuple, rows))
 
 
 def format_probes(rows: Sequence[Mapping[str, float]]) -> str:
@@ -158,7 +158,7 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
     if run.name != folder.name:
         what = f"its configuration, data and sources are those of another run, {run.name}"
         raise _fault(folder, "run.json", what, advice)
-    columns = {"metrics.csv": COLUMNS, "probes.csv": tuple(describe_columns(run.config.probes))}
+    columns = {"metrics.csv": METRICS_COLUMNS, "probes.csv": tuple(describe_columns(run.config.probes))}
     for name in list_files(run.name)[:-1]:
         if hashlib.sha256(contents[name]).hexdigest() != record.get(_CHECKSUMS[name]):
             raise _fault(folder, name, "truncated or edited (its SHA-256 is not the one in run.json)", advice)
@@ -175,7 +175,7 @@ def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: s
     """What of a record is not what its configuration and metrics give; empty if nothing."""
     rows = list(csv.DictReader(io.StringIO(metrics)))
     try:
-        step, *values = (float(rows[-1][name] or "nan") for name in COLUMNS)
+        step, *values = (float(rows[-1][name] or "nan") for name in METRICS_COLUMNS)
         last, steps = Row(int(step), *values), int(step)
         per_epoch = round(steps / last.epoch) if steps else record["steps_per_epoch"]
         total = config.steps or round(config.epochs * per_epoch)

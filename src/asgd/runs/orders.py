@@ -18,7 +18,7 @@ from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
 from asgd.settings.validation import validate
-from asgd.simulator.simulate import plan_schedule
+from asgd.simulator.simulate import plan_evaluations
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Setup:
     """Where training jobs find their files and leave them: the same for all runs of a command."""
 
     data_root: Path = Path("data")  #: of the prepared images
-    pool: Path = Path("results/runs")  #: the folder of the runs' folders
+    store: Path = Path("results/runs")  #: the folder of the runs' folders
     kept: Path = Path("results/kept")  #: the folder of second names of finished runs
     checkpoints: Path = Path("results/checkpoints")  #: folder
     checkpoint_every: float = 60.0  #: seconds
-    variant: str = "auto"  #: of the fused engine
+    kernels: str = "auto"  #: of the fused engine
     logs: Path | None = None  #: the folder of a log for each run; else all is written to the terminal
 
 
@@ -51,15 +51,15 @@ def train_order(order: Order, setup: Setup, again: bool = True) -> Done:
     or where its folder holds damaged files.
     """
     run = identify_run(order.run, _name_data(order.data, setup.data_root)).name
-    folder = Path(order.out) if order.out else setup.pool / run
+    folder = Path(order.out) if order.out else setup.store / run
     if not again and folder.name == run and is_finished(folder):
         read_run(folder)
         print(f"{folder}: finished before, left as it is")
         return Done(order.label, folder)
     dataset = _open_data(order.data, setup.data_root)
     checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every)
-    with ProgressWatcher(plan_schedule(order.run, len(dataset.train_images)).total_steps) as watcher:
-        result = train_run(order.run, dataset, watcher, setup.variant, checkpointer)
+    with ProgressWatcher(plan_evaluations(order.run, len(dataset.train_images)).total_steps) as watcher:
+        result = train_run(order.run, dataset, watcher, setup.kernels, checkpointer)
     write_run(result, folder)
     record = result.record
     if record["stopped_early"]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, create_model
 
 from asgd.members import find_members
-from asgd.settings.validation import Model
+from asgd.settings.validation import StrictModel
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _make_field(setting: Setting) -> tuple[Any, Any]:
 
 def _make_section(name: str, section: Section) -> tuple[Any, Any]:
     fields: dict[str, Any] = {key: _make_field(setting) for key, setting in section.keys.items()}
-    made = create_model(f"{name.title()}Config", __base__=Model, __doc__=section.description, **fields)
+    made = create_model(f"{name.title()}Config", __base__=StrictModel, __doc__=section.description, **fields)
     return made, Field(default_factory=made, description=section.description)
 
 
@@ -56,7 +56,7 @@ _SECTIONS: dict[str, Any] = {
 }
 AnalysesConfig = create_model(
     "AnalysesConfig",
-    __base__=Model,
+    __base__=StrictModel,
     __doc__="What the analyses beyond the claims measure; each trains a few runs again.",
     **_SECTIONS,
 )

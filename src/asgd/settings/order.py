@@ -4,10 +4,10 @@ from pydantic import Field
 
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
-from asgd.settings.validation import Model
+from asgd.settings.validation import StrictModel
 
 
-class Order(Model):
+class Order(StrictModel):
     """A run to train, its images, and where its results go."""
 
     run: RunConfig = Field(default_factory=RunConfig, description="the run's configuration")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from asgd.members import find_members
-from asgd.settings.validation import Model
+from asgd.settings.validation import StrictModel
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Probe:
     images: str = ""  #: which images it looks at; empty if none
 
 
-class ProbeConfig(Model):
+class ProbeConfig(StrictModel):
     """When a probe is taken, beside the last step of the run, and on how many images."""
 
     every: int | None = Field(None, ge=1, description="server steps from one to the next, the first at step 0")

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from asgd.settings.probes import ProbeConfig, list_probes
-from asgd.settings.validation import Model
+from asgd.settings.validation import StrictModel
 
 #: Closer to 1 the engines, with single precision and 16-bit dropout masks, would round it to 1.
 Probability = Annotated[float, Field(ge=0, le=0.99999)]
@@ -61,7 +61,7 @@ def _as_before(field: FieldInfo) -> Any:
     return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
 
 
-class RunConfig(Model):
+class RunConfig(StrictModel):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
     num_workers: int = parameter(
@@ -226,7 +226,7 @@ class RunConfig(Model):
         return {key: value for key, value in found.items() if value is not _NEVER}
 
 
-class Run(Model):
+class Run(StrictModel):
     """A run of the study: its configuration and its folder's name (slug and hash of configuration, data, sources)."""
 
     config: RunConfig

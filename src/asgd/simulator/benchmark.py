@@ -27,7 +27,7 @@ from asgd.machine import find_processor
 from asgd.settings.run import RunConfig
 from asgd.simulator.benchmark_jobs import measure_job, measure_start_up, measure_two_processes, time_call
 from asgd.simulator.engine import Engine
-from asgd.simulator.fused import FusedEngine, choose_variant
+from asgd.simulator.fused import FusedEngine, choose_kernels
 from asgd.simulator.fused.options import OPTIONS
 from asgd.simulator.fused.vectors import LANES, load_rows, outer, scalars, store_block, zeros
 from asgd.simulator.networks import shapes as architecture
@@ -133,8 +133,8 @@ def measure_steps(num_workers: int, momentum: float, dropout: float, rounds: int
     simulators: dict[str, Engine | NaiveSimulator] = {
         "naive": NaiveSimulator(config, images, labels),
         "reference": ReferenceEngine(config, images, labels),
-        "fused-plain": FusedEngine(config, images, labels, variant="plain"),
-        "fused-vector": FusedEngine(config, images, labels, variant="vector"),
+        "fused-plain": FusedEngine(config, images, labels, kernels="plain"),
+        "fused-vector": FusedEngine(config, images, labels, kernels="vector"),
     }
     for simulator in simulators.values():
         simulator.advance(20)
@@ -183,9 +183,9 @@ def measure_evaluation(rounds: int) -> dict[str, Any]:
     """Seconds for an evaluation of 10,000 images: both variants, and PyTorch by batch size."""
     images, labels = draw_images(EVALUATION_IMAGES)
     calls: dict[str, Callable[[], Any]] = {}
-    for variant in ("plain", "vector"):
-        engine = FusedEngine(RunConfig(output_relu=False), images, labels, variant=variant)
-        calls[f"fused-{variant}"] = functools.partial(engine.evaluate, images, labels)
+    for kernels in ("plain", "vector"):
+        engine = FusedEngine(RunConfig(output_relu=False), images, labels, kernels=kernels)
+        calls[f"fused-{kernels}"] = functools.partial(engine.evaluate, images, labels)
     network = NaiveNetwork(0.0).eval()
     for batch in EVALUATION_BATCHES:
         calls[f"pytorch-{batch}"] = functools.partial(evaluate_naive, network, images, batch)
@@ -237,7 +237,7 @@ def describe_machine() -> dict[str, Any]:
         "processor": find_processor(),
         "llvm_name": llvmlite.binding.get_host_cpu_name(),
         "cores": os.cpu_count(),
-        "chosen_variant": choose_variant(),
+        "chosen_variant": choose_kernels(),
         "python": platform.python_version(),
         "numba": numba.__version__,
         "torch": torch.__version__,

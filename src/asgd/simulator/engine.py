@@ -45,7 +45,7 @@ class Engine(Protocol):
     """One run in progress: server, workers and the random streams of one seed."""
 
     @property
-    def variant(self) -> str:
+    def backend(self) -> str:
         """Which of the engine's ways to compute is used: a device, or a set of kernels."""
         ...
 

@@ -41,17 +41,17 @@ def check_memory(config: RunConfig) -> None:
 
 
 def build_engine(
-    config: RunConfig, images: NDArray[np.uint8], labels: NDArray[np.int64], variant: str = "auto"
+    config: RunConfig, images: NDArray[np.uint8], labels: NDArray[np.int64], kernels: str = "auto"
 ) -> "Engine":
-    """The engine that the configuration asks for, at step 0, on these training images; ``variant`` forces one of the
+    """The engine that the configuration asks for, at step 0, on these training images; ``kernels`` forces one of the
     fused engine's."""
     check_memory(config)
     # PyTorch takes seconds to import, and the fused engine does without it.
     if config.resolved_engine()[0] == "fused":
         from asgd.simulator.fused import FusedEngine, compile_once
 
-        compile_once(variant)
-        return FusedEngine(config, images, labels, variant=variant)
+        compile_once(kernels)
+        return FusedEngine(config, images, labels, kernels=kernels)
     import torch
 
     from asgd.simulator.reference import ReferenceEngine

@@ -57,7 +57,7 @@ class ReferenceEngine:
         loss: Loss = F.cross_entropy,
     ) -> None:
         self.module = (module or build_network(config)).to(config.device)
-        self.variant = config.device
+        self.backend = config.device
         self.images = images
         self.labels = labels
         self.loss = loss

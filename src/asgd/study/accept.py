@@ -44,7 +44,7 @@ from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
 from asgd.settings.validation import validate
-from asgd.simulator.simulate import COLUMNS
+from asgd.simulator.simulate import METRICS_COLUMNS
 from asgd.tables.aggregate import complete_evaluations
 from asgd.tables.files import read_table
 
@@ -84,7 +84,7 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
         if not (tables / "evaluations.csv").exists():
             continue
         runs = read_table(tables / "runs.csv", ("run", "experiments", "outcome"))
-        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *COLUMNS)).groupby("run")))
+        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *METRICS_COLUMNS)).groupby("run")))
         data = params.presets[preset].data
         if missing := set(runs["run"]) - evaluations.keys():
             raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
@@ -130,7 +130,9 @@ def train_again(
 def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path | None) -> Compared:
     dataset = load_data(prepare_data(run.data, data_root))
     result = train_run(run.config, dataset)
-    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[list(COLUMNS)]
+    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[
+        list(METRICS_COLUMNS)
+    ]
     versions = result.record["versions"]
     found = compare_evaluations(run, trained, rounding, versions)
     if not found.differing or earlier is None:
@@ -190,11 +192,11 @@ def compare_evaluations(
     run: Kept, trained: pd.DataFrame, rounding: Iterable[str], versions: Mapping[str, str]
 ) -> Compared:
     """How ``trained``, the evaluations of ``run`` as trained again, differ from those that are known."""
-    known = run.evaluations[list(COLUMNS)].reset_index(drop=True)
+    known = run.evaluations[list(METRICS_COLUMNS)].reset_index(drop=True)
     if len(known) != len(trained):
         return Compared(run, "", {"step": float("inf")}, versions)
     differing = {}
-    for column in COLUMNS:
+    for column in METRICS_COLUMNS:
         same = (known[column] == trained[column]) | (known[column].isna() & trained[column].isna())
         if not same.all():
             distance = ((trained[column] - known[column]) / known[column]).abs().fillna(float("inf"))
@@ -206,7 +208,7 @@ def compare_evaluations(
 
 def digest_evaluations(evaluations: pd.DataFrame, rounding: Iterable[str]) -> str:
     """SHA-256 (hex) over the values of a run's evaluations, but for the columns ``rounding``."""
-    columns = [column for column in COLUMNS if column not in set(rounding)]
+    columns = [column for column in METRICS_COLUMNS if column not in set(rounding)]
     text = evaluations[columns].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -229,8 +231,8 @@ def accept_sources(
     names what differs. The columns ``rounding`` may differ by ``ROUNDING``. ``earlier`` is a commit to compare with
     where a table was made on a machine that rounds otherwise. ``report`` is given lines of progress.
     """
-    if unknown := set(rounding) - set(COLUMNS):
-        raise AsgdError(f"--rounding {unknown.pop()}: no column of metrics.csv; these are {', '.join(COLUMNS)}")
+    if unknown := set(rounding) - set(METRICS_COLUMNS):
+        raise AsgdError(f"--rounding {unknown.pop()}: no column of metrics.csv; these are {', '.join(METRICS_COLUMNS)}")
     kept = read_kept(params, results)
     if not kept:
         raise AsgdError(f"{results}: no preset has tables there, so there is nothing to compare with")

@@ -17,9 +17,9 @@ _LIVE_SECONDS = 24 * 3600.0
 
 
 def find_unused(
-    params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path, results: Path = Path("results")
+    params: Params, stores: Iterable[Path], checkpoints: Path, data_root: Path, results: Path = Path("results")
 ) -> list[Path]:
-    """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
+    """The runs in ``stores``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
 
     With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
     checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that the
@@ -33,8 +33,8 @@ def find_unused(
     for preset in params.presets:
         for record in results.glob(f"{preset}/.made/*.runs.json"):
             wanted |= set(read_json(record))
-    runs = [path for pool in pools for path in pool.glob("[!.]*") if path.is_dir() and path.name not in wanted]
-    leftovers = [path for pool in pools for path in pool.glob(".folder-*")]
+    runs = [path for store in stores for path in store.glob("[!.]*") if path.is_dir() and path.name not in wanted]
+    leftovers = [path for store in stores for path in store.glob(".folder-*")]
     files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
     unused = [path for path in runs if is_finished(path) or _is_old(path)]
     return sorted(unused + list(filter(_is_old, leftovers))) + sorted(filter(_is_old, files))

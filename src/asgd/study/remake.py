@@ -240,12 +240,12 @@ def check_packed(results: Results) -> Check:
     return Check("packed runs", note, tuple(faults))
 
 
-def check_pool(results: Results, pool: Path) -> Check:
+def check_runs(results: Results, store: Path) -> Check:
     """Of the runs that are here, each is whole, unedited, and in the folder that its configuration gives."""
     names = results.runs
-    present = [name for name in names if (pool / name).exists()]
-    faults = [fault for name in present for fault in _find_run_faults(pool / name)]
-    note = f"{len(present):,} of {len(names):,} runs are in {pool}"
+    present = [name for name in names if (store / name).exists()]
+    faults = [fault for name in present for fault in _find_run_faults(store / name)]
+    note = f"{len(present):,} of {len(names):,} runs are in {store}"
     return Check("runs", note, tuple(faults), skipped=not present)
 
 
@@ -257,12 +257,12 @@ def _find_run_faults(folder: Path) -> list[str]:
     return []
 
 
-def check_aggregation(results: Results, pool: Path) -> Check:
+def check_aggregation(results: Results, store: Path) -> Check:
     """The tables are those of the runs; needs all of them."""
     names = results.runs
-    if not names or not all((pool / run).exists() for run in names):
+    if not names or not all((store / run).exists() for run in names):
         return Check("tables of runs", "needs all runs", skipped=True)
-    tables = read_runs([pool / run for run in names], results.members)
+    tables = read_runs([store / run for run in names], results.members)
     # A run that was trained again took another time.
     faults = _compare_with_runs(results, tables, drop=_TIMES)
     return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))

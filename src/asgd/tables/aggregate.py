@@ -15,7 +15,7 @@ from asgd.settings.parameters import list_parameters
 from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import NON_FINITE, OUTCOMES
-from asgd.simulator.simulate import Schedule
+from asgd.simulator.simulate import EvaluationPlan
 from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, METRICS, RUNS
 from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.statistics import describe
@@ -109,8 +109,8 @@ def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.
 def complete_evaluations(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
     """The evaluations of a run to its last step, with the run's names; ``metrics`` are those of metrics.csv."""
     per_epoch = record["config"].get("evaluations_per_epoch", RunConfig().evaluations_per_epoch)
-    schedule = Schedule(record["total_steps"], record["steps_per_epoch"], per_epoch)
-    rest = [step for step in schedule.evaluation_steps() if step > record["last_step"]]
+    plan = EvaluationPlan(record["total_steps"], record["steps_per_epoch"], per_epoch)
+    rest = [step for step in plan.evaluation_steps() if step > record["last_step"]]
     continued = pd.concat([metrics, *[metrics.tail(1).assign(step=step) for step in rest]], ignore_index=True)
     continued["epoch"] = continued["step"] / record["steps_per_epoch"]
     if record["outcome"] == NON_FINITE:

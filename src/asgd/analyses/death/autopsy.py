@@ -98,7 +98,7 @@ def follow(given: Given, row: Mapping[Any, Any]) -> RunConfig:
 
 
 def start_run(given: Given, seed: int) -> RunConfig:
-    """A step of the reference settings, for what is alive at the start: the initial weights are the seed's."""
+    """A step of the base settings, for what is alive at the start: the initial weights are the seed's."""
     probes = {"logits": {"epochs": [0], "num_images": given.settings.num_images}}
     plain = {"num_workers": 1, "momentum": 0.0, "dropout": 0.0, "steps": 1, "train_eval_images": 0}
     return change(given.base, seed=seed, probes=probes, **plain)

@@ -40,7 +40,7 @@ _COLUMNS = (
 def plan_survey(given: Given) -> tuple[list[RunConfig], bool]:
     """For every run that died: it, followed; it without the output ReLU; and, when it was followed, it up to its burst.
 
-    Also a step of the reference settings for each seed, for what is alive at the start; and whether these are all.
+    Also a step of the base settings for each seed, for what is alive at the start; and whether these are all.
     """
     dead = _list_dead(given)
     starts = [start_run(given, seed) for seed in _list_seeds(given)]

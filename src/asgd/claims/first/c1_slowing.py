@@ -3,7 +3,7 @@
 from asgd.claims.claim import Claim
 from asgd.claims.comparisons import Trend, compare_areas, judge_trend, split_present
 from asgd.claims.verdict import Verdict, VerdictName
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 
 CLAIM = Claim(
     id="C1",
@@ -31,12 +31,12 @@ _VERDICTS: dict[Trend, VerdictName] = {
 }
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """Paired area under the loss curve between adjacent m."""
-    workers = split_present(study, study.margins.slow_workers)
+    workers = split_present(evidence, evidence.margins.slow_workers)
     if len(workers["tested"]) < 2:
         return [Verdict(claim=CLAIM.id, verdict="not applicable", details={**workers, "decisive": None})]
-    comparisons = compare_areas(study, "num_workers", workers["tested"])
+    comparisons = compare_areas(evidence, "num_workers", workers["tested"])
     trend, decisive = judge_trend(comparisons)
     return [
         Verdict(
@@ -45,7 +45,7 @@ def judge(study: Study) -> list[Verdict]:
             effect=decisive["mean"],
             unit="nats",
             interval=(decisive["low"], decisive["high"]),
-            confidence=study.margins.confidence,
+            confidence=evidence.margins.confidence,
             p_value=max(found["p_value"] for found in comparisons),
             n=min(found["n"] for found in comparisons),
             details={**workers, "comparisons": comparisons, "trend": trend, "decisive": decisive},

@@ -4,7 +4,7 @@ from asgd.claims.claim import Claim
 from asgd.claims.comparisons import both_fail, difference_after_first_epoch
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
-from asgd.tables.arms import Study, pair
+from asgd.tables.arms import Evidence, pair
 from asgd.tables.statistics import equivalence_test, estimate_paired_difference
 
 CLAIM = Claim(
@@ -36,9 +36,9 @@ CLAIM = Claim(
 )
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """The gap in accuracy between two m at every evaluation after the first epoch."""
-    return [_judge(study)]
+    return [_judge(evidence)]
 
 
 def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
@@ -46,13 +46,13 @@ def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
     return verdict.effect is not None and margins.gap_points[0] <= verdict.effect <= margins.gap_points[1]
 
 
-def _judge(study: Study) -> Verdict:
-    margins, (few, many) = study.margins, study.margins.gap_workers
-    absent = [m for m in (few, many) if study.runs_of(num_workers=m).empty]
+def _judge(evidence: Evidence) -> Verdict:
+    margins, (few, many) = evidence.margins, evidence.margins.gap_workers
+    absent = [m for m in (few, many) if evidence.runs_of(num_workers=m).empty]
     if absent:
         return Verdict(claim=CLAIM.id, verdict="not applicable", details={"absent": absent})
-    first, second = pair(*(study.curves_of("test_accuracy", num_workers=m) for m in (few, many)))
-    plain, delayed = (study.runs_of(num_workers=m).loc[first.seeds] for m in (few, many))
+    first, second = pair(*(evidence.curves_of("test_accuracy", num_workers=m) for m in (few, many)))
+    plain, delayed = (evidence.runs_of(num_workers=m).loc[first.seeds] for m in (few, many))
     if both_fail(plain, delayed):
         return Verdict(claim=CLAIM.id, verdict="not applicable", n=len(plain), details={"both_fail": True})
     level, n = 2 * margins.confidence - 1, len(first.seeds)

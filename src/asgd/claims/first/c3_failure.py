@@ -4,7 +4,7 @@ from asgd.claims.claim import Claim
 from asgd.claims.comparisons import count_outcomes
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 from asgd.tables.statistics import majority_test, wilson_interval
 
 CLAIM = Claim(
@@ -24,10 +24,10 @@ CLAIM = Claim(
 )
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """The probability that a run dies at the m that does not train."""
-    m, confidence = study.margins.fail_workers, study.margins.confidence
-    arm = study.runs_of(num_workers=m)
+    m, confidence = evidence.margins.fail_workers, evidence.margins.confidence
+    arm = evidence.runs_of(num_workers=m)
     if arm.empty:
         return [Verdict(claim=CLAIM.id, verdict="not applicable")]
     n, counts = len(arm), count_outcomes(arm)

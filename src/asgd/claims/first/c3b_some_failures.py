@@ -3,7 +3,7 @@
 from asgd.claims.claim import Claim
 from asgd.claims.comparisons import count_outcomes
 from asgd.claims.verdict import Verdict, VerdictName
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 from asgd.tables.statistics import wilson_interval
 
 CLAIM = Claim(
@@ -21,13 +21,13 @@ CLAIM = Claim(
 )
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """Whether some runs die already at a smaller m, and not all."""
-    arm = study.runs_of(num_workers=study.margins.some_fail_workers)
+    arm = evidence.runs_of(num_workers=evidence.margins.some_fail_workers)
     if arm.empty:
         return [Verdict(claim=CLAIM.id, verdict="not applicable")]
     n, counts = len(arm), count_outcomes(arm)
-    dead = wilson_interval(counts["dead"], n, study.margins.confidence)
+    dead = wilson_interval(counts["dead"], n, evidence.margins.confidence)
     return [
         Verdict(
             claim=CLAIM.id,
@@ -35,7 +35,7 @@ def judge(study: Study) -> list[Verdict]:
             effect=counts["dead"] / n,
             unit="probability",
             interval=dead,
-            confidence=study.margins.confidence,
+            confidence=evidence.margins.confidence,
             n=n,
             details={"outcomes": counts},
         )

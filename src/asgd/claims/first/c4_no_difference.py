@@ -11,7 +11,7 @@ from asgd.claims.comparisons import both_fail
 from asgd.claims.conventions import CONVENTIONS, Convention, pair_arms
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 from asgd.tables.statistics import equivalence_test, estimate_paired_difference
 
 CLAIM = Claim(
@@ -40,9 +40,9 @@ CLAIM = Claim(
 )
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """The final test accuracy with and without momentum is the same at each small m."""
-    return [_judge_kind(study, convention) for convention in CONVENTIONS]
+    return [_judge_kind(evidence, convention) for convention in CONVENTIONS]
 
 
 def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
@@ -51,12 +51,12 @@ def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
     return not verdict.details["both_fail"] and all(inside)
 
 
-def _judge_kind(study: Study, convention: Convention) -> Verdict:
-    margins = study.margins
-    arms = {m: pair_arms(study, convention, m) for m in margins.slow_workers}
+def _judge_kind(evidence: Evidence, convention: Convention) -> Verdict:
+    margins = evidence.margins
+    arms = {m: pair_arms(evidence, convention, m) for m in margins.slow_workers}
     present = {m: pair for m, pair in arms.items() if len(pair[0])}
     failing = [m for m, pair in present.items() if both_fail(*pair)]
-    found = {m: _compare_final(study, *pair) for m, pair in present.items() if m not in failing}
+    found = {m: _compare_final(evidence, *pair) for m, pair in present.items() if m not in failing}
     workers = {"tested": list(found), "absent": [m for m in arms if m not in present], "both_fail": failing}
     if not found:
         n = min((len(pair[0]) for pair in present.values()), default=0)
@@ -77,9 +77,9 @@ def _judge_kind(study: Study, convention: Convention) -> Verdict:
     )
 
 
-def _compare_final(study: Study, *arms: pd.DataFrame) -> dict[str, Any]:
+def _compare_final(evidence: Evidence, *arms: pd.DataFrame) -> dict[str, Any]:
     """With minus without momentum, final test accuracy in points: paired estimate and TOST."""
-    margins = study.margins
+    margins = evidence.margins
     without, with_it = (100 * arm["final_test_accuracy"].to_numpy(dtype=float) for arm in arms)
     margin = margins.equivalence_points
     p_value = equivalence_test(without, with_it, -margin, margin)

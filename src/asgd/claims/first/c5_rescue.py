@@ -8,7 +8,7 @@ from asgd.claims.conventions import CONVENTIONS, Convention, pair_arms
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
 from asgd.simulator.outcome import TRAINED
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 from asgd.tables.statistics import adjust_holm, mcnemar_test, wilson_interval
 
 CLAIM = Claim(
@@ -31,12 +31,12 @@ CLAIM = Claim(
 )
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """With momentum, runs train at the m at which they do not without."""
-    pairs = {convention: pair_arms(study, convention, study.margins.fail_workers) for convention in CONVENTIONS}
+    pairs = {convention: pair_arms(evidence, convention, evidence.margins.fail_workers) for convention in CONVENTIONS}
     p_values = [_test_failures(*arms) for arms in pairs.values()]
     tested = zip(pairs.items(), p_values, adjust_holm(p_values), strict=True)
-    return [_judge_kind(study, convention, p, holm, *arms) for (convention, arms), p, holm in tested]
+    return [_judge_kind(evidence, convention, p, holm, *arms) for (convention, arms), p, holm in tested]
 
 
 def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
@@ -53,9 +53,9 @@ def _test_failures(plain: pd.DataFrame, arm: pd.DataFrame) -> float:
 
 
 def _judge_kind(
-    study: Study, convention: Convention, p_value: float, adjusted: float, plain: pd.DataFrame, arm: pd.DataFrame
+    evidence: Evidence, convention: Convention, p_value: float, adjusted: float, plain: pd.DataFrame, arm: pd.DataFrame
 ) -> Verdict:
-    confidence = study.margins.confidence
+    confidence = evidence.margins.confidence
     if arm.empty:
         return Verdict(claim=CLAIM.id, variant=str(convention), verdict="not applicable")
     n, before, after = len(arm), count_outcomes(plain), count_outcomes(arm)

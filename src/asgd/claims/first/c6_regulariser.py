@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asgd.claims.claim import Claim
 from asgd.claims.comparisons import Trend, compare_areas, difference_after_first_epoch, judge_trend
 from asgd.claims.verdict import Verdict, VerdictName
-from asgd.tables.arms import Curves, Study, pair
+from asgd.tables.arms import Curves, Evidence, pair
 from asgd.tables.statistics import Estimate, estimate_paired_difference
 
 CLAIM = Claim(
@@ -91,22 +91,22 @@ class GapShift:
         return _sign(self.by_delay) * _sign(self.by_dropout)
 
 
-def judge(study: Study) -> list[Verdict]:
+def judge(evidence: Evidence) -> list[Verdict]:
     """(a) dropout slows too, (b) some rate matches some delay, (c) the train-test gap moves the same way."""
-    return [_judge(study)]
+    return [_judge(evidence)]
 
 
-def _judge(study: Study) -> Verdict:
-    rates = study.values_of("dropout", num_workers=1)
-    workers = [m for m in study.values_of("num_workers", dropout=0.0) if m > 1]
+def _judge(evidence: Evidence) -> Verdict:
+    rates = evidence.values_of("dropout", num_workers=1)
+    workers = [m for m in evidence.values_of("num_workers", dropout=0.0) if m > 1]
     if 0 not in rates or len(rates) < 2 or not workers:
         return Verdict(claim=CLAIM.id, verdict="not applicable", details={"workers": workers, "rates": rates})
-    areas = compare_areas(study, "dropout", rates, num_workers=1)
+    areas = compare_areas(evidence, "dropout", rates, num_workers=1)
     trend, decisive = judge_trend(areas)
-    matches = _match_curves(study, workers, rates)
+    matches = _match_curves(evidence, workers, rates)
     chosen = _choose(matches)
-    compared, epochs = _choose_long(study, matches)
-    shift = _compare_gaps(study, compared, epochs) if compared else None
+    compared, epochs = _choose_long(evidence, matches)
+    shift = _compare_gaps(evidence, compared, epochs) if compared else None
     by_delay = shift.by_delay if shift else None
     return Verdict(
         claim=CLAIM.id,
@@ -114,7 +114,7 @@ def _judge(study: Study) -> Verdict:
         effect=by_delay.mean if by_delay else None,
         unit="nats",
         interval=(by_delay.low, by_delay.high) if by_delay else None,
-        confidence=study.margins.confidence,
+        confidence=evidence.margins.confidence,
         n=min(found["n"] for found in areas),
         details={
             "areas": areas,
@@ -127,23 +127,23 @@ def _judge(study: Study) -> Verdict:
     )
 
 
-def _match_curves(study: Study, workers: Sequence[int], rates: Sequence[float]) -> list[Match]:
+def _match_curves(evidence: Evidence, workers: Sequence[int], rates: Sequence[float]) -> list[Match]:
     """Every m > 1 with every p > 0, of the arms all of whose runs trained: two failed arms match, and mean nothing."""
-    delayed = {m: _trained_curves(study, m, 0.0) for m in workers}
-    dropped = {p: _trained_curves(study, 1, p) for p in rates if p > 0}
+    delayed = {m: _trained_curves(evidence, m, 0.0) for m in workers}
+    dropped = {p: _trained_curves(evidence, 1, p) for p in rates if p > 0}
     pairs = itertools.product(delayed.items(), dropped.items())
-    found = [_match(study, m, p, first, second) for (m, first), (p, second) in pairs if first and second]
+    found = [_match(evidence, m, p, first, second) for (m, first), (p, second) in pairs if first and second]
     return [match for match in found if match is not None]
 
 
-def _trained_curves(study: Study, num_workers: int, dropout: float) -> Curves | None:
+def _trained_curves(evidence: Evidence, num_workers: int, dropout: float) -> Curves | None:
     arm: dict[str, Any] = {"num_workers": num_workers, "dropout": dropout}
-    trained = (study.runs_of(**arm)["outcome"] == "trained").all()
-    return study.curves_of("test_accuracy", **arm) if trained else None
+    trained = (evidence.runs_of(**arm)["outcome"] == "trained").all()
+    return evidence.curves_of("test_accuracy", **arm) if trained else None
 
 
-def _match(study: Study, m: int, p: float, first: Curves, second: Curves) -> Match | None:
-    margins = study.margins
+def _match(evidence: Evidence, m: int, p: float, first: Curves, second: Curves) -> Match | None:
+    margins = evidence.margins
     curve = difference_after_first_epoch(first, second, 2 * margins.confidence - 1)
     if curve.empty:
         return None
@@ -158,17 +158,17 @@ def _choose(matches: Sequence[Match]) -> Match | None:
     return max(matches, key=lambda match: (match.matches, match.num_workers, -match.difference), default=None)
 
 
-def _choose_long(study: Study, matches: Sequence[Match]) -> tuple[Match | None, float]:
+def _choose_long(evidence: Evidence, matches: Sequence[Match]) -> tuple[Match | None, float]:
     """The pair whose gaps are compared and for how many epochs: the longest runs that a pair and plain SGD have."""
-    lengths = study.values_of("epochs", num_workers=1, dropout=0.0)
-    for epochs in sorted((length for length in lengths if length >= study.base.epochs), reverse=True):
-        if chosen := _choose([match for match in matches if _has_runs(study, match, epochs)]):
+    lengths = evidence.values_of("epochs", num_workers=1, dropout=0.0)
+    for epochs in sorted((length for length in lengths if length >= evidence.base.epochs), reverse=True):
+        if chosen := _choose([match for match in matches if _has_runs(evidence, match, epochs)]):
             return chosen, epochs
-    return None, study.base.epochs
+    return None, evidence.base.epochs
 
 
-def _has_runs(study: Study, match: Match, epochs: float) -> bool:
-    return all(len(study.runs_of(**arm)) for arm in _gap_arms(match, epochs))
+def _has_runs(evidence: Evidence, match: Match, epochs: float) -> bool:
+    return all(len(evidence.runs_of(**arm)) for arm in _gap_arms(match, epochs))
 
 
 def _gap_arms(match: Match, epochs: float) -> list[dict[str, Any]]:
@@ -180,23 +180,23 @@ def _gap_arms(match: Match, epochs: float) -> list[dict[str, Any]]:
     ]
 
 
-def _compare_gaps(study: Study, compared: Match, epochs: float) -> GapShift | None:
+def _compare_gaps(evidence: Evidence, compared: Match, epochs: float) -> GapShift | None:
     """The gap of plain SGD, of the delay and of the dropout rate, at the lowest training loss that all runs reach."""
-    losses = [_losses(study, arm) for arm in _gap_arms(compared, epochs)]
+    losses = [_losses(evidence, arm) for arm in _gap_arms(compared, epochs)]
     seeds = sorted(set.intersection(*(set(found) for found in losses)))
     if not seeds:
         return None
     level = max(float(found[seed][0].min()) for found in losses for seed in seeds)
     plain, delayed, dropped = ([_gap_at(level, *found[seed]) for seed in seeds] for found in losses)
     by_delay, by_dropout = (
-        estimate_paired_difference(plain, other, study.margins.confidence) for other in (delayed, dropped)
+        estimate_paired_difference(plain, other, evidence.margins.confidence) for other in (delayed, dropped)
     )
     return GapShift(compared.num_workers, compared.dropout, epochs, level, by_delay, by_dropout)
 
 
-def _losses(study: Study, arm: dict[str, Any]) -> dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _losses(evidence: Evidence, arm: dict[str, Any]) -> dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Loss on the training subset and on the test set, each [evaluations], of every seed that has both."""
-    train, test = pair(*(study.curves_of(metric, **arm) for metric in ("train_eval_loss", "test_loss")))
+    train, test = pair(*(evidence.curves_of(metric, **arm) for metric in ("train_eval_loss", "test_loss")))
     return dict(zip(train.seeds.tolist(), zip(train.values, test.values, strict=True), strict=True))
 
 

@@ -11,8 +11,8 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Evaluation, Interval, OnPart, cut, ignore_part, measure_distance
 from asgd.simulator.fused import layout
 from asgd.simulator.fused.compiling import load_program
+from asgd.simulator.fused.kernels import choose_kernels
 from asgd.simulator.fused.program import Data, Settings
-from asgd.simulator.fused.variant import choose_variant
 from asgd.simulator.networks import shapes as architecture
 from asgd.simulator.streams import BatchStream, dropout_scale, dropout_threshold, stream
 
@@ -27,7 +27,7 @@ class FusedEngine:
     """Simulates one run of the paper's network; see `asgd.simulator.engine.Engine` for the methods.
 
     ``train_images`` [n, 32, 32, 3] uint8 (C-contiguous, possibly memory-mapped) and ``train_labels`` [n] int64 are
-    not copied. ``weights`` [num_parameters] replaces the initial weights that the seed draws. ``variant`` is
+    not copied. ``weights`` [num_parameters] replaces the initial weights that the seed draws. ``kernels`` is
     ``vector``, ``plain`` or ``auto``. Raises AsgdError for images of another shape or type, for labels that are not
     classes, or where there are fewer images than a mini-batch takes.
     """
@@ -39,14 +39,14 @@ class FusedEngine:
         train_labels: NDArray[np.int64],
         *,
         weights: NDArray[np.float32] | None = None,
-        variant: str = "auto",
+        kernels: str = "auto",
     ) -> None:
         self.config = config
-        self.variant = choose_variant(variant)
+        self.backend = choose_kernels(kernels)
         self._images, self._labels = _check_images(train_images, train_labels)
         if len(self._labels) < config.batch_size:
             raise AsgdError(f"batch_size = {config.batch_size}: there are only {len(self._labels)} training images")
-        self._program = load_program(self.variant)
+        self._program = load_program(self.backend)
         self._settings = make_settings(config)
         self._scratch = layout.allocate_scratch(self._settings.num_features)
         self._positions = layout.weight_positions(config.pools)

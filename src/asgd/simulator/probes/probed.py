@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Engine, Evaluation, Interval, OnPart, ignore_part
-from asgd.simulator.simulate import Images, plan_schedule
+from asgd.simulator.simulate import Images, plan_evaluations
 
 
 class Measure(Protocol):
@@ -37,20 +37,18 @@ class ProbedEngine:
     ) -> None:
         self._engine, self._config, self._images, self._measures = engine, config, images, measures
         self._columns = tuple(columns)
-        schedule = plan_schedule(config, len(images.train_images))
-        self._steps_per_epoch = schedule.steps_per_epoch
-        self._due = {
-            name: config.probes[name].steps(schedule.total_steps, schedule.steps_per_epoch) for name in measures
-        }
+        plan = plan_evaluations(config, len(images.train_images))
+        self._steps_per_epoch = plan.steps_per_epoch
+        self._due = {name: config.probes[name].steps(plan.total_steps, plan.steps_per_epoch) for name in measures}
         self._stops = sorted(set().union(*self._due.values()))
         self.rows: list[dict[str, float]] = []  #: what was found so far
         self._step, self._ended = 0, False
         self._since = Interval(0, 0.0, 0, math.nan)  # the last row
 
     @property
-    def variant(self) -> str:
+    def backend(self) -> str:
         """That of the engine."""
-        return self._engine.variant
+        return self._engine.backend
 
     @property
     def weights(self) -> NDArray[np.float32]:
