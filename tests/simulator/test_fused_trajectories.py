@@ -39,7 +39,7 @@ def test_trajectories_are_as_close_to_float64_as_pytorch_is(num_workers: int, nu
     """Distances to the same run in float64, of five arms: the median, because a rounding error that decides a near-tie
     of a pooling or a ReLU makes a single trajectory jump, PyTorch's as well as this engine's.
 
-    Measured: the median distance is 1.0 times that of PyTorch in float32, for each set of kernels and number of workers.
+    Measured: the median distance is 1.0 times that of PyTorch in float32, for each set of kernels and each m.
     """
     ratios: dict[str, list[float]] = {kernels: [] for kernels in KERNELS}
     errors: dict[str, list[float]] = {kernels: [] for kernels in KERNELS}
