@@ -96,7 +96,7 @@ def test_a_killed_snakemake_leaves_a_lock_that_the_next_explains(project: Projec
 
 def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project: Project) -> None:
     process = project.start("snakemake", "--cores", "1", "--config", "pdf=False", "--", "runs")
-    wait_for(lambda: is_training(project), "training")
+    wait_for(lambda: list(project.folder.glob("logs/runs/*.log")), "training")
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile
             command = (entry / "cmdline").read_text().replace("\0", " ")
