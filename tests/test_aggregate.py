@@ -151,7 +151,7 @@ def test_arms_have_names_of_their_own_in_dvc_curves(tmp_path):
     configs = [RunConfig(**shared | changes) for changes in ({}, *others)]
     curves = summarize(tmp_path, configs)
     assert curves["arm"].nunique() == len(configs)
-    assert find_repeated(curves, "dvc_curves") == ""
+    assert find_repeated(curves, KEYS["dvc_curves"]) == ""
     names = list(curves["arm"].unique())
     assert names[0] == "m = 1, no momentum, p = 0, ReLU on logits, two poolings"
     assert names[1:4] == [f"{names[0]}, {more}" for more in ("rate = 0.02", "epochs = 3", "steps = 100")]

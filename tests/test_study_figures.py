@@ -39,7 +39,7 @@ def make_map() -> pd.DataFrame:
         return (0.5, "trained") if trains else (0.1, "dead" if config.seed else "plateau")
 
     tables = make_study(map_configs(RATES, WORKERS, 3), "map", result)
-    return summarize_map(PhaseMap.of(*tables, ClaimsConfig()))
+    return summarize_map(PhaseMap.of(*tables, ClaimsConfig(), "map"))
 
 
 def make_sharpness() -> pd.DataFrame:

@@ -35,7 +35,7 @@ def train_for(
     report: Report = lambda names: None,
     pool: Pool = POOL,
 ) -> Given:
-    """``given`` with all runs that ``plan`` names, trained where they are lacking, on the images that ``data`` describes.
+    """``given`` with all runs that ``plan`` names; what is lacking is trained on the images that ``data`` describes.
 
     ``report`` is told the names of the runs before they are trained. The images are needed for what is lacking only.
     Raises AsgdError where runs fail.
