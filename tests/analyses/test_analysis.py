@@ -117,7 +117,7 @@ def test_prune_spares_the_runs_of_analyses(study: Study) -> None:
 def test_a_run_that_fails_is_named_and_the_others_are_kept(study: Study, tmp_path: Path) -> None:
     description = study.describe_analysis("sharpness")
     description["study"] |= {"run": {**description["study"]["run"], "batch_size": 20, "epochs": 1}}
-    with pytest.raises(AsgdError, match="2 of 4 runs failed: logs/runs/m3-lr0.01-seed4-probed-"):
+    with pytest.raises(AsgdError, match=r"2 of 4 runs failed: logs/runs/m3-lr0.01-seed4-probed-"):
         make_analysis(description, {}, {"sharpness": "sharpness.csv"})
     assert len(list(Path("results/runs").iterdir())) == 2
     assert not (tmp_path / "sharpness.csv").exists()
