@@ -1,6 +1,6 @@
 """CIFAR-10 from the official archive, through torchvision: nothing unverified is ever unpickled.
 
-Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009).
+Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny SourceImages" (2009).
 """
 
 import io

@@ -102,7 +102,8 @@ def _list_seeds(given: Given) -> Iterable[int]:
 
 def _regular(given: Given, row: Mapping[Any, Any]) -> pd.DataFrame:
     config = follow(given, row)
-    return select_rows(given.trained(config).probes, config.probes["displacement"].every or 1)
+    rows = select_rows(given.trained(config).probes, config.probes["displacement"].every or 1)
+    return rows.assign(num_workers=config.num_workers)
 
 
 def _without_relu(row: Mapping[Any, Any]) -> RunConfig:

@@ -10,7 +10,7 @@ import pytest
 from asgd.report.latex import escape
 from asgd.settings.characters import find_unprintable, print_character
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 #: Alphabets, punctuation, arrows and mathematics; no ideograph is printed.
 PRINTED = [chr(code) for code in range(0x20, 0x2600) if print_character(chr(code)) is not None]

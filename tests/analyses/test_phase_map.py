@@ -33,7 +33,7 @@ def result(config: RunConfig) -> tuple[float, str]:
 
 
 def make_map(seeds: int) -> PhaseMap:
-    return PhaseMap.of(*make_study(map_configs(RATES, WORKERS, seeds), "delay;map", result), MARGINS)
+    return PhaseMap.of(*make_study(map_configs(RATES, WORKERS, seeds), "delay;map", result), MARGINS, "map")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_outcomes_are_shares_of_the_runs() -> None:
 def test_a_shared_outcome_is_a_share() -> None:
     runs, evaluations = make_study(map_configs([0.01], [100], 4), "map", result)
     runs.loc[runs["seed"] == 0, "outcome"] = "trained"
-    table = summarize_map(PhaseMap.of(runs, evaluations, MARGINS)).set_index("variant")
+    table = summarize_map(PhaseMap.of(runs, evaluations, MARGINS, "map")).set_index("variant")
     assert table.loc["none", ["trained", "dead"]].tolist() == [0.25, 0.75]
 
 
@@ -129,14 +129,14 @@ def test_an_estimate_outside_does_not_hold() -> None:
     assert not holds(verdicts["C5-worker-pytorch"], MARGINS)  # no runs
     assert holds(verdicts["C5-server-ema"], MARGINS)
     runs = phase_map.runs.assign(outcome="trained")  # all train without momentum too: nothing to rescue
-    same = PhaseMap.of(runs, phase_map.evaluations, MARGINS).judge_pair(0.01, 0.02)["server-ema"][1]
+    same = PhaseMap.of(runs, phase_map.evaluations, MARGINS, "map").judge_pair(0.01, 0.02)["server-ema"][1]
     assert not holds(same, MARGINS)
 
 
 def test_a_map_without_runs_or_with_a_second_setting_is_an_error() -> None:
     runs, evaluations = make_study(map_configs([0.01], [1], 1), "delay", result)
     with pytest.raises(AsgdError, match="no runs of experiment 'map'"):
-        PhaseMap.of(runs, evaluations, MARGINS)
+        PhaseMap.of(runs, evaluations, MARGINS, "map")
     mixed = runs.assign(experiments="map", epochs=[3.0, 3.0, 3.0, 6.0])
     with pytest.raises(AsgdError, match="its runs differ in epochs; keep one value"):
-        PhaseMap.of(mixed, evaluations, MARGINS)
+        PhaseMap.of(mixed, evaluations, MARGINS, "map")

@@ -9,13 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 
-from asgd.analyses.sharpness import TOLERANCE, largest_eigenvalue, measure_sharpness, sample_images, track_sharpness
 from asgd.data import Dataset, load_data, prepare_data
-from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
-from asgd.settings.run import RunConfig
-from asgd.simulator.engines import build_engine
-from asgd.simulator.networks.paper import PaperNetwork, load_weights
+from asgd.simulator.networks.paper import PaperNetwork
+from asgd.simulator.probes.network import sample_images
+from asgd.simulator.probes.sharpness import TOLERANCE, largest_eigenvalue, measure_sharpness
 
 
 @pytest.fixture(scope="module")
@@ -72,28 +70,6 @@ def test_a_dead_network_is_flat_and_an_overflowed_one_has_none(dataset: Dataset)
     assert np.isnan(measure_sharpness(network, images, labels))
     x = torch.ones(20, requires_grad=True)
     assert largest_eigenvalue(x.sum(), [x]) == 0  # linear
-
-
-@pytest.mark.parametrize("engine", ["reference", "fused"])
-def test_the_trajectory_is_that_of_the_run(dataset: Dataset, engine: str) -> None:
-    config = RunConfig(learning_rate=0.05, num_workers=3, seed=5, engine=engine, train_eval_images=0)
-    table = track_sharpness(config, dataset, [0, 0.5, 2], num_images=20)
-    assert table["step"].tolist() == [0, 10, 40]
-    assert table["epoch"].tolist() == [0, 0.5, 2]
-    assert table[["num_workers", "seed", "learning_rate"]].drop_duplicates().values.tolist() == [[3, 5, 0.05]]
-    run = build_engine(config, dataset.train_images, dataset.train_labels)
-    run.advance(40)
-    network = PaperNetwork()
-    load_weights(network, run.weights)
-    assert table["sharpness"].iloc[-1] == measure_sharpness(network, *sample_images(dataset, 20))
-    assert table["sharpness"].nunique() == 3
-    limit = 2 * np.sin(np.pi / (2 * (2 * 2 + 1)))  # staleness 2
-    assert table["stability"].to_numpy() == pytest.approx(0.05 * table["sharpness"].to_numpy() / limit)
-
-
-def test_too_many_images_are_an_error(dataset: Dataset) -> None:
-    with pytest.raises(AsgdError, match="sharpness of 81 images: the training set has only 80"):
-        sample_images(dataset, 81)
 
 
 def test_preparing_images_for_torch_leaves_the_file_alone(dataset: Dataset) -> None:

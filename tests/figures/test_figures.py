@@ -15,7 +15,7 @@ from asgd.tables.files import read_table
 from asgd.tables.table import Tables
 from tests.example_tables import VARIANTS, bundle, draw, make_tables
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 FEW, MANY = make_tables(num_seeds=2), make_tables(num_seeds=4)
 KINDS = ["no momentum", "server PyTorch", "server EMA", "worker PyTorch", "worker EMA"]
 CURVE_FIGURES = {

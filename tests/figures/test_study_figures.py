@@ -23,7 +23,7 @@ RATES, WORKERS = [0.001, 0.01], [1, 10, 100]
 
 @pytest.fixture(autouse=True)
 def project_style() -> None:
-    use_style(Path(__file__).parents[1] / "report" / "asgd.mplstyle")
+    use_style(Path(__file__).parents[2] / "report" / "asgd.mplstyle")
 
 
 def make_map() -> pd.DataFrame:
@@ -32,7 +32,7 @@ def make_map() -> pd.DataFrame:
         return (0.5, "trained") if trains else (0.1, "dead" if config.seed else "plateau")
 
     tables = make_study(map_configs(RATES, WORKERS, 3), "map", result)
-    return summarize_map(PhaseMap.of(*tables, ClaimsConfig()))
+    return summarize_map(PhaseMap.of(*tables, ClaimsConfig(), "map"))
 
 
 def make_sharpness() -> pd.DataFrame:
