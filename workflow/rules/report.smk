@@ -1,6 +1,6 @@
 # Generated LaTeX (every number and table of the text), the PDF, and the checksums of all that is shipped.
 
-from asgd.report.generated import list_generated, list_templates
+from asgd.report.generated import MANUSCRIPT, list_generated, list_templates
 
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in list_generated("report")]
 REPORT = f"{RESULTS}/report.pdf"
@@ -18,6 +18,7 @@ PRODUCTS.add(
         "summaries": [path for path in ANALYSIS_FILES if path.endswith("_summary.json")],
         "sharpness": [path for path in ANALYSIS_FILES if path == ANALYSES["sharpness"]],
         "benchmark": [path for path in [BENCHMARK] if Path(path).exists()],
+        "manuscript": f"report/{MANUSCRIPT}",
         "templates": [str(path) for suffix in (".tex", ".txt") for path in list_templates("report", suffix)],
     },
     outputs={"files": TABLE_FILES},

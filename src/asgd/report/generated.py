@@ -3,6 +3,7 @@
 from pathlib import Path
 
 SUFFIX = ".j2"
+MANUSCRIPT = "report.tex"
 
 
 def list_templates(report: str | Path, suffix: str = "") -> list[Path]:

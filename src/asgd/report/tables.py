@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from asgd.figures.plot import list_plots
 from asgd.files import write_text
-from asgd.report.generated import list_generated
+from asgd.report.generated import MANUSCRIPT, list_generated
 from asgd.report.templates import Templates
 from asgd.settings.parameters import label_settings
 from asgd.simulator.outcome import OUTCOMES
@@ -22,8 +23,16 @@ def write_tables(out_folder: str | Path, report: str | Path, numbers: Mapping[st
     ``numbers`` are those of ``asgd.report.numbers.collect_numbers``.
     """
     templates = Templates(Path(report, "templates"))
+    context = {**numbers, "unplaced": list_unplaced(report)}
     for name in list_generated(report):
-        write_text(Path(out_folder) / name, templates.render(name, numbers))
+        write_text(Path(out_folder) / name, templates.render(name, context))
+
+
+def list_unplaced(report: str | Path) -> list[dict[str, str]]:
+    """`name` and `caption` of each figure that report.tex does not place itself."""
+    manuscript = Path(report, MANUSCRIPT).read_text(encoding="utf-8")
+    plots = {name: plot for name, plot in list_plots().items() if f"{{{name}}}" not in manuscript}
+    return [{"name": name, "caption": plot.caption} for name, plot in plots.items()]
 
 
 def list_accuracies(arms: pd.DataFrame) -> dict[str, Any]:
