@@ -15,7 +15,6 @@ from asgd.report.findings import (
     summarize_sharpness,
 )
 from asgd.report.templates import Templates, format_sentence
-from asgd.settings.run import RunConfig
 
 SAY = Templates(Path(__file__).parents[2] / "report/templates").say
 BENCHMARK = {
@@ -24,13 +23,6 @@ BENCHMARK = {
         {"engine": "naive", "microseconds": 2200.0},
         {"engine": "fused-vector", "microseconds": 100.0},
     ]
-}
-#: The experiment of the readings has any name; it is found by what varies in it.
-EXPERIMENTS = {
-    "delay": [RunConfig(num_workers=m) for m in (1, 100)],
-    "open-questions": [
-        RunConfig(num_workers=100, output_relu=relu, pools=pools) for relu in (True, False) for pools in (1, 2)
-    ],
 }
 
 
@@ -51,14 +43,14 @@ def make_runs() -> pd.DataFrame:
 
 
 def test_the_readings_count_failures_by_their_kind() -> None:
-    found = summarize_readings(make_runs(), EXPERIMENTS)
+    found = summarize_readings(make_runs(), "open-questions")
     assert SAY("readings", found).split("; ") == [
         "with ReLU on logits, two poolings 2 of 2 runs failed (2 dead, 0 at a plateau, 0 overflowed)",
         "with ReLU on logits, one pooling 1 of 2 runs failed (1 dead, 0 at a plateau, 0 overflowed)",
         "with plain logits, two poolings 1 of 2 runs failed (0 dead, 1 at a plateau, 0 overflowed)",
         "with plain logits, one pooling 1 of 2 runs failed (0 dead, 0 at a plateau, 1 overflowed)",
     ]
-    assert summarize_readings(make_runs(), {"delay": EXPERIMENTS["delay"]}) == []
+    assert summarize_readings(make_runs(), None) == []
 
 
 def test_the_sharpness_is_told_at_the_last_measurement_of_living_runs() -> None:

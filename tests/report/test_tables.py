@@ -127,6 +127,11 @@ def test_a_name_that_a_template_prints_must_be_known(tmp_path: Path) -> None:
         Templates(tmp_path).render("b.tex", {})
 
 
+def test_a_project_without_templates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsgdError, match=r"templates: has no templates \*\.tex\.j2; restore them from git"):
+        list_generated(tmp_path)
+
+
 def test_a_template_more_is_a_generated_file_more(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "report/templates", tmp_path / "templates")
     (tmp_path / "templates/seeds.tex.j2").write_text("<< seeds | listed >>\n")

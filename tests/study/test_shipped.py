@@ -68,7 +68,8 @@ def test_the_readme_and_the_benchmark_are_compared(tmp_path: Path) -> None:
     for name in ("README.md", "results/benchmark.json", f"results/{PRESET}/claims.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / f"results/{PRESET}/tables", tmp_path / f"results/{PRESET}/tables")
+    for folder in (f"results/{PRESET}/tables", "report/templates"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     study = plan_study(load_params(ROOT / "params.yaml", PRESET), tmp_path)
     results = Results(study, tmp_path / f"results/{PRESET}", tmp_path)
     assert check_readme(results).faults == ()

@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
+from asgd.errors import AsgdError
+
 SUFFIX = ".j2"
 MANUSCRIPT = "report.tex"
 
 
 def list_templates(report: str | Path, suffix: str = "") -> list[Path]:
-    """The templates of the project's folder ``report``, in order of name; of files with ``suffix``, if one is given."""
-    return sorted(Path(report, "templates").rglob(f"*{suffix}{SUFFIX}"))
+    """The templates of the project's folder ``report``, in order of name; of files with ``suffix``, if one is given.
+
+    Raises AsgdError if there is none.
+    """
+    folder = Path(report, "templates")
+    found = sorted(folder.rglob(f"*{suffix}{SUFFIX}"))
+    if not found:
+        raise AsgdError(f"{folder}: has no templates *{suffix}{SUFFIX}; restore them from git")
+    return found
 
 
 def list_generated(report: str | Path) -> list[str]:
