@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from asgd.runs.pool import Pool
 
 from asgd.analyses.death import plan, tabulate
 from asgd.analyses.death.autopsy import LOGITS, choose_dying_run, find_silence, list_logit_deaths
@@ -15,6 +14,7 @@ from asgd.analyses.death.survey import rank_explanations
 from asgd.analyses.given import Given, Trained
 from asgd.analyses.training import train_for
 from asgd.data import Dataset, load_data, prepare_data
+from asgd.runs.orders import Setup
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
@@ -55,8 +55,9 @@ def given_of(runs: pd.DataFrame, **claims: Any) -> Given:
 
 @pytest.fixture(scope="module")
 def given(root: Path, runs: pd.DataFrame, dataset: Dataset) -> Given:
-    pool = Pool(root / "runs", root / "kept", root / "checkpoints", root / "logs")
-    return train_for(given_of(runs), plan, DATA.model_dump(), root / "data", jobs=1, pool=pool)
+    folders = {name: root / name for name in ("kept", "checkpoints", "logs")}
+    setup = Setup(root / "data", root / "runs", **folders)
+    return train_for(given_of(runs), plan, DATA.model_dump(), root / "data", jobs=1, setup=setup)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +107,9 @@ def test_nothing_is_planned_twice_and_everything_is_known_in_the_end(given: Give
 
 def test_without_a_death_the_reference_run_is_dissected_to_its_end(given: Given, dataset: Dataset, root: Path) -> None:
     runs = given.tables["runs"].assign(outcome="plateau")
-    pool = Pool(root / "runs", root / "kept", root / "checkpoints", root / "logs")
-    alive = train_for(given_of(runs, fail_workers=70), plan, DATA.model_dump(), root / "data", jobs=1, pool=pool)
+    folders = {name: root / name for name in ("kept", "checkpoints", "logs")}
+    setup = Setup(root / "data", root / "runs", **folders)
+    alive = train_for(given_of(runs, fail_workers=70), plan, DATA.model_dump(), root / "data", jobs=1, setup=setup)
     tables, _ = tabulate(alive)
     assert tables["death_survey"].empty
     assert tables["death"]["step"].max() == 400

@@ -33,7 +33,7 @@ def make_order(device: str, out: Path) -> Order:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="skipped: PyTorch finds no GPU here")
 def test_a_run_on_the_gpu_is_that_on_the_cpu_within_rounding(tmp_path: Path) -> None:
-    setup = Setup(data_root=tmp_path / "data", pool=tmp_path, checkpoints=tmp_path / "checkpoints")
+    setup = Setup(data_root=tmp_path / "data", store=tmp_path, checkpoints=tmp_path / "checkpoints")
     folders = train_orders([make_order(device, tmp_path / device) for device in ("cpu", "cuda")], setup)
     cpu, gpu = (list(csv.DictReader((folder / "metrics.csv").open())) for folder in folders)
     assert [row["step"] for row in cpu] == [row["step"] for row in gpu] == ["0", "25", "50", "75", "100"]
