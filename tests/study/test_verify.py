@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from asgd.commands.verify import INTERNAL_ERROR, main
+from asgd.commands.cli import main
+from asgd.commands.verify import INTERNAL_ERROR
 from asgd.runs.archive import pack_runs
 from asgd.runs.folder import list_files
 from asgd.settings.study import load_params
