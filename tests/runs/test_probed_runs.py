@@ -19,7 +19,6 @@ from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.tables.aggregate import COLUMNS, read_runs, summarize_arms
-from asgd.tables.arms import config_of
 from tests.pipeline import ROOT
 
 CONFIG = RunConfig(probes={"displacement": {"every": 4}}, train_eval_images=0)
@@ -83,7 +82,7 @@ def test_tables_have_a_column_of_probes_only_where_a_run_has_some(pool: Path) ->
     runs, _ = read_runs([pool / plain, pool / probed], {})
     assert list(runs.columns) == [*COLUMNS["runs"], "probes"]
     row = runs.set_index("run").loc[probed]
-    assert config_of({**row, "run": probed}).probes == CONFIG.probes
+    assert RunConfig(probes=row["probes"]) == RunConfig(probes=CONFIG.model_dump()["probes"])
     assert list(summarize_arms(runs).columns) == [*COLUMNS["arms"], "probes"]
 
 
