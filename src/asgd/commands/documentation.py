@@ -1,6 +1,7 @@
 """docs/reference.md: every parameter, command, file and column, from where they are defined."""
 
 import argparse
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -12,12 +13,11 @@ from asgd.analyses.analysis import analysis_tables
 from asgd.claims.claim import EDITIONS, find_claims
 from asgd.claims.wording import describe_rule, state
 from asgd.commands.cli import build_parser
-from asgd.settings.analyses import AnalysesConfig
+from asgd.figures.plot import list_plots
 from asgd.settings.claims import ClaimsConfig
-from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
 from asgd.settings.run import RunConfig
-from asgd.settings.study import Experiment, Params, Preset, Shipped
+from asgd.settings.study import Params
 from asgd.settings.workflow import WorkflowOptions
 from asgd.tables.columns import AGGREGATED
 from asgd.tables.outcomes import MEANINGS
@@ -26,24 +26,10 @@ _HEAD = """# Reference
 
 Written by `make reference` from the typed configuration, the commands and the definitions of the tables.
 """
-_MODELS: dict[str, tuple[type[BaseModel], str]] = {
-    "params.yaml": (Params, "The one file of parameters, for Snakemake and for DVC."),
-    "presets.NAME": (Preset, "A complete study."),
-    "presets.NAME.experiments.NAME": (
-        Experiment,
-        "A product over run parameters: any key of `run` may stand here, with a value or a list, which is an axis.",
-    ),
-    "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
-    "a line of `asgd train --each`": (Order, "A JSON object; a key that is left out has its default."),
-    "presets.NAME.data": (DataConfig, "The images."),
-    "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
-    "claims": (ClaimsConfig, "The margins of the decision rules."),
-    "presets.NAME.analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
-    **{
-        f"presets.NAME.analyses.{name}": (field.annotation, f"{field.description}.".capitalize())
-        for name, field in AnalysesConfig.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-    },
+#: Those that stand in no field of another.
+_MODELS: dict[str, type[BaseModel]] = {
+    "presets.NAME.run, and flags of `asgd train`": RunConfig,
+    "a line of `asgd train --each`": Order,
 }
 _OUTCOMES = ("outcome", "meaning")
 _TARGETS = {
@@ -75,8 +61,10 @@ _FILES = {
 def make_reference() -> str:
     """The whole page, as Markdown."""
     parts = [_HEAD, "## Parameters\n"]
-    for name, (model, text) in _MODELS.items():
-        parts.append(f"### {name}\n\n{text}\n\n{_make_table(('key', 'value', 'meaning'), _list_fields(model))}")
+    for name, model in [*_find_models(Params), *_MODELS.items()]:
+        fields = _make_table(("key", "value", "meaning"), _list_fields(model))
+        text = (inspect.getdoc(model) or "").rstrip(".")
+        parts.append(f"### {name}\n\n{text[:1].upper()}{text[1:]}.\n\n{fields}")
     parts += ["## Commands\n", *_describe_commands()]
     options = _make_table(("key", "value", "meaning"), _list_fields(WorkflowOptions))
     parts.append(f"### snakemake --config\n\n{options}")
@@ -84,11 +72,24 @@ def make_reference() -> str:
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
     parts += ["## Claims and rules\n", *_describe_editions()]
     parts.append(f"## Outcomes\n\nOf a run, the first that fits.\n\n{_make_table(_OUTCOMES, _quote(MEANINGS))}")
+    plots = [(f"`{name}`", plot.caption, ", ".join(plot.tables)) for name, plot in list_plots().items()]
+    parts.append(f"## Figures\n\n{_make_table(('figure', 'shows', 'reads'), plots)}")
     parts.append("## Columns of the tables\n")
     for name, table in (AGGREGATED | analysis_tables()).items():
         columns = _make_table(("column", "meaning"), _quote(table.columns))
         parts.append(f"### {name}.csv\n\nRows: {table.rows}.\n\n{columns}")
     return "\n".join(parts)
+
+
+def _find_models(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """The models of params.yaml, each with the path of its keys, where NAME is any name."""
+    yield path or "params.yaml", model
+    for name, field in model.model_fields.items():
+        parts = get_args(field.annotation) or (field.annotation,)
+        inner = f"{path}.{name}".lstrip(".") + (".NAME" if get_origin(field.annotation) is dict else "")
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _find_models(part, inner)
 
 
 def _describe_editions() -> Iterator[str]:

@@ -149,7 +149,7 @@ class Preset(StrictModel):
 
 
 class Params(StrictModel):
-    """All of params.yaml."""
+    """All of params.yaml, the one file of parameters, for Snakemake and for DVC."""
 
     preset: str = Field(description="the preset to run")
     presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
