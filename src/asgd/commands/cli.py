@@ -108,6 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compile(commands)
     _add_bench(commands)
     _add_sources(commands)
+    from asgd.commands.stability import add_parser  # which takes its flags from here
+
+    add_parser(commands)
     return parser
 
 
