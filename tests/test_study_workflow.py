@@ -28,7 +28,7 @@ FIGURES = ("phase_map", "sharpness", "reconciliation", "readings", "death", "reg
 
 #: Modules that no rule named before their closures were computed, and which rules import them.
 DECIDING = {
-    "stability.py": {"measure_sharpness", "record_death", "analyse_map", "build_tables"},
+    "analyses/stability/thresholds.py": {"measure_sharpness", "record_death", "analyse_map", "build_tables"},
     "model.py": {"measure_sharpness", "record_death", "build_tables"},
     "claims/selection.py": {"record_death", "judge_claims", "analyse_map"},
     "statistics.py": {"record_death", "analyse_map"},

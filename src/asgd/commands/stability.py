@@ -15,7 +15,8 @@ HELP = "say which learning rates are stable with so many workers"
 DESCRIPTION = (
     "Say up to which learning rate training is stable near a minimum of a given sharpness (the largest curvature of "
     "the loss), and judge a rate: stable, marginal (within 5 % of the limit, or within its uncertainty) or not stable. "
-    "Mini-batch noise is left out, and lowers the limit."
+    "A run that is not stable where it is leaves for flatter ground, or fails. Mini-batch noise is left out; it lowers "
+    "the limit."
 )
 MEASURED_EPOCHS = 0.25
 _THEORY = {"num_workers", "momentum", "momentum_where", "momentum_convention", "learning_rate"}

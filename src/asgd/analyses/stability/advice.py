@@ -19,8 +19,8 @@ _PLACES: dict[str, dict[str, Any]] = {
 _MOST_WORKERS = 1_000_000
 
 _CAUSES = {
-    "neither": "Neither rate nor delay is too large at this sharpness. If training fails, measure the sharpness where it\n"
-    "fails; if it is below {most_sharpness:.3g} there, look for a bug, dead units or a fault of the data.",
+    "neither": "Neither rate nor delay is too large at this sharpness. If training fails, measure the sharpness where\n"
+    "it fails; if it is below {most_sharpness:.3g} there, look for a bug, dead units or a fault of the data.",
     "learning rate": "It is the learning rate: even one worker would not be stable.",
     "momentum": "It is momentum with this delay: without it the workers would be stable at the same effective rate.",
     "longer steps": "It is momentum's longer steps, eta / (1 - b): without momentum this rate would be stable.",
@@ -154,7 +154,8 @@ def format_advice(advice: Advice, source: str = "") -> str:
         lines.append(f"the same in effective rate, eta / (1 - b): {limits}")
     if advice.sharpness is not None:
         most = limit.threshold / advice.sharpness
-        lines.append(f"sharpness {advice.sharpness:.4g}{source}: the largest stable learning rate is {most:.4g}")
+        lines.append(f"sharpness {advice.sharpness:.4g}: the largest stable learning rate is {most:.4g}")
+        lines += [f"  ({source})"] if source else []
     elif advice.learning_rate is not None:
         most = limit.threshold / advice.learning_rate
         lines.append(f"learning rate {advice.learning_rate:g}: stable up to a sharpness of {most:.4g}")

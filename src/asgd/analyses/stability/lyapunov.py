@@ -22,6 +22,7 @@ from asgd.analyses.stability.thresholds import find_threshold, gradient_share
 from asgd.errors import AsgdError
 
 NUM_PATHS = 8
+NUM_GRADIENTS = 100_000  #: of each path; more for more than 500 workers
 MOST_WORKERS = 2000  #: of a simulation that takes at most a minute
 CONFIDENCE = 0.95
 
@@ -48,7 +49,7 @@ def find_simulated_threshold(
             f"num_workers = {num_workers:,}: the limit of this schedule is simulated, for at most {MOST_WORKERS:,} "
             "workers; take fewer, or schedule random, whose limit is an equation"
         )
-    length = max(100_000, 200 * num_workers)
+    length = max(NUM_GRADIENTS, 200 * num_workers)
     found = [_solve(order(seed, length), num_workers, momentum, where) for seed in range(NUM_PATHS)]
     share = gradient_share(momentum, convention)
     half = stats.t.ppf((1 + CONFIDENCE) / 2, NUM_PATHS - 1) * stats.sem(found)
@@ -65,7 +66,7 @@ def lyapunov_exponent(
     """
     logarithms = _compile()(workers, x, num_workers, momentum, where == "worker")
     if not math.isfinite(logarithms[-1]):  # exactly 0 from some step on, or too large for a number
-        return -math.inf if logarithms[-1] == -math.inf else math.inf
+        return float(logarithms[-1])
     kept = logarithms[len(logarithms) // 10 :]
     return float(np.polynomial.polynomial.polyfit(np.arange(len(kept)), kept, 1)[1]) / num_workers
 
@@ -81,7 +82,7 @@ def _solve(workers: NDArray[np.int64], num_workers: int, momentum: float, where:
     high = 2 * low
     while exponent(high) < 0:
         low, high = high, 2 * high
-    return float(brentq(exponent, low, high, rtol=1e-4))
+    return float(brentq(exponent, low, high, rtol=1e-6))
 
 
 def _simulate(
@@ -102,8 +103,8 @@ def _simulate(
         for i in range(num_workers):
             square += stale[i] * stale[i] + velocities[i] * velocities[i]
         size = math.sqrt(square)
-        if size == 0:
-            logarithms[k:] = -math.inf
+        if size == 0 or size == math.inf:
+            logarithms[k:] = -math.inf if size == 0 else math.inf
             break
         weights /= size
         for i in range(num_workers):

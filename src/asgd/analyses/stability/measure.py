@@ -31,6 +31,6 @@ def measure_after_run(config: RunConfig, dataset: Dataset) -> tuple[float, str]:
             f"{sharpness:g}: the run died or overflowed without any delay; take a smaller learning rate or another seed"
         )
     return sharpness, (
-        f" (mean loss of the first {number} training images, after {steps:,} steps of one worker without momentum "
-        f"at learning rate {alone.learning_rate:g})"
+        f"measured: mean loss of the first {number} training images, after {steps:,} steps of one worker at rate "
+        f"{alone.learning_rate:g}, no momentum"
     )

@@ -4,7 +4,7 @@ One gradient changes the server's W and V (its velocity) and the U, V of the wor
 has the matrix. All workers are alike, so the expectations do not depend on which worker is meant, and neither size nor
 number of the equations depends on m:
 
-*Mean.* E W, E V and E U follow from the matrix, for the worker drawn is any worker with probability 1/m. With
+*Mean.* Workers start alike, so E W, E U and E V follow from the matrix and the probability 1/m. With
 h = 1 + m (z - 1) the characteristic equations are those of round robin (``thresholds``) with h in place of z^m.
 
 *Mean square.* With q what the server holds and p what a worker holds, E q q', E q p', E p p' and, for two workers,
