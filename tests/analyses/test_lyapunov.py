@@ -95,6 +95,33 @@ def test_one_worker_needs_no_simulation() -> None:
         assert (limit.threshold, limit.error) == (pytest.approx(2), 0)
 
 
-def test_too_many_workers_to_simulate_are_refused() -> None:
-    with pytest.raises(AsgdError, match=r"num_workers = 2,001: .* for at most 2,000 workers; take fewer"):
-        find_limit(RunConfig(num_workers=2001), ScheduleConfig(schedule="latency"))
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ({"num_workers": 2001}, r"num_workers = 2,001: .* for at most 2,000 workers; take fewer"),
+        (
+            {"num_workers": 30, "momentum": 0.999, "momentum_where": "worker"},
+            r"momentum = 0.999: a velocity lasts 30,000 gradients, too long for the simulated paths of 20,000",
+        ),
+    ],
+)
+def test_what_paths_cannot_tell_is_refused(run: dict[str, object], message: str) -> None:
+    with pytest.raises(AsgdError, match=message):
+        find_limit(RunConfig.model_validate(run), ScheduleConfig(schedule="latency"))
+
+
+def test_a_worker_that_is_never_heard_leaves_no_limit() -> None:
+    with pytest.raises(AsgdError, match="some workers are hardly heard"):
+        find_simulated_threshold(lambda seed, number: np.zeros(number, np.int64), 2)
+
+
+@pytest.mark.parametrize("schedule", [{"latency_cv": 30}, {"slow_share": 0.5, "slow_factor": 1000}])
+def test_very_uneven_times_have_a_limit_below_that_of_one_worker(schedule: dict[str, float]) -> None:
+    """Where one worker is so fast that it works alone, nearly that."""
+    limit = find_limit(RunConfig(num_workers=10), ScheduleConfig.model_validate({"schedule": "latency", **schedule}))
+    assert find_threshold(10) < limit.threshold < 2
+
+
+def test_a_server_that_is_always_busy_makes_round_robin() -> None:
+    limit = find_limit(RunConfig(num_workers=10), ScheduleConfig(schedule="latency", server_time=50.0))
+    assert limit.threshold == pytest.approx(find_threshold(10), rel=2e-3)

@@ -59,6 +59,7 @@ def test_within_the_uncertainty_of_a_simulated_limit_a_rate_is_marginal(monkeypa
         (RunConfig(num_workers=100), 0.0001, "neither"),
         (RunConfig(num_workers=100), 0.01, "delay"),
         (RunConfig(num_workers=100), 0.2, "learning rate"),
+        (RunConfig(), 0.099, "learning rate"),
         (RunConfig(num_workers=30, momentum=0.9, momentum_convention="ema"), 0.0025, "momentum"),
         (RunConfig(num_workers=30, momentum=0.9, momentum_where="worker"), 0.001, "longer steps"),
         (RunConfig(num_workers=30, momentum=0.9, momentum_where="worker"), 0.01, "delay"),

@@ -21,7 +21,7 @@ _MOST_WORKERS = 1_000_000
 _CAUSES = {
     "neither": "Neither rate nor delay is too large at this sharpness. If training fails, measure the sharpness where\n"
     "it fails; if it is below {most_sharpness:.3g} there, look for a bug, dead units or a fault of the data.",
-    "learning rate": "It is the learning rate: even one worker would not be stable.",
+    "learning rate": "It is the learning rate: it is too large even for one worker.",
     "momentum": "It is momentum with this delay: without it the workers would be stable at the same effective rate.",
     "longer steps": "It is momentum's longer steps, eta / (1 - b): without momentum this rate would be stable.",
     "delay": "It is the delay: one worker would be stable at this rate.",
@@ -47,9 +47,7 @@ class Advice:
     schedule: ScheduleConfig
     limit: Limit
     one_worker: float  #: the limit without delay, with the same momentum
-    places: dict[
-        str, float
-    ]  #: limits in effective rate, eta / (1 - b), by where momentum lives; empty without momentum
+    places: dict[str, float]  #: limits in effective rate, eta / (1 - b), by where momentum lives; if there is any
     learning_rate: float | None
     sharpness: float | None
     judgement: Judgement | None  #: where there are a learning rate and a sharpness
@@ -95,7 +93,7 @@ def _judge(
     bare = places.get("no momentum", 0.0) * (1 - margin)
     causes = {  # the first that holds
         "neither": verdict == "stable",
-        "learning rate": x >= one_worker,
+        "learning rate": x >= (1 - margin) * one_worker,
         "momentum": x * _effective(config) < bare,
         "longer steps": x < bare,
         "delay": True,

@@ -42,7 +42,8 @@ def find_simulated_threshold(
 ) -> Simulated:
     """The x = eta * lambda up to which the Lyapunov exponent is negative, on ``order`` with the seeds 0 to 7.
 
-    Each path has its own limit; ``threshold`` is their mean, with a t-interval. Raises AsgdError for too many workers.
+    Each path has its own limit; ``threshold`` is their mean, with a t-interval. Raises AsgdError where paths of an
+    affordable length tell nothing: for too many workers, a momentum too near to 1, delays too uneven.
     """
     if num_workers > MOST_WORKERS:
         raise AsgdError(
@@ -50,6 +51,12 @@ def find_simulated_threshold(
             "workers; take fewer, or schedule random, whose limit is an equation"
         )
     length = max(NUM_GRADIENTS, 200 * num_workers)
+    memory = (num_workers if where == "worker" else 1) / (1 - momentum)
+    if 10 * memory > 1.01 * length:
+        raise AsgdError(
+            f"momentum = {momentum:g}: a velocity lasts {memory:,.0f} gradients, too long for the simulated paths of "
+            f"{length:,}; take a smaller one, or schedule round_robin or random, whose limits are equations"
+        )
     found = [_solve(order(seed, length), num_workers, momentum, where) for seed in range(NUM_PATHS)]
     share = gradient_share(momentum, convention)
     half = stats.t.ppf((1 + CONFIDENCE) / 2, NUM_PATHS - 1) * stats.sem(found)
@@ -77,8 +84,14 @@ def _solve(workers: NDArray[np.int64], num_workers: int, momentum: float, where:
 
     # Constant delays are the most harmful of their mean as a rule, so the search goes up from their limit.
     low = find_threshold(num_workers, momentum, where)
-    while exponent(low) >= 0:
+    least = low / 1000
+    while exponent(low) * len(workers) > -0.1:  # hardly falls on the whole path
         low /= 2
+        if low < least:
+            raise AsgdError(
+                "the schedule's delays are too uneven: some workers are hardly heard in a simulated path; give a "
+                "smaller latency_cv or slow_factor, or a larger latency_shape"
+            )
     high = 2 * low
     while exponent(high) < 0:
         low, high = high, 2 * high
