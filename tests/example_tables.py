@@ -36,16 +36,19 @@ def draw(name: str, tables: Tables, experiment: str | None = None) -> Figure:
     return figure
 
 
-def make_configs(workers: Sequence[int], dropouts: Sequence[float] = (0.0, 0.2, 0.5)) -> dict[RunConfig, str]:
-    """Arms (seed 0 stands for all) and the experiments that they belong to."""
+def make_configs(
+    workers: Sequence[int], dropouts: Sequence[float] = (0.0, 0.2, 0.5)
+) -> dict[str, tuple[RunConfig, str]]:
+    """Arms by name (seed 0 stands for all) and the experiments that they belong to."""
     wanted: list[tuple[str, dict[str, Any]]] = [("delay", {"num_workers": m}) for m in workers]
     wanted += [("momentum", {"num_workers": m, **variant}) for m in workers for variant in VARIANTS]
     wanted += [("dropout", {"dropout": p}) for p in dropouts]
-    experiments: dict[RunConfig, str] = {}
+    found: dict[str, tuple[RunConfig, str]] = {}
     for name, settings in wanted:
         config = RunConfig.model_validate({"epochs": 3, **settings})
-        experiments[config] = f"{experiments[config]};{name}" if config in experiments else name
-    return experiments
+        before = [found[config.arm()][1]] if config.arm() in found else []
+        found[config.arm()] = config, ";".join([*before, name])
+    return found
 
 
 def make_tables(
@@ -53,7 +56,7 @@ def make_tables(
 ) -> Tables:
     """Arms, curves and evaluations: learning slows with m and p, and all seeds but one die at large m."""
     arms, curves, evaluations = [], [], []
-    for config, experiments in make_configs(workers, dropouts).items():
+    for config, experiments in make_configs(workers, dropouts).values():
         runs = pd.concat([_make_run(config, seed, _dies(config, seed)) for seed in range(num_seeds)])
         evaluations.append(runs)
         arms.append(_make_arm(config, experiments, runs))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tests.pipeline import TINY, Project
 
-RUNS_PER_JOB = (1, 20, 100)
+RUNS_PER_JOB = ("auto", 1, 20, 100)
 
 
-def measure_dag(num_runs: int, runs_per_job: int, folder: Path) -> float:
+def measure_dag(num_runs: int, runs_per_job: int | str, folder: Path) -> float:
     """Seconds of a dry run of ``num_runs`` runs in jobs of ``runs_per_job``."""
     params = copy.deepcopy(TINY)
     workers = [1, 2, 4, 5, 8]
@@ -32,7 +32,7 @@ def main() -> None:
         for runs_per_job in RUNS_PER_JOB:
             with tempfile.TemporaryDirectory() as folder:
                 seconds = measure_dag(num_runs, runs_per_job, Path(folder))
-            print(f"{num_runs:7,} runs, {runs_per_job:3} a job: {seconds:6.1f} s")
+            print(f"{num_runs:7,} runs, {runs_per_job:>4} a job: {seconds:6.1f} s")
 
 
 if __name__ == "__main__":

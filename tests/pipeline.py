@@ -99,12 +99,7 @@ class Project:
 
     def processes(self) -> list[str]:
         """The command lines of all processes that work in the folder."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # it ended meanwhile
-                if (entry / "cwd").resolve().is_relative_to(self.folder):
-                    found.append((entry / "cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " "))
-        return found
+        return find_processes(self.folder)
 
     def snakemake(self, *arguments: str) -> str:
         """Run Snakemake without the PDF; returns its output, and fails with it if the run failed."""
@@ -113,12 +108,38 @@ class Project:
         return done.stdout
 
     def planned_jobs(self, *arguments: str) -> dict[str, int]:
-        """What a dry run says would run: {rule: number of jobs}, targets left out."""
+        """What a dry run says would run: {rule: number of jobs}, targets left out; of `train_run` the number of runs.
+
+        AssertionError where its output is not what is understood here.
+        """
         cut = arguments.index("--") if "--" in arguments else len(arguments)
-        output = self.snakemake(*arguments[:cut], "--dry-run", *arguments[cut:])
-        table = output.partition("Job stats:")[2].partition("total")[0]
-        jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
-        return {rule: count for rule, count in jobs.items() if rule != "all"}
+        return read_plan(self.snakemake(*arguments[:cut], "--dry-run", *arguments[cut:]))
+
+
+def read_plan(output: str) -> dict[str, int]:
+    """The jobs in the output of a dry run, as ``Project.planned_jobs`` has them."""
+    if "Nothing to be done" in output:
+        assert "Job stats:" not in output, output
+        return {}
+    table = re.search(r"^Job stats:\njob +count\n-+  -+\n((?:\S+ +\d+\n)+?)total +(\d+)$", output, re.MULTILINE)
+    assert table, f"no table of jobs in what Snakemake printed:\n{output}"
+    jobs = {rule: int(count) for rule, count in map(str.split, table[1].splitlines())}
+    assert sum(jobs.values()) == int(table[2]), f"the jobs do not add up:\n{output}"
+    trained = [int(number) for number in re.findall(r"^Job \d+: Training runs: (\d+),", output, re.MULTILINE)]
+    batches = [rule for rule in jobs if rule.startswith("train_runs_")]
+    assert len(trained) == len(batches), f"not every training job says how many runs it has:\n{output}"
+    others = {rule: count for rule, count in jobs.items() if rule not in (*batches, "all")}
+    return others | ({"train_run": sum(trained)} if trained else {})
+
+
+def find_processes(folder: Path) -> list[str]:
+    """The command lines of all processes that work in ``folder``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if (entry / "cwd").resolve().is_relative_to(folder):
+                found.append((entry / "cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " "))
+    return found
 
 
 def _make_environment() -> dict[str, str]:

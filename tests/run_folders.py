@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from asgd.data import source_fingerprint
-from asgd.runs.sources import fingerprint_sources, run_family
+from asgd.runs.sources import fingerprint_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import Run, RunConfig
 from asgd.tables.columns import METRICS
@@ -74,7 +74,7 @@ def write_run(root: Path, **about: Any) -> Path:
 
 def write_planned(root: Path, run: Run, images: DataConfig) -> Path:
     """The folder of a run that a study on ``images`` asks for."""
-    sources = fingerprint_sources(run_family(run.config))
+    sources = fingerprint_run(run.config)
     return write_run(root, data=source_fingerprint(images), sources=sources, **run.config.model_dump())
 
 

@@ -35,7 +35,9 @@ def trained_runs(folder: Path) -> set[str]:
 
 def planned_training(folder: Path) -> list[str]:
     """The lines of a dry run's table of jobs that are about images and training."""
-    return re.findall(r"^(?:train_run|prepare_data)\b.*", run(["snakemake", "-n"], folder).partition("\n\n")[0], re.M)
+    return re.findall(
+        r"^(?:train_runs_\d+|prepare_data)\b.*", run(["snakemake", "-n"], folder).partition("\n\n")[0], re.M
+    )
 
 
 def metrics_diff(folder: Path, *revisions: str) -> dict[str, Any]:

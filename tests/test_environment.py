@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from asgd.report import GENERATED
+from asgd.report import list_generated
 from tests.pipeline import ENVIRONMENT, ROOT, TINY, Project, copy_repository, run
-from tests.test_report import needs_latex, write_example
+from tests.report.test_tables import needs_latex, write_example
 from tests.wheels import write_wheel
 
 UV = Path(sys.prefix, "bin/uv")
@@ -317,7 +317,7 @@ build_report("report", sorted(folder.glob("*.tex")), sys.argv[2])
 @needs_latex
 def test_the_report_is_the_same_with_a_users_settings_of_tex(tmp_path: Path) -> None:
     write_example(tmp_path / "generated")
-    assert {path.name for path in (tmp_path / "generated").iterdir()} == set(GENERATED)
+    assert {path.name for path in (tmp_path / "generated").iterdir()} == set(list_generated(ROOT / "report"))
     home, trees = tmp_path / "home", tmp_path / "trees"
     (home / "out").mkdir(parents=True)
     (home / ".latexmkrc").write_text("$out_dir = '/nonexistent/out';\n$pdf_mode = 4;\n")

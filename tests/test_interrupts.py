@@ -96,7 +96,7 @@ def test_a_killed_snakemake_leaves_a_lock_that_the_next_explains(project: Projec
 
 def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project: Project) -> None:
     process = project.start("snakemake", "--cores", "1", "--config", "pdf=False", "--", "runs")
-    wait_for(lambda: is_training(project), "training")
+    wait_for(lambda: list(project.folder.glob("logs/runs/*.log")), "training")
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile
             command = (entry / "cmdline").read_text().replace("\0", " ")
@@ -105,8 +105,8 @@ def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project
     output, _ = process.communicate(timeout=60)
     lines = output.splitlines()
     summary = lines.index("Failed jobs: 1")
-    assert lines[summary + 1].startswith("  logs/runs/m2-lr0.01-seed0-")
-    assert "ended without an error of its own (killed, out of memory or out of time?)" in lines[summary + 1]
+    assert lines[summary + 1].startswith("  logs/train_runs_0.log: ended without an error of its own (killed, out of")
+    assert "its log ends with: m2-lr0.01-seed0-" in lines[summary + 1]
 
     (compiled,) = project.folder.glob("logs/compile_engine-*.log")
     compiled.unlink()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import ROOT, TINY, TINY_RUNS, Project
+from tests.pipeline import ROOT, TINY, TINY_RUNS, Project, read_plan
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,30 @@ def test_without_snakemakes_records_a_changed_parameter_still_trains(project: Pr
         aside.rename(records)
 
 
+@pytest.mark.parametrize("cores", ["1", "2", "4"])
+def test_with_other_cores_only_what_lacks_is_trained(finished: Project, tmp_path: Path, cores: str) -> None:
+    """As after a job that was killed when some of its runs were done: another number of cores cuts other jobs."""
+    project = finished.copy_to(tmp_path / "copy")
+    runs = sorted((project.folder / "results/runs").iterdir())
+    before = {run.name: (run / "run.json").read_bytes() for run in runs}
+    for run in runs[1:4]:
+        shutil.rmtree(run)
+        shutil.rmtree(project.folder / "results/kept" / run.name)
+    plan = project.snakemake("--cores", cores, "--dry-run")
+    assert read_plan(plan)["train_run"] == 3
+    assert plan.count("Training runs: ") == min(int(cores), 3)
+    project.snakemake("--cores", cores, "--", "tables")
+    after = {run.name: (run / "run.json").read_bytes() for run in runs}
+    assert {run.name for run in runs[1:4]} == {name for name in before if after[name] != before[name]}
+
+
+@pytest.mark.parametrize("number", ["1", "2", "5"])
+def test_a_number_of_runs_a_job_can_be_forced(project: Project, number: str) -> None:
+    project.write_params(changed(learning_rate=0.02))
+    plan = project.snakemake(f"runs_per_job={number}", "--dry-run")
+    assert plan.count("Training runs: ") == -(-TINY_RUNS // int(number))
+
+
 def test_a_run_is_recorded_with_its_configuration(project: Project) -> None:
     folders = list((project.folder / "results/runs").glob("m2-b0.9-*"))
     assert len(folders) == 1
@@ -196,12 +220,12 @@ def test_going_back_to_other_margins_serves_no_stale_verdict(
 
 #: Modules that no rule named before their closures were computed, and one for every rule of the tiny study.
 DECIDING = {
-    "figures/dvc_curves.py": "aggregate_runs",
-    "report/environment.py": "aggregate_runs",
-    "report/page.py": "judge_claims",
-    "tables.py": "plot_figure",
-    "study.py": "build_tables",
-    "shipped.py": "record_checksums",
+    "tables/dvc_curves.py": "aggregate_runs",
+    "tables/environment.py": "aggregate_runs",
+    "claims/verdict.py": "judge_claims",
+    "tables/files.py": "plot_figure",
+    "settings/study.py": "build_tables",
+    "study/shipped.py": "record_checksums",
 }
 
 
@@ -222,7 +246,7 @@ def test_a_source_that_is_taken_back_with_its_old_time_makes_the_old_product_aga
     page, module = project.folder / "results/tiny/claims.html", project.folder / "src/asgd/report/page.py"
     before, results = page.read_bytes(), contents(page.parent)
     saved = shutil.copy2(module, tmp_path / "page.py")
-    append(module, "\nmake_claims_page = lambda verdicts: 'edited'\n")
+    append(module, "\nmake_claims_page = lambda *_: 'edited'\n")
     project.snakemake()
     assert page.read_bytes() == b"edited"
     shutil.copy2(saved, module)
@@ -239,6 +263,8 @@ EDITS: dict[str, tuple[str, Callable[[str], str], str, tuple[str, ...]]] = {
     "a verdict": ("results/tiny/claims.json", lambda text: text + " ", "judge_claims", ()),
     "the style": ("report/asgd.mplstyle", lambda text: text + "\n# thin\n", "plot_figure", ()),
     "a table of the report": ("results/tiny/tables/numbers.tex", lambda text: text + " ", "build_tables", ()),
+    "a template": ("report/templates/claims.html.j2", lambda text: text + " ", "judge_claims", ()),
+    "a sentence": ("report/templates/sentences.txt.j2", lambda text: text + " ", "build_tables", ()),
     "the benchmark": ("results/benchmark.json", lambda text: text + " ", "build_tables", ()),
 }
 

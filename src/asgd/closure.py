@@ -29,12 +29,14 @@ def find_closure(
     within: Collection[str] = (),
     outside: Collection[str] = (),
     sources: Path = SOURCES,
+    members: bool = False,
 ) -> dict[str, Path]:
     """The modules of the package in ``sources`` that ``roots`` import, directly or not, themselves included, by name.
 
     A root is a module's name or the path of a script. Modules in ``outside``, and those not ``within`` (names; a
-    package stands for all that it holds; none: all modules), are left out, with what only they import. Raises AsgdError
-    for a root or an import that does not exist.
+    package stands for all that it holds; none: all modules), are left out, with what only they import. With ``members``
+    the members of a registry (``asgd.members``) count as imported where its room is named: ``find_members("room", _)``.
+    Raises AsgdError for a root or an import that does not exist.
     """
     found: dict[str, Path] = {}
     waiting = []
@@ -42,6 +44,7 @@ def find_closure(
         if isinstance(root, Path):
             found[root.name] = root
             waiting += _imported(_parse(root), "", sources)
+            waiting += _list_members(_parse(root), sources) if members else []
         else:
             waiting.append(root)
     while waiting:
@@ -53,7 +56,18 @@ def find_closure(
             raise AsgdError(f"{name}: no such module in {sources}; the sources are incomplete")
         found[name] = path
         waiting += _imported(_parse(path), _package_of(name, path), sources)
+        waiting += _list_members(_parse(path), sources) if members else []
     return dict(sorted(found.items()))
+
+
+@cache
+def _list_members(tree: ast.Module, sources: Path) -> list[str]:
+    """The modules of the rooms in which a module finds members."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
+    named = (call.args[0] for call in calls if getattr(call.func, "id", "") in ("find_members", "load_member"))
+    rooms = (str(node.value) for node in named if isinstance(node, ast.Constant))
+    files = ((room, path) for room in rooms for path in sources.joinpath(*room.split(".")).glob("*.py"))
+    return sorted(room if path.stem == "__init__" else f"{room}.{path.stem}" for room, path in files)
 
 
 def _belongs(name: str, modules: Collection[str]) -> bool:

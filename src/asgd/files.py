@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -76,6 +77,28 @@ def read_json(path: str | Path) -> Any:
         raise AsgdError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise AsgdError(f"{path}: not valid JSON ({error}); delete it and make it again") from error
+
+
+def read_input(path: Path) -> tuple[str, str]:
+    """What the file ``path`` (-: standard input) is called in errors, and its text. Raises AsgdError if unreadable."""
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        return name, sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AsgdError(f"{name}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise AsgdError(f"{name}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it so") from None
+
+
+def parse_object(text: str, where: str) -> dict[str, Any]:
+    """``text`` as a JSON object. Raises AsgdError, which begins with ``where``, if it is none, or has a key twice."""
+    try:
+        found = json.loads(text, object_pairs_hook=_refuse_repetition)
+    except (ValueError, RecursionError) as error:
+        raise AsgdError(f"{where}: not valid JSON ({error}); correct it") from error
+    if not isinstance(found, dict):
+        raise AsgdError(f"{where}: not a JSON object; write {{...}}")
+    return found
 
 
 def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

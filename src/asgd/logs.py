@@ -40,6 +40,13 @@ def print_error(text: object) -> None:
     print(f"{_PREFIX}{' '.join(str(text).splitlines())}", file=sys.stderr)
 
 
+def show_warning(
+    message: Warning | str, category: type, filename: str, lineno: int, file: object = None, line: str | None = None
+) -> None:
+    """A replacement of ``warnings.showwarning``: a line as users see it."""
+    print(f"asgd: warning: {message}", file=sys.stderr)
+
+
 def tolerate_output() -> None:
     """No character ends the process, in no locale: one that the terminal's encoding lacks is written as its number.
 

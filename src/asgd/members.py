@@ -1,4 +1,6 @@
-"""Members of a room: each is a module with one declaration, found by being there and read without importing it.
+"""Members of a room: each is a module or a package with one declaration.
+
+They are found by being there, and read without being imported.
 
 A declaration is an assignment at the top level whose value calls the room's own dataclass with plain values, as in
 ``FIGURE = Figure(caption="...", tables=("arms",))``. Adding a file adds a member, and no list names it. Importing a
@@ -23,14 +25,17 @@ Kind = TypeVar("Kind")
 def find_members(room: str, kind: type[Kind], *parts: type) -> dict[str, Kind]:
     """The declarations of ``kind`` in the modules of ``room`` (as in ``asgd.figures``), by module, in order of name.
 
+    That of a package stands in its ``__init__``.
     A module without one is no member. ``parts`` are further dataclasses that a declaration may call. Raises AsgdError
     for a declaration that takes more than plain values.
     """
     vocabulary = {part.__name__: part for part in (kind, *parts)}
     folder = SOURCES.joinpath(*room.split("."))
+    modules = {path.stem: path for path in folder.glob("*.py")}
+    modules |= {path.parent.name: path for path in folder.glob("*/__init__.py")}
     return {
-        path.stem: _evaluate(call, vocabulary, path)
-        for path in sorted(folder.glob("*.py"))
+        name: _evaluate(call, vocabulary, path)
+        for name, path in sorted(modules.items())
         for call in _declarations(path, kind.__name__)
     }
 

@@ -10,7 +10,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.networks import shapes as architecture
 from asgd.simulator.streams import dropout_scale, dropout_threshold
 
-VARIANTS = ("vector", "plain")
+KERNELS = ("vector", "plain")
 
 
 def draw_images(number: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from numba.core import config as numba_config
 
 import asgd
 from asgd.errors import AsgdError
-from asgd.simulator.fused import cache_directory, choose_variant
+from asgd.simulator.fused import cache_directory, choose_kernels
 from asgd.simulator.fused.cache import program_path, read_program, write_program
 
 SOURCES = Path(asgd.__file__).parent
@@ -28,7 +28,7 @@ compile_really, count = compiling._compile_apart, []
 compiling._compile_apart = lambda *arguments: (count.append(1), compile_really(*arguments))[1]
 images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
 labels = np.arange(40) % 10
-engine = FusedEngine(RunConfig(num_workers=3, momentum=0.5), images, labels, variant="VARIANT")
+engine = FusedEngine(RunConfig(num_workers=3, momentum=0.5), images, labels, kernels="VARIANT")
 print(engine.evaluate(images, labels), engine.advance(30), engine.staleness_displacement())
 print(hashlib.sha256(engine.weights.tobytes()).hexdigest(), engine.evaluate(images, labels))
 print(len(count))
@@ -56,9 +56,9 @@ def run_python(program: str, cache: Path, path: Path = SOURCES.parent, settings:
     return output.strip()
 
 
-def train(cache: Path, variant: str = "plain", path: Path = SOURCES.parent) -> tuple[str, int]:
+def train(cache: Path, kernels: str = "plain", path: Path = SOURCES.parent) -> tuple[str, int]:
     """What a process computed, and how often it compiled."""
-    *results, count = run_python(_TRAIN.replace("VARIANT", variant), cache, path).splitlines()
+    *results, count = run_python(_TRAIN.replace("VARIANT", kernels), cache, path).splitlines()
     return "\n".join(results), int(count)
 
 
@@ -105,9 +105,9 @@ def test_the_process_that_compiles_computes_what_the_later_ones_do(filled: tuple
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["vector", "plain"])
-def test_every_cache_holds_the_same_program(tmp_path: Path, variant: str) -> None:
-    runs = [train(tmp_path / name, variant) for name in ("one", "two", "three") for _ in range(3)]
+@pytest.mark.parametrize("kernels", ["vector", "plain"])
+def test_every_cache_holds_the_same_program(tmp_path: Path, kernels: str) -> None:
+    runs = [train(tmp_path / name, kernels) for name in ("one", "two", "three") for _ in range(3)]
     assert [count for _, count in runs] == [1, 0, 0] * 3
     assert len({results for results, _ in runs}) == 1
     assert len({path.read_bytes() for path in stamps(tmp_path)}) == 1
@@ -264,7 +264,7 @@ def test_the_cache_lies_where_the_environment_says(tmp_path: Path, monkeypatch: 
 
 
 def test_a_variant_can_be_forced_and_an_unknown_one_is_refused() -> None:
-    assert [choose_variant(name) for name in ("vector", "plain")] == ["vector", "plain"]
-    assert choose_variant("auto") in ("vector", "plain")
+    assert [choose_kernels(name) for name in ("vector", "plain")] == ["vector", "plain"]
+    assert choose_kernels("auto") in ("vector", "plain")
     with pytest.raises(AsgdError, match="variant 'scalar' does not exist"):
-        choose_variant("scalar")
+        choose_kernels("scalar")

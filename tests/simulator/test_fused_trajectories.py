@@ -13,7 +13,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Engine
 from asgd.simulator.fused import FusedEngine
 from asgd.simulator.reference import ReferenceEngine, build_network
-from tests.simulator.fused_cases import VARIANTS, draw_images
+from tests.simulator.fused_cases import KERNELS, draw_images
 
 MOMENTA: list[dict[str, Any]] = [
     {},
@@ -39,10 +39,10 @@ def test_trajectories_are_as_close_to_float64_as_pytorch_is(num_workers: int, nu
     """Distances to the same run in float64, of five arms: the median, because a rounding error that decides a near-tie
     of a pooling or a ReLU makes a single trajectory jump, PyTorch's as well as this engine's.
 
-    Measured: the median distance is 1.0 times that of PyTorch in float32, for each variant and number of workers.
+    Measured: the median distance is 1.0 times that of PyTorch in float32, for each set of kernels and each m.
     """
-    ratios: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    errors: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    ratios: dict[str, list[float]] = {kernels: [] for kernels in KERNELS}
+    errors: dict[str, list[float]] = {kernels: [] for kernels in KERNELS}
     for momentum in MOMENTA:
         config = make_config(num_workers=num_workers, **momentum)
         exact = ReferenceEngine(config, IMAGES, LABELS, build_network(config).double())
@@ -50,8 +50,8 @@ def test_trajectories_are_as_close_to_float64_as_pytorch_is(num_workers: int, nu
         expected = exact.advance(num_steps)
         single.advance(num_steps)
         unit = np.linalg.norm(single.weights - exact.weights)
-        for variant in VARIANTS:
-            engine = FusedEngine(config, IMAGES, LABELS, variant=variant)
+        for kernels in KERNELS:
+            engine = FusedEngine(config, IMAGES, LABELS, kernels=kernels)
             moved = np.linalg.norm(engine.weights - exact.weights)
             found = engine.advance(num_steps)
             distance = np.linalg.norm(engine.weights - exact.weights)
@@ -61,21 +61,21 @@ def test_trajectories_are_as_close_to_float64_as_pytorch_is(num_workers: int, nu
                 (engine.staleness_displacement(), exact.staleness_displacement()),
             )
             assert distance <= 0.2 * moved
-            ratios[variant].append(float(distance / unit))
-            errors[variant].append(max(abs(one - other) / max(other, 1e-9) for one, other in pairs))
-    for variant in VARIANTS:
-        assert np.median(ratios[variant]) <= 2
-        assert np.median(errors[variant]) <= 1e-3
+            ratios[kernels].append(float(distance / unit))
+            errors[kernels].append(max(abs(one - other) / max(other, 1e-9) for one, other in pairs))
+    for kernels in KERNELS:
+        assert np.median(ratios[kernels]) <= 2
+        assert np.median(errors[kernels]) <= 1e-3
 
 
-@pytest.mark.parametrize("name", [*VARIANTS, "reference"])
+@pytest.mark.parametrize("name", [*KERNELS, "reference"])
 def test_the_displacement_does_not_depend_on_the_order_of_the_sum(name: str) -> None:
     """To the last bit, because machines sum in different orders."""
     config = make_config(num_workers=5, momentum=0.9)
     engine: Engine = (
         ReferenceEngine(config, IMAGES, LABELS)
         if name == "reference"
-        else FusedEngine(config, IMAGES, LABELS, variant=name)
+        else FusedEngine(config, IMAGES, LABELS, kernels=name)
     )
     order = np.random.default_rng(0).permutation(len(engine.weights))
     history = [engine.weights]
@@ -86,11 +86,11 @@ def test_the_displacement_does_not_depend_on_the_order_of_the_sum(name: str) -> 
         assert engine.staleness_displacement() == math.sqrt(math.fsum(difference**2))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("pools", [1, 2])
-def test_evaluations_equal_the_reference_engines(variant: str, pools: int) -> None:
+def test_evaluations_equal_the_reference_engines(kernels: str, pools: int) -> None:
     config = make_config(pools=pools, output_relu=True, dropout=0.5)
-    engine, reference = FusedEngine(config, IMAGES, LABELS, variant=variant), ReferenceEngine(config, IMAGES, LABELS)
+    engine, reference = FusedEngine(config, IMAGES, LABELS, kernels=kernels), ReferenceEngine(config, IMAGES, LABELS)
     for number in (1, 3, 198):
         found = engine.evaluate(IMAGES[:number], LABELS[:number])
         expected = reference.evaluate(IMAGES[:number], LABELS[:number])
@@ -98,13 +98,13 @@ def test_evaluations_equal_the_reference_engines(variant: str, pools: int) -> No
         assert (found.accuracy, found.zero_logit_share) == (expected.accuracy, expected.zero_logit_share)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize(("batch_size", "pools"), [(4, 2), (6, 2), (4, 1)])
-def test_first_steps_equal_the_reference_engines(variant: str, batch_size: int, pools: int) -> None:
+def test_first_steps_equal_the_reference_engines(kernels: str, batch_size: int, pools: int) -> None:
     config = make_config(
         num_workers=3, momentum=0.5, batch_size=batch_size, pools=pools, dropout=0.3, learning_rate=0.01
     )
-    engine, reference = FusedEngine(config, IMAGES, LABELS, variant=variant), ReferenceEngine(config, IMAGES, LABELS)
+    engine, reference = FusedEngine(config, IMAGES, LABELS, kernels=kernels), ReferenceEngine(config, IMAGES, LABELS)
     assert np.array_equal(engine.weights, reference.weights)
     for _ in range(5):
         found, expected = engine.advance(1), reference.advance(1)
@@ -113,7 +113,7 @@ def test_first_steps_equal_the_reference_engines(variant: str, batch_size: int, 
         np.testing.assert_allclose(engine.weights, reference.weights, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernels", KERNELS)
 @settings(max_examples=25, deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 150), min_size=1, max_size=4),
@@ -123,10 +123,10 @@ def test_first_steps_equal_the_reference_engines(variant: str, batch_size: int, 
     pools=st.sampled_from([2, 2, 1]),
 )
 def test_results_do_not_depend_on_how_steps_are_cut_into_calls(
-    variant: str, cuts: list[int], num_workers: int, batch_size: int, momentum: dict[str, Any], pools: int
+    kernels: str, cuts: list[int], num_workers: int, batch_size: int, momentum: dict[str, Any], pools: int
 ) -> None:
     config = make_config(num_workers=num_workers, batch_size=batch_size, pools=pools, **momentum)
-    whole, parts = (FusedEngine(config, IMAGES, LABELS, variant=variant) for _ in range(2))
+    whole, parts = (FusedEngine(config, IMAGES, LABELS, kernels=kernels) for _ in range(2))
     last = whole.advance(sum(cuts))
     intervals = []
     for cut in cuts:
@@ -138,15 +138,15 @@ def test_results_do_not_depend_on_how_steps_are_cut_into_calls(
     assert sum(part.loss_sum for part in intervals) == pytest.approx(last.loss_sum, rel=1e-12)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("momentum", MOMENTA)
-def test_a_restored_engine_continues_bit_for_bit(variant: str, momentum: dict[str, Any]) -> None:
+def test_a_restored_engine_continues_bit_for_bit(kernels: str, momentum: dict[str, Any]) -> None:
     config = make_config(num_workers=3, **momentum)
-    engine = FusedEngine(config, IMAGES, LABELS, variant=variant)
+    engine = FusedEngine(config, IMAGES, LABELS, kernels=kernels)
     engine.advance(70)
     state = engine.state()
     expected = engine.advance(70)
-    continued = FusedEngine(config, IMAGES, LABELS, variant=variant)
+    continued = FusedEngine(config, IMAGES, LABELS, kernels=kernels)
     continued.restore(state)
     assert continued.advance(70) == expected
     assert same_bytes(engine, continued)
@@ -158,11 +158,11 @@ def test_a_state_of_another_configuration_is_refused() -> None:
         FusedEngine(make_config(num_workers=2), IMAGES, LABELS).restore(state)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_dead_run_is_seen_as_dead(variant: str) -> None:
-    weights = FusedEngine(make_config(), IMAGES, LABELS, variant=variant).weights
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_a_dead_run_is_seen_as_dead(kernels: str) -> None:
+    weights = FusedEngine(make_config(), IMAGES, LABELS, kernels=kernels).weights
     weights[-10:] = -100
-    engine = FusedEngine(make_config(output_relu=True), IMAGES, LABELS, weights=weights, variant=variant)
+    engine = FusedEngine(make_config(output_relu=True), IMAGES, LABELS, weights=weights, kernels=kernels)
     interval, evaluation = engine.advance(20), engine.evaluate(IMAGES, LABELS)
     assert (interval.num_zero_gradients, interval.gradient_norm) == (20, 0)
     assert interval.loss_sum == pytest.approx(20 * math.log(10), rel=1e-12)
@@ -172,9 +172,9 @@ def test_a_dead_run_is_seen_as_dead(variant: str) -> None:
     assert np.array_equal(engine.weights, weights)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_an_overflowing_run_is_seen_as_not_finite(variant: str) -> None:
-    engine = FusedEngine(make_config(learning_rate=1e6), IMAGES, LABELS, variant=variant)
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_an_overflowing_run_is_seen_as_not_finite(kernels: str) -> None:
+    engine = FusedEngine(make_config(learning_rate=1e6), IMAGES, LABELS, kernels=kernels)
     assert not math.isfinite(engine.advance(30).loss_sum)
     assert not math.isfinite(engine.evaluate(IMAGES, LABELS).loss)
 

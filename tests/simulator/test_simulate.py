@@ -1,4 +1,4 @@
-"""The loop around an engine: the schedule, the four outcomes, and early ends."""
+"""The loop around an engine: the plan, the four outcomes, and early ends."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.reference import ReferenceEngine
-from asgd.simulator.simulate import Row, Schedule, simulate
+from asgd.simulator.simulate import EvaluationPlan, Row, simulate
 
 
 @dataclass
@@ -34,15 +34,15 @@ def colour_images(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.
 
 
 IMAGES = Images(*colour_images(200, 0), *colour_images(100, 1))
-SCHEDULE = Schedule(total_steps=100, steps_per_epoch=50, evaluations_per_epoch=2)
+SCHEDULE = EvaluationPlan(total_steps=100, steps_per_epoch=50, evaluations_per_epoch=2)
 
 
-def run(schedule: Schedule = SCHEDULE, bias: float | None = None, **settings: Any) -> list[Row]:
+def run(plan: EvaluationPlan = SCHEDULE, bias: float | None = None, **settings: Any) -> list[Row]:
     engine = ReferenceEngine(RunConfig(**settings), IMAGES.train_images, IMAGES.train_labels)
     if bias is not None:
         for weights in (engine.server.weights, *[worker.weights for worker in engine.server.workers]):
             weights[-10:] = bias
-    return list(simulate(engine, IMAGES, schedule, train_eval_images=20))
+    return list(simulate(engine, IMAGES, plan, train_eval_images=20))
 
 
 def outcome(rows: list[Row]) -> str:
@@ -51,18 +51,18 @@ def outcome(rows: list[Row]) -> str:
 
 @given(total=st.integers(1, 500), per_epoch=st.integers(1, 100), evaluations=st.integers(1, 12))
 def test_a_schedule_starts_at_0_ends_at_the_last_step_and_rises(total: int, per_epoch: int, evaluations: int) -> None:
-    steps = Schedule(total, per_epoch, evaluations).evaluation_steps()
+    steps = EvaluationPlan(total, per_epoch, evaluations).evaluation_steps()
     assert (steps[0], steps[-1]) == (0, total)
     assert all(a < b for a, b in itertools.pairwise(steps))
     assert set(range(per_epoch, total, per_epoch)) <= set(steps)
 
 
 def test_four_evaluations_an_epoch() -> None:
-    assert Schedule(25000, 12500, 4).evaluation_steps() == [3125 * k for k in range(9)]
+    assert EvaluationPlan(25000, 12500, 4).evaluation_steps() == [3125 * k for k in range(9)]
 
 
 def test_a_run_that_trains() -> None:
-    rows = run(Schedule(400, 50, 1), output_relu=False, learning_rate=0.02)
+    rows = run(EvaluationPlan(400, 50, 1), output_relu=False, learning_rate=0.02)
     assert outcome(rows) == "trained"
     assert [row.step for row in rows] == [50 * k for k in range(9)]
     assert rows[-1].test_loss < rows[0].test_loss
@@ -119,5 +119,5 @@ def test_the_rule_of_the_outcomes(accuracy: float, zero_share: float, finite: bo
 def test_progress_counts_every_step() -> None:
     steps = []
     engine = ReferenceEngine(RunConfig(), IMAGES.train_images, IMAGES.train_labels)
-    list(simulate(engine, IMAGES, Schedule(60, 50, 2), 0, lambda count, loss: steps.append(count)))
+    list(simulate(engine, IMAGES, EvaluationPlan(60, 50, 2), 0, lambda count, loss: steps.append(count)))
     assert sum(steps) == 60

@@ -37,7 +37,10 @@ if not SHIPPED:
 
 PRODUCTS.add(
     "judge_claims",
-    inputs={key: TABLES[key] for key in ("runs", "evaluations")},
+    inputs={
+        **{key: TABLES[key] for key in ("runs", "evaluations")},
+        "template": "report/templates/claims.html.j2",
+    },
     outputs={
         "claims": f"{RESULTS}/claims.json",
         "table": report(f"{RESULTS}/claims.html", caption="../report/claims.rst", category="Claims"),

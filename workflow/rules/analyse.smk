@@ -1,125 +1,58 @@
-# What the study finds beyond the paper's own figures: the map and its reconciliation, the sharpness, a run's death.
+# The analyses beyond the claims: a rule for each of asgd.analyses that this study has. Those that train keep their runs
+# with all others, so a job that was killed goes on, and they need the images only while runs are missing.
 
-from asgd.study.products import select_analyses
+ANALYSIS_THREADS = 8  # runs at a time, if there are so many cores
 
+# Every table of an analysis by name, and those of this study.
 ANALYSES = {
-    "map": f"{RESULTS}/tables/map.csv",
-    "map_claims": f"{RESULTS}/tables/map_claims.csv",
-    "map_pairs": f"{RESULTS}/tables/map_pairs.csv",
-    "map_summary": f"{RESULTS}/tables/map_summary.json",
-    "sharpness": f"{RESULTS}/tables/sharpness.csv",
-    "death": f"{RESULTS}/tables/death.csv",
-    "death_logits": f"{RESULTS}/tables/death_logits.csv",
-    "death_survey": f"{RESULTS}/tables/death_survey.csv",
-    "death_summary": f"{RESULTS}/tables/death_summary.json",
+    Path(name).stem: f"{RESULTS}/tables/{name}"
+    for analysis in list_analyses().values()
+    for name in analysis.files.values()
 }
-ANALYSIS_FILES = [f"{RESULTS}/tables/{name}" for name in select_analyses(EXPERIMENTS)]
-# Those that train.
-_TRAINED = [path for name, path in ANALYSES.items() if name.split("_")[0] in ANALYSED and path in ANALYSIS_FILES]
+ANALYSIS_FILES = [f"{RESULTS}/tables/{name}" for name in list_analysis_files(STUDY.analyses)]
+_TRAINED = [f"{RESULTS}/tables/{name}" for name in list_analysis_files(STUDY.analyses, trained=True)]
 
-PRODUCTS.add(
-    "analyse_map",
-    inputs={key: TABLES[key] for key in ("runs", "evaluations")},
-    outputs={
-        "map": ANALYSES["map"],
-        "claims": ANALYSES["map_claims"],
-        "pairs": ANALYSES["map_pairs"],
-        "summary": ANALYSES["map_summary"],
-    },
-    settings={"claims": STUDY.manifest()["claims"]},
-)
+for _name, _chosen in STUDY.analyses.items():
+    _analysis = _chosen.analysis
+    # Where results are shipped their tables are too.
+    if SHIPPED and _analysis.trains:
+        continue
+    _product = PRODUCTS.add(
+        f"analyse_{_name}",
+        inputs={**({"data": DATA} if _analysis.trains else {}), **{key: TABLES[key] for key in _analysis.reads}},
+        outputs={key: f"{RESULTS}/tables/{name}" for key, name in _analysis.files.items()},
+        settings=STUDY.describe_analysis(_name),
+        dispensable=["data"],
+        script="make_analysis",
+        roots=[f"{ANALYSIS_ROOM}.{_name}"],
+    )
+
+    rule:
+        name:
+            _product.name
+        input:
+            # `product` is bound here: Snakemake asks when the loop is over.
+            unpack(lambda wildcards, product=_product.name: fresh_inputs(product)),
+        output:
+            **_product.outputs,
+        log:
+            f"logs/{_product.name}.log",
+        params:
+            **_product.params,
+            # Not among the settings, which are what decides the tables.
+            data_root=str(DATA_ROOT),
+            used=str(_product.record.with_suffix(".runs.json")),
+        threads: ANALYSIS_THREADS if _analysis.trains else 1
+        resources:
+            mem_mb=lambda wildcards, threads: 1000 + 1000 * threads,
+            runtime=240,
+        message:
+            f"Analysing: {_name}"
+        script:
+            "../scripts/make_product.py"
 
 
-rule analyse_map:
-    input:
-        unpack(lambda wildcards: fresh_inputs("analyse_map")),
-    output:
-        **PRODUCTS["analyse_map"].outputs,
-    log:
-        "logs/analyse_map.log",
-    params:
-        **PRODUCTS["analyse_map"].params,
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    message:
-        "Judging the claims over the map"
-    script:
-        "../scripts/make_product.py"
-
-
-# These two train a few runs more, so they need the images; where the results are shipped their tables are too. The
-# images' folder is named by what is in it: once the tables are there, they are up to date without it.
 if not SHIPPED:
-
-    _sharpness = STUDY.params.selected.analyses.sharpness
-    _mapped = {run.config.num_workers for run in EXPERIMENTS.get("map", [])}
-    PRODUCTS.add(
-        "measure_sharpness",
-        inputs={"data": DATA},
-        outputs={"table": ANALYSES["sharpness"]},
-        settings={
-            "run": STUDY.params.selected.run,
-            "num_workers": sorted({1} | set(_sharpness.num_workers) & _mapped),
-            "seeds": STUDY.params.selected.seeds[: _sharpness.num_seeds],
-            "epochs": _sharpness.epochs,
-            "num_images": _sharpness.num_images,
-        },
-        dispensable=["data"],
-    )
-
-    rule measure_sharpness:
-        input:
-            unpack(lambda wildcards: fresh_inputs("measure_sharpness")),
-        output:
-            **PRODUCTS["measure_sharpness"].outputs,
-        log:
-            "logs/measure_sharpness.log",
-        params:
-            **PRODUCTS["measure_sharpness"].params,
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=60,
-        message:
-            "Measuring the sharpness"
-        script:
-            "../scripts/make_product.py"
-
-    PRODUCTS.add(
-        "record_death",
-        inputs={"data": DATA, "runs": TABLES["runs"]},
-        outputs={
-            "table": ANALYSES["death"],
-            "logits": ANALYSES["death_logits"],
-            "survey": ANALYSES["death_survey"],
-            "summary": ANALYSES["death_summary"],
-        },
-        settings={
-            **{key: STUDY.manifest()[key] for key in ("run", "claims")},
-            "death": STUDY.params.selected.analyses.death.model_dump(),
-        },
-        dispensable=["data"],
-    )
-
-    rule record_death:
-        input:
-            unpack(lambda wildcards: fresh_inputs("record_death")),
-        output:
-            **PRODUCTS["record_death"].outputs,
-        log:
-            "logs/record_death.log",
-        params:
-            **PRODUCTS["record_death"].params,
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=60,
-        message:
-            "Dissecting the runs that died"
-        script:
-            "../scripts/make_product.py"
-
     # The tables that are taken as they are where results are shipped, and which study they are of.
     PRODUCTS.add(
         "record_study",

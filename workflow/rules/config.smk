@@ -1,13 +1,13 @@
 # What params.yaml and --config ask for, and where it goes.
 
-from asgd.commands.cli import flags_of
 from asgd.settings.study import load_params
 from asgd.errors import AsgdError
-from asgd.runs.folder import FILES
+from asgd.runs.folder import list_files as list_run_files
 from asgd.runs.kept import keep_runs, restore_runs
 from asgd.settings.workflow import read_options
-from asgd.study.products import check_taken
-from asgd.study.plan import ANALYSED, plan_study
+from asgd.analyses.analysis import ROOM as ANALYSIS_ROOM, list_analyses
+from asgd.study.products import check_taken, list_analysis_files
+from asgd.study.plan import plan_study
 from asgd.study.manifest import check_shipped, write_manifest
 
 DATA_ROOT = Path("data")
@@ -19,20 +19,20 @@ try:
     WITH_PDF = OPTIONS.pdf
     # The tables are taken as they are, and what would make them, from images and runs, is left out of the workflow.
     SHIPPED = OPTIONS.shipped
-    # How many runs a training job has: on a cluster a job's own start takes longer than many a run.
+    # How many runs a training job has.
     RUNS_PER_JOB = OPTIONS.runs_per_job
     STUDY = plan_study(load_params(OPTIONS.params, OPTIONS.preset), DATA_ROOT)
     RESULTS = f"results/{STUDY.params.preset}"
     MADE_FROM = f"{RESULTS}/tables/study.json"
     if SHIPPED:
         check_shipped(STUDY, Path(MADE_FROM))
-        check_taken(Path(RESULTS), STUDY.experiments)
+        check_taken(Path(RESULTS), STUDY)
     write_manifest(STUDY, Path(RESULTS, "study.json"))
 except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
 EXPERIMENTS = STUDY.experiments
-RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in FILES]
+RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in list_run_files(run)]
 
 
 def keep_finished_runs():

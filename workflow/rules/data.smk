@@ -9,7 +9,7 @@ rule prepare_data:
     log:
         "logs/prepare_data.log",
     params:
-        flags=flags_of(STUDY.params.selected.data, "data-"),
+        settings=STUDY.params.selected.data.model_dump_json(exclude_defaults=True),
         root=DATA_ROOT,
     resources:
         mem_mb=2000,
@@ -17,4 +17,5 @@ rule prepare_data:
     message:
         "Preparing the images ({STUDY.params.selected.data.source})"
     shell:
-        "{ASGD} data {params.flags:q} --data-root {params.root:q} > {log:q} 2>&1"
+        "printf '%s' {params.settings:q} |"
+        " {ASGD} data --settings - --data-root {params.root:q} > {log:q} 2>&1"

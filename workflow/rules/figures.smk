@@ -1,6 +1,6 @@
 # A figure and its files share a name; what it shows and reads is declared in its module (asgd.figures.plot).
 
-from asgd.figures.plot import FORMATS, ROOM, list_plots
+from asgd.figures.plot import FORMATS, ROOM as FIGURE_ROOM, list_plots
 from asgd.study.products import select_figures
 
 PLOTS = list_plots()
@@ -24,7 +24,7 @@ for _figure, _experiment in FIGURES.items():
         outputs={suffix: f"{RESULTS}/figures/{_figure}.{suffix}" for suffix in FORMATS},
         settings={"figure": _figure, "experiment": _experiment, "tables": _tables},
         script="plot_figure",
-        members=[f"{ROOM}.{_figure}"],
+        roots=[f"{FIGURE_ROOM}.{_figure}"],
     )
 
 
@@ -49,7 +49,7 @@ rule plot_figure:
         script=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["script"],
         settings=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["settings"],
         record=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["record"],
-        members=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["members"],
+        roots=lambda wildcards: PRODUCTS[f"plot_{wildcards.figure}"].params["roots"],
     resources:
         mem_mb=1000,
         runtime=10,

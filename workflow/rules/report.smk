@@ -1,8 +1,8 @@
 # Generated LaTeX (every number and table of the text), the PDF, and the checksums of all that is shipped.
 
-from asgd.report.generated import GENERATED
+from asgd.report.generated import MANUSCRIPT, list_generated, list_templates
 
-TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in GENERATED]
+TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in list_generated("report")]
 REPORT = f"{RESULTS}/report.pdf"
 PRODUCT_FILES = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
 BENCHMARK = "results/benchmark.json"  # of `asgd bench`: what the naive simulator would have cost
@@ -18,6 +18,8 @@ PRODUCTS.add(
         "summaries": [path for path in ANALYSIS_FILES if path.endswith("_summary.json")],
         "sharpness": [path for path in ANALYSIS_FILES if path == ANALYSES["sharpness"]],
         "benchmark": [path for path in [BENCHMARK] if Path(path).exists()],
+        "manuscript": f"report/{MANUSCRIPT}",
+        "templates": [str(path) for suffix in (".tex", ".txt") for path in list_templates("report", suffix)],
     },
     outputs={"files": TABLE_FILES},
     settings={

@@ -1,10 +1,11 @@
-# One training job a run. The folder's name carries a hash of the configuration, the data and the training sources, so
-# neither an old result nor one of another configuration can be taken for this one; Snakemake's own triggers add nothing.
-
-import shlex
+# Training jobs, each of some runs. The name of a run's folder carries a hash of the configuration, the data and the
+# training sources, so neither an old result nor one of another configuration can be taken for this one; Snakemake's own
+# triggers add nothing.
 
 from asgd.runs.folder import is_finished
 from asgd.runs.sources import fingerprint_sources
+from asgd.settings.order import Order
+from asgd.study.batches import START, START_ON_CLUSTER, cut_batches
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
 COMPILED = f"logs/compile_engine-{fingerprint_sources('fused')[:12]}.log"
@@ -22,9 +23,6 @@ rule compile_engine:
         "{ASGD} compile > {output:q}"
 
 
-DATA_FLAGS = [*flags_of(STUDY.params.selected.data, "data-"), "--data-root", str(DATA_ROOT)]
-
-
 def needed_to_train(runs):
     """What ``runs`` are trained from; nothing if all are there: where the images are not, nobody need prepare them."""
     lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
@@ -32,56 +30,44 @@ def needed_to_train(runs):
     return [ancient(file) for file in [DATA, *compiled]] if lacking else []
 
 
-if RUNS_PER_JOB == 1:
+def cut_jobs():
+    """The runs of each training job."""
+    runs, data = list(STUDY.runs.values()), STUDY.params.selected.data
+    if workflow.is_main_process and workflow.local_exec:
+        lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
+        return cut_batches(lacking, data, RUNS_PER_JOB, START, workflow.cores)
+    # A job on a cluster reads this file again, when other jobs may have ended and on a machine with other cores, and
+    # must find its own rule: so the cut depends on the study alone.
+    return cut_batches(runs, data, RUNS_PER_JOB, START_ON_CLUSTER)
 
-    rule train_run:
+
+# A rule for each job: it trains those of its runs that are not there.
+for number, runs in enumerate(cut_jobs()):
+    lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
+    if not lacking:
+        continue
+
+    rule:
+        name:
+            f"train_runs_{number}"
         input:
-            lambda wildcards: needed_to_train([STUDY.runs[wildcards.run]]),
+            needed_to_train(lacking),
         output:
-            metrics=RUNS + "/{run}/metrics.csv",
-            record=RUNS + "/{run}/run.json",
+            [f"{RUNS}/{run.name}/{name}" for run in lacking for name in list_run_files(run.name)],
         log:
-            "logs/runs/{run}.log",
+            f"logs/train_runs_{number}.log",
         params:
-            run_flags=lambda wildcards: flags_of(STUDY.runs[wildcards.run].config),
-            data_flags=DATA_FLAGS,
-            folder=RUNS + "/{run}",
+            orders=[
+                Order(run=run.config, data=STUDY.params.selected.data, out=f"{RUNS}/{run.name}").to_json()
+                for run in lacking
+            ],
+            root=DATA_ROOT,
         threads: 1
         resources:
             mem_mb=1000,
             runtime=240,
         message:
-            "Training {wildcards.run}"
+            f"Training runs: {len(lacking)}, {lacking[0].name} first"
         shell:
-            "OMP_NUM_THREADS=1 {ASGD} train {params.run_flags:q} {params.data_flags:q}"
-            " --out {params.folder:q} > {log:q} 2>&1"
-
-else:
-    # A rule for each batch of the study's runs, cut where the study is, whatever is done already: a job that starts
-    # elsewhere reads this file again and must find its own rule. A batch trains what it lacks.
-    for number, runs in enumerate(STUDY.batches(RUNS_PER_JOB)):
-        lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
-        if not lacking:
-            continue
-
-        rule:
-            name:
-                f"train_runs_{number}"
-            input:
-                needed_to_train(lacking),
-            output:
-                [f"{RUNS}/{run.name}/{name}" for run in lacking for name in FILES],
-            log:
-                f"logs/train_runs_{number}.log",
-            params:
-                lines=[shlex.join([*flags_of(run.config), "--out", f"{RUNS}/{run.name}"]) for run in lacking],
-                data_flags=DATA_FLAGS,
-            threads: 1
-            resources:
-                mem_mb=1000,
-                runtime=240,
-            message:
-                f"Training {len(lacking)} of the runs, {lacking[0].name} first"
-            shell:
-                "printf '%s\\n' {params.lines:q} |"
-                " OMP_NUM_THREADS=1 {ASGD} train --each - --logs logs/runs {params.data_flags:q} > {log:q} 2>&1"
+            "printf '%s\\n' {params.orders:q} |"
+            " OMP_NUM_THREADS=1 {ASGD} train --each - --logs logs/runs --data-root {params.root:q} > {log:q} 2>&1"

@@ -1,17 +1,16 @@
-"""Write the report's generated LaTeX: numbers, verdicts, accuracies, open settings and environment."""
+"""Write the report's generated LaTeX: the templates, filled with the numbers of the study."""
 
 from pathlib import Path
 
 from asgd.claims import claims_from_json
 from asgd.files import read_json
-from asgd.report import Findings, write_tables
+from asgd.report import Findings, collect_numbers, write_tables
 from asgd.settings.study import Params
 from asgd.settings.validation import validate
 from asgd.tables.files import read_table
 
 made = snakemake.input
-write_tables(
-    Path(snakemake.output[0]).parent,
+numbers = collect_numbers(
     validate(Params, snakemake.params.settings, "params.yaml"),
     read_table(made.runs),
     read_table(made.arms),
@@ -19,3 +18,4 @@ write_tables(
     read_json(made.environment),
     Findings.read(made.summaries, *(next(iter(files), None) for files in (made.sharpness, made.benchmark))),
 )
+write_tables(Path(snakemake.output[0]).parent, Path(made.templates[0]).parents[1], numbers)

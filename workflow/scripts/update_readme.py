@@ -5,4 +5,4 @@ from pathlib import Path
 
 from asgd.report.readme import update_readme
 
-update_readme(Path("README.md"), Path("results", sys.argv[1]), Path("results/benchmark.json"))
+update_readme(Path("README.md"), Path("results", sys.argv[1]), Path("results/benchmark.json"), Path("report"))

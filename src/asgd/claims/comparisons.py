@@ -1,4 +1,4 @@
-"""What several rules share: paired comparisons of arms, and the words for what was compared."""
+"""What several rules share: paired comparisons of arms."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -7,19 +7,10 @@ import numpy as np
 import pandas as pd
 
 from asgd.simulator.outcome import OUTCOMES, TRAINED
-from asgd.tables.arms import Curves, Study, pair
+from asgd.tables.arms import Curves, Evidence, pair
 from asgd.tables.statistics import average_over_steps, describe_paired, estimate_paired_difference, sign_flip_test
 
 Trend = Literal["rises", "falls", "undecided"]
-
-
-def explain_no_interval(n: int) -> str:
-    """Why a comparison of ``n`` paired seeds has no interval."""
-    return (
-        f"the differences of all {n} seeds are equal, which is no sample"
-        if n > 1
-        else ("fewer than two paired seeds give no interval")
-    )
 
 
 def both_fail(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -28,30 +19,19 @@ def both_fail(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     return bool(len(failed)) and bool(failed.mean() >= 0.5)
 
 
-def list_values(name: str, values: Sequence[Any]) -> str:
-    """As in ``m = 1, 10``."""
-    return f"{name} = {', '.join(map(str, values))}"
+def split_present(evidence: Evidence, workers: Sequence[int]) -> dict[str, list[int]]:
+    """Those of ``workers`` that have runs, `tested`, and the others, `absent`."""
+    present = [m for m in workers if len(evidence.runs_of(num_workers=m))]
+    return {"tested": present, "absent": [m for m in workers if m not in present]}
 
 
-def split_present(study: Study, workers: Sequence[int]) -> tuple[list[int], str]:
-    """Those of ``workers`` that have runs, and the words on what was tested."""
-    present = [m for m in workers if len(study.runs_of(num_workers=m))]
-    return present, describe_tested(present, [m for m in workers if m not in present])
-
-
-def describe_tested(present: Sequence[int], absent: Sequence[int]) -> str:
-    """What was tested and what could not be."""
-    tested = [f"tested at {list_values('m', present)}"] if present else []
-    return "; ".join([*tested, *([f"no runs at {list_values('m', absent)}"] if absent else [])])
-
-
-def compare_areas(study: Study, key: str, values: Sequence[Any], **fixed: Any) -> list[dict[str, Any]]:
+def compare_areas(evidence: Evidence, key: str, values: Sequence[Any], **fixed: Any) -> list[dict[str, Any]]:
     """Paired differences, second minus first, of the area under the train_loss curve between adjacent ``values``."""
-    curves = [study.curves_of("train_loss", **fixed, **{key: value}) for value in values]
+    curves = [evidence.curves_of("train_loss", **fixed, **{key: value}) for value in values]
     found = []
     for i in range(len(values) - 1):
         first, second = (average_over_steps(c.epochs, c.values) for c in pair(curves[i], curves[i + 1]))
-        difference = estimate_paired_difference(first, second, study.margins.confidence)
+        difference = estimate_paired_difference(first, second, evidence.margins.confidence)
         p_value = sign_flip_test(second - first, "greater")
         found.append({"from": values[i], "to": values[i + 1], **difference._asdict(), "p_value": p_value})
     return found

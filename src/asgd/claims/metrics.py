@@ -8,7 +8,7 @@ import pandas as pd
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
-from asgd.tables.arms import Study
+from asgd.tables.arms import Evidence
 
 
 def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: RunConfig) -> dict[str, float | int]:
@@ -16,12 +16,12 @@ def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: Run
 
     ``base`` is the study's reference setting; accuracies are means over seeds, in [0, 1].
     """
-    study = Study.of(runs, pd.DataFrame(), ClaimsConfig(), base)
-    workers = study.values_of("num_workers", momentum=0.0, dropout=0.0)
+    evidence = Evidence.of(runs, pd.DataFrame(), ClaimsConfig(), base)
+    workers = evidence.values_of("num_workers", momentum=0.0, dropout=0.0)
     trained = float((runs["outcome"] == "trained").mean())
     metrics: dict[str, float | int] = {"n_runs": len(runs), "trained_share": trained}
     for label, m in {"m1": 1, "largest_m": max(workers, default=1)}.items():
-        arm = study.runs_of(num_workers=m, momentum=0.0, dropout=0.0)
+        arm = evidence.runs_of(num_workers=m, momentum=0.0, dropout=0.0)
         if len(arm):
             metrics[f"accuracy_{label}"] = float(arm["final_test_accuracy"].mean())
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in get_args(VerdictName)}

@@ -8,14 +8,19 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from asgd.analyses.analysis import analysis_tables
+from asgd.claims.claim import EDITIONS, find_claims
+from asgd.claims.wording import describe_rule, state
 from asgd.commands.cli import build_parser
-from asgd.settings.analyses import AnalysesConfig, DeathConfig, SharpnessConfig
+from asgd.settings.analyses import AnalysesConfig
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.data import DataConfig
+from asgd.settings.order import Order
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Experiment, Params, Preset, Shipped
 from asgd.settings.workflow import WorkflowOptions
 from asgd.tables.columns import AGGREGATED
+from asgd.tables.outcomes import MEANINGS
 
 _HEAD = """# Reference
 
@@ -29,19 +34,18 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
         "A product over run parameters: any key of `run` may stand here, with a value or a list, which is an axis.",
     ),
     "presets.NAME.run, and flags of `asgd train`": (RunConfig, "The configuration of a run."),
+    "a line of `asgd train --each`": (Order, "A JSON object; a key that is left out has its default."),
     "presets.NAME.data": (DataConfig, "The images."),
     "presets.NAME.shipped": (Shipped, "For a preset whose results are in git."),
     "claims": (ClaimsConfig, "The margins of the decision rules."),
     "presets.NAME.analyses": (AnalysesConfig, "What the analyses beyond the claims measure."),
-    "presets.NAME.analyses.sharpness": (
-        SharpnessConfig,
-        "Where along which runs the sharpness is measured (`sharpness.csv`).",
-    ),
-    "presets.NAME.analyses.death": (
-        DeathConfig,
-        "How closely the runs that died are followed (`death.csv`, `death_survey.csv`).",
-    ),
+    **{
+        f"presets.NAME.analyses.{name}": (field.annotation, f"{field.description}.".capitalize())
+        for name, field in AnalysesConfig.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    },
 }
+_OUTCOMES = ("outcome", "meaning")
 _TARGETS = {
     "all": "everything (default)",
     "data": "the images, prepared",
@@ -52,6 +56,7 @@ _TARGETS = {
 _FILES = {
     "data/<source>-<hash>/": "prepared images: arrays that all jobs map, and meta.json",
     "results/runs/<run>/metrics.csv": "a run's curve, a row for each evaluation",
+    "results/runs/<run>/probes.csv": "for a run with probes: a row for each step that it was probed at",
     "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
     "results/kept/<run>/": "links to the files of finished runs, for when DVC deletes those of results/runs",
     "results/checkpoints/<run>.npz": "the last state of a run that is not finished",
@@ -77,12 +82,22 @@ def make_reference() -> str:
     parts.append(f"### snakemake --config\n\n{options}")
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
+    parts += ["## Claims and rules\n", *_describe_editions()]
+    parts.append(f"## Outcomes\n\nOf a run, the first that fits.\n\n{_make_table(_OUTCOMES, _quote(MEANINGS))}")
     parts.append("## Columns of the tables\n")
-    parts += [
-        f"### {name}.csv\n\n{_make_table(('column', 'meaning'), _quote(table.columns))}"
-        for name, table in AGGREGATED.items()
-    ]
+    for name, table in (AGGREGATED | analysis_tables()).items():
+        columns = _make_table(("column", "meaning"), _quote(table.columns))
+        parts.append(f"### {name}.csv\n\nRows: {table.rows}.\n\n{columns}")
     return "\n".join(parts)
+
+
+def _describe_editions() -> Iterator[str]:
+    margins = ClaimsConfig()
+    for edition in EDITIONS:
+        claims = find_claims(edition).values()
+        rows = [(claim.id, state(claim, margins), describe_rule(claim, margins)) for claim in claims]
+        about = f"### Edition {edition}\n\nWith the default margins; what all rules share: `asgd.claims.{edition}`."
+        yield f"{about}\n\n{_make_table(('', 'the paper', 'rule'), rows)}"
 
 
 def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:

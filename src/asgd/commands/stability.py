@@ -4,29 +4,23 @@ import argparse
 import math
 from typing import Any
 
-from asgd.commands.cli import _add_data_flags, _collect, _path, add_model_flags
+from asgd.commands.command import Command
+from asgd.commands.flags import add_data_flags, add_model_flags, collect, path
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import ScheduleConfig
 from asgd.settings.validation import validate
 
-HELP = "say which learning rates are stable with so many workers"
-DESCRIPTION = (
-    "Say up to which learning rate training is stable near a minimum of a given sharpness (the largest curvature of "
-    "the loss), and judge a rate: stable, marginal (within 5 % of the limit, or within its uncertainty) or not stable. "
-    "A run that is not stable where it is leaves for flatter ground, or fails. Mini-batch noise is left out; it lowers "
-    "the limit."
+COMMAND = Command(
+    help="say which learning rates are stable with so many workers",
+    description="Say up to which learning rate training is stable near a minimum of a given sharpness (the largest "
+    "curvature of the loss), and judge a rate: stable, marginal (within 5 % of the limit, or within its uncertainty) "
+    "or not stable. A run that is not stable where it is leaves for flatter ground, or fails. Mini-batch noise is left "
+    "out; it lowers the limit.",
 )
 MEASURED_EPOCHS = 0.25
 _THEORY = {"num_workers", "momentum", "momentum_where", "momentum_convention", "learning_rate"}
-
-
-def add_parser(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser("stability", help=HELP, description=DESCRIPTION)
-    parser.set_defaults(run=run)
-    add_flags(parser)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -41,18 +35,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help=f"train one worker without momentum, for {MEASURED_EPOCHS:g} epochs unless --epochs or --steps are given, "
         "and measure its sharpness on 500 training images",
     )
-    parser.add_argument("--json", type=_path, metavar="FILE", help="also write all numbers to FILE")
+    parser.add_argument("--json", type=path, metavar="FILE", help="also write all numbers to FILE")
     add_model_flags(parser.add_argument_group("schedule"), ScheduleConfig)
     about = "run (keys of `run` in params.yaml); all but workers, momentum and learning rate are for --measure"
     add_model_flags(parser.add_argument_group(about), RunConfig)
-    _add_data_flags(parser)
+    add_data_flags(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Find the limit, judge, print."""
-    settings, data = _collect(options, RunConfig), _collect(options, DataConfig, "data-")
+    settings, data = collect(options, RunConfig), collect(options, DataConfig, "data-")
     config = validate(RunConfig, settings, "asgd stability")
-    schedule = validate(ScheduleConfig, _collect(options, ScheduleConfig), "asgd stability")
+    schedule = validate(ScheduleConfig, collect(options, ScheduleConfig), "asgd stability")
     unused = [*(set(settings) - _THEORY), *(f"data-{name}" for name in data)]
     if unused and not options.measure:
         flag = min(unused).replace("_", "-")

@@ -1,6 +1,6 @@
 """CIFAR-10 from the official archive, through torchvision: nothing unverified is ever unpickled.
 
-Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009).
+Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny SourceImages" (2009).
 """
 
 import io
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgd.data.hashing import hash_file
-from asgd.data.images import Images, order_in_turn
+from asgd.data.images import SourceImages, order_in_turn
 from asgd.data.working import working_folder
 from asgd.errors import AsgdError
 from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
@@ -64,7 +64,7 @@ def fetch_archive(root: Path, progress: bool = True, archive: Archive = OFFICIAL
     return target
 
 
-def read_cifar10(path: Path, root: Path, archive: Archive = OFFICIAL) -> Images:
+def read_cifar10(path: Path, root: Path, archive: Archive = OFFICIAL) -> SourceImages:
     """Images of a local archive, or of a folder that holds it, packed or unpacked.
 
     The classes take turns; within a class images are in the official order, which is random over all classes.
@@ -109,7 +109,7 @@ def _socket_timeout() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _read_archive(path: Path, root: Path, archive: Archive) -> Images:
+def _read_archive(path: Path, root: Path, archive: Archive) -> SourceImages:
     from torchvision.datasets.utils import extract_archive
 
     found = hash_file(path, "md5")
@@ -123,7 +123,7 @@ def _read_archive(path: Path, root: Path, archive: Archive) -> Images:
         return _read_unpacked(unpacked, archive)
 
 
-def _read_unpacked(folder: Path, archive: Archive) -> Images:
+def _read_unpacked(folder: Path, archive: Archive) -> SourceImages:
     try:
         with _quiet():
             train, test = (_torchvision_split(folder, is_train, archive) for is_train in (True, False))
@@ -131,7 +131,7 @@ def _read_unpacked(folder: Path, archive: Archive) -> Images:
         raise AsgdError(f"{folder}: not whole CIFAR-10 batches ({error}); fetch the archive again") from error
     if len(train.classes) != NUM_CLASSES:
         raise AsgdError(f"{folder}: {len(train.classes)} classes, but the network has {NUM_CLASSES} outputs")
-    return Images(
+    return SourceImages(
         *_arrays(train), *_arrays(test), classes=tuple(train.classes), description="CIFAR-10, the official images"
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asgd.data.fingerprint import folder_name
 from asgd.data.hashing import hash_arrays
-from asgd.data.images import Images
+from asgd.data.images import SourceImages
 from asgd.data.working import working_folder
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
@@ -40,7 +40,7 @@ class Dataset:
     content: str  #: SHA-256 over the arrays, as they were read when they were opened
 
 
-def store_images(images: Images, folder: Path, source: str, fingerprint: str) -> None:
+def store_images(images: SourceImages, folder: Path, source: str, fingerprint: str) -> None:
     """Write ``images`` as the prepared ``folder``, in one rename. Raises AsgdError where the disk refuses."""
     arrays = [getattr(images, name) for name in ARRAYS]
     meta = {

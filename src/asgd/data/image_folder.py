@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asgd.archives import read_members, show_name
-from asgd.data.images import Images, order_in_turn
+from asgd.data.images import SourceImages, order_in_turn
 from asgd.data.listing import SPLITS, is_hidden, list_entries
 from asgd.errors import AsgdError
 from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
@@ -37,7 +37,7 @@ class _Found:
     formats: Counter[str] = field(default_factory=Counter)
 
 
-def read_image_folder(path: Path, progress: bool = True) -> Images:
+def read_image_folder(path: Path, progress: bool = True) -> SourceImages:
     """All images of a folder or a tar archive (plain, gz, bz2 or xz): 32x32 RGB, ten classes, the same in both splits.
 
     Classes are numbered in the order of their names; within a class images are in the order of their file names.
@@ -54,7 +54,7 @@ def read_image_folder(path: Path, progress: bool = True) -> Images:
         found.pixels[split, label][rest[0]] = _decode(path, name, content, found.formats)
     classes = _check_classes(path, found)
     train, test = (_take_in_turn([found.pixels[split, label] for label in classes]) for split in SPLITS)
-    return Images(*train, *test, classes=classes, description=_describe(path, found.formats))
+    return SourceImages(*train, *test, classes=classes, description=_describe(path, found.formats))
 
 
 def _folder_files(folder: Path, progress: bool) -> Iterator[tuple[str, bytes]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Images:
+class SourceImages:
     """Images are [n, 32, 32, 3] uint8 (height, width, RGB), labels [n] int64 in 0..9.
 
     In each split the classes take turns (see ``order_in_turn``), so the first n images are a balanced sample for as

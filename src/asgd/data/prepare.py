@@ -4,7 +4,7 @@ from pathlib import Path
 
 from asgd.data.dataset import store_images
 from asgd.data.fingerprint import check_sha256, data_path, folder_name, prepared_folder, source_fingerprint
-from asgd.data.images import Images
+from asgd.data.images import SourceImages
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
 
@@ -28,7 +28,7 @@ def prepare_data(data: DataConfig, root: Path = Path("data"), progress: bool = T
     return folder
 
 
-def read_source(data: DataConfig, root: Path, progress: bool = True) -> Images:
+def read_source(data: DataConfig, root: Path, progress: bool = True) -> SourceImages:
     """All images of ``data.source``, in memory. A download is kept in ``root``."""
     # Imported here: one source never pays for the libraries of another.
     if data.source == "synthetic":

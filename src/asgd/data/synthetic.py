@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from asgd.data.images import Images
+from asgd.data.images import SourceImages
 from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
 
 _STREAMS = {"patterns": 0, "train": 1, "test": 2}
@@ -16,7 +16,7 @@ _NOISE = 60.0  # grey levels: half the width of the noise's triangular distribut
 _CHUNK = 250  # images at a time: what fits a cache
 
 
-def draw_synthetic(num_train: int, num_test: int, seed: int) -> Images:
+def draw_synthetic(num_train: int, num_test: int, seed: int) -> SourceImages:
     """Ten balanced classes in turn: the same numbers give the same pixels everywhere.
 
     Measured with the paper's network (two poolings, mini-batches of 4, learning rate 0.01, no momentum, one worker) on
@@ -26,7 +26,7 @@ def draw_synthetic(num_train: int, num_test: int, seed: int) -> Images:
     - without: 44 % (21 to 57) after 1 epoch, 79 % (78 to 81) after 5.
     """
     patterns = _draw_patterns(_generator(seed, "patterns"))
-    return Images(
+    return SourceImages(
         *_draw_split(patterns, num_train, _generator(seed, "train")),
         *_draw_split(patterns, num_test, _generator(seed, "test")),
         classes=tuple(f"pattern {label}" for label in range(NUM_CLASSES)),

@@ -1,9 +1,19 @@
-"""The report: generated LaTeX (every number and table of it) and the building of its PDF."""
+"""The report, the README's tables and the page of claims: numbers filled into templates, and the PDF built."""
 
 from asgd.report.build import build_report
 from asgd.report.findings import Findings
-from asgd.report.generated import GENERATED
+from asgd.report.generated import list_generated
+from asgd.report.numbers import collect_numbers
+from asgd.report.page import make_claims_page
 from asgd.report.tables import write_tables
 from asgd.tables.environment import collect_environment
 
-__all__ = ["GENERATED", "Findings", "build_report", "collect_environment", "write_tables"]
+__all__ = [
+    "Findings",
+    "build_report",
+    "collect_environment",
+    "collect_numbers",
+    "list_generated",
+    "make_claims_page",
+    "write_tables",
+]

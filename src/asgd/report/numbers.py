@@ -1,153 +1,141 @@
-"""Every number and generated sentence of the report's text, as LaTeX macros."""
+"""Every number and name that the report's templates fill in: a plain mapping, as JSON has it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from asgd.analyses.stability import find_threshold
-from asgd.claims import Verdict
-from asgd.report.latex import escape, format_count, list_words
+from asgd.claims import Verdicts
+from asgd.figures.plot import list_plots
+from asgd.report.findings import (
+    Findings,
+    estimate_cost,
+    summarize_readings,
+    summarize_sharpness,
+)
+from asgd.report.page import describe_claims
+from asgd.report.tables import list_accuracies
 from asgd.settings.claims import ClaimsConfig
-from asgd.settings.parameters import label_settings
-from asgd.settings.study import Params, Preset
+from asgd.settings.parameters import kinds_of, label_settings
+from asgd.settings.study import Params, Preset, expand_experiments
+from asgd.settings.subjects import find_subject
 from asgd.simulator.networks.shapes import NUM_CLASSES
-from asgd.simulator.outcome import TRAINED_MARGIN
-from asgd.tables.experiments import experiment_names, list_arms, naming_keys, select_experiment
+from asgd.simulator.outcome import OUTCOMES, TRAINED_MARGIN
+from asgd.tables.experiments import list_arms, naming_keys, select_experiment
+from asgd.tables.outcomes import MEANINGS
 
-WHERE = ("server", "worker")
-_DATA = {
-    "cifar10": "CIFAR-10 (the official archive)",
-    "image_folder": "image files",
-    "synthetic": "synthetic images of ten classes",
-}
+#: Settings whose values the report lists.
+_LISTED = (
+    *("num_workers", "batch_size", "epochs", "learning_rate", "momentum", "output_relu", "pools"),
+    *("evaluations_per_epoch", "train_eval_images"),
+)
 
 
-def collect_macros(
+def collect_numbers(
     params: Params,
     runs: pd.DataFrame,
     arms: pd.DataFrame,
-    verdicts: Sequence[Verdict],
+    verdicts: Verdicts,
     environment: Mapping[str, Any],
-) -> dict[str, str]:
-    """All macros of ``report.tex`` by name, their values as LaTeX."""
-    preset = params.selected
+    findings: Findings | None = None,
+) -> dict[str, Any]:
+    """All that the templates of LaTeX know, from the tidy tables, the verdicts and the environment.
+
+    ``environment`` is what ``collect_environment`` returns. ``findings``: those of the further analyses.
+    """
+    preset, findings = params.selected, findings or Findings()
+    shown = _find_experiments(preset)
+    total_steps = int(runs["last_step"].sum())
     return {
-        "presetName": escape(params.preset),
-        "presetDescription": escape(preset.description or params.preset),
-        "dataDescription": escape(describe_data(preset, environment)),
-        "seedList": list_words(sorted(runs["seed"].unique())),
-        "runCount": format_count(len(runs)),
-        "armCount": format_count(len(arms)),
-        "totalSteps": format_count(runs["last_step"].sum()),
-        "batchSize": _values(arms, "batch_size"),
-        "epochCount": _values(arms, "epochs"),
-        "learningRate": _values(arms, "learning_rate"),
-        "baseRate": f"{params.base.learning_rate:g}",
-        "evaluationsPerEpoch": _values(arms, "evaluations_per_epoch"),
-        "trainEvalImages": _values(arms, "train_eval_images"),
-        "trainedAccuracy": f"{100 / NUM_CLASSES + 100 * TRAINED_MARGIN:g}",
-        "workerList": _values(arms, "num_workers"),
-        "stabilityLimits": _list_limits(arms),
-        **_compare_limits(arms, params.claims),
-        **_margins(params.claims),
-        "verdictSummary": _summarize_verdicts(verdicts),
-        "outcomeSummary": _summarize_outcomes(runs),
-        "delaySummary": _summarize_arms(arms, "delay"),
-        "momentumSummary": _summarize_momentum(arms),
-        "dropoutSummary": _summarize_arms(arms, "dropout"),
+        "preset": {"name": params.preset, "description": preset.description or params.preset},
+        "demonstration": preset.demonstration,
+        "data": describe_data(preset, environment),
+        "seeds": sorted(int(seed) for seed in runs["seed"].unique()),
+        "n_runs": len(runs),
+        "n_arms": len(arms),
+        "runs_an_arm": {"least": int(arms["n_runs"].min()), "most": int(arms["n_runs"].max())},
+        "total_steps": total_steps,
+        "core_hours": float(runs["wall_seconds"].sum() / 3600),
+        "settings": {key: _list_values(arms, key) for key in _LISTED},
+        "momentum_kinds": _list_kinds(arms),
+        "base_rate": params.base.learning_rate,
+        "trained_accuracy": 1 / NUM_CLASSES + TRAINED_MARGIN,
+        "outcome_meanings": dict(MEANINGS),
+        "outcomes": {outcome: int((runs["outcome"] == outcome).sum()) for outcome in OUTCOMES},
+        "stability": _describe_limits(arms, params.claims),
+        "margins": params.claims.model_dump(mode="json"),
+        **describe_claims(verdicts),
+        "delay": _list_arms(arms, shown["figure1_delay"]),
+        "momentum": _list_momentum(arms, shown["figure2_momentum"]),
+        "dropout": _list_arms(arms, shown["figure3_dropout"]),
+        "readings": summarize_readings(runs, shown["readings"]),
+        "sharpness": summarize_sharpness(findings.sharpness),
+        "summaries": dict(findings.summaries),
+        "cost": estimate_cost(findings.benchmark, total_steps),
+        "accuracies": list_accuracies(arms),
+        "environment": dict(environment),
     }
 
 
-def describe_data(preset: Preset, environment: Mapping[str, Any]) -> str:
-    """Where the images come from, in words."""
-    described = environment.get("data_description") or _DATA[preset.data.source]
-    if preset.data.source == "synthetic":
-        return f"{described}: {preset.data.num_train} for training, {preset.data.num_test} for testing"
-    name = (preset.data.path or "").rstrip("/").split("/")[-1]
-    return f"{described} ({name})" if name and name not in described else str(described)
+def describe_data(preset: Preset, environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the images come from; `recorded` is what the runs say of them."""
+    data = preset.data
+    file = (data.path or "").rstrip("/").split("/")[-1]
+    recorded = environment.get("data_description", "")
+    return {"recorded": recorded, "file": file, **data.model_dump(include={"source", "num_train", "num_test"})}
 
 
-def format_percent(value: float) -> str:
-    """An accuracy in [0, 1] as per cent with one decimal."""
-    return f"{100 * value:.1f}"
+def _list_values(arms: pd.DataFrame, key: str) -> list[Any]:
+    return sorted(arms[key].dropna().unique().tolist()) if key in arms else []
 
 
-def _values(arms: pd.DataFrame, key: str) -> str:
-    return list_words([value if value % 1 else int(value) for value in sorted(arms[key].dropna().unique())])
+def _list_kinds(arms: pd.DataFrame) -> list[str]:
+    return sorted({label_settings(arm, kinds_of("momentum")) for arm in list_arms(arms[arms["momentum"] > 0])})
 
 
-def _margins(margins: ClaimsConfig) -> dict[str, str]:
-    low, high = margins.gap_points
-    return {
-        "confidenceLevel": f"{100 * margins.confidence:g}",
-        "slowWorkers": list_words(margins.slow_workers),
-        "gapFirst": str(margins.gap_workers[0]),
-        "gapSecond": str(margins.gap_workers[1]),
-        "gapLow": f"{low:g}",
-        "gapHigh": f"{high:g}",
-        "gapShare": f"{100 * margins.gap_share:g}",
-        "gapShareOutside": f"{100 - 100 * margins.gap_share:g}",
-        "failWorkers": str(margins.fail_workers),
-        "someFailWorkers": str(margins.some_fail_workers),
-        "equivalencePoints": f"{margins.equivalence_points:g}",
-        "claimsMomentum": f"{margins.momentum:g}",
+def _describe_limits(arms: pd.DataFrame, margins: ClaimsConfig) -> dict[str, Any]:
+    """The largest stable eta * lambda of plain delayed gradient descent for each m, and what momentum makes of it.
+
+    `gains`: the factor by which averaged momentum of each kind multiplies the limit at the largest m, at the same
+    effective learning rate.
+    """
+    workers = sorted(int(m) for m in arms["num_workers"].unique())
+    most = find_threshold(workers[-1])
+    gains = {
+        where: find_threshold(workers[-1], margins.momentum, where, "ema") / most for where in ("server", "worker")
     }
+    limits = [{"num_workers": m, "limit": find_threshold(m)} for m in workers]
+    return {"limits": limits, "largest": workers[-1], "gains": gains}
 
 
-def _list_limits(arms: pd.DataFrame) -> str:
-    """The largest stable eta * lambda of plain delayed gradient descent for each m (Levin and May, 1976)."""
-    limits = {m: 2 * math.sin(math.pi / (2 * (2 * (m - 1) + 1))) for m in sorted(arms["num_workers"].unique())}
-    return list_words([f"{limit:.3g} (m = {m})" for m, limit in limits.items()])
+def _find_experiments(preset: Preset) -> dict[str, str | None]:
+    """The experiment that each figure shows; None where the study has none."""
+    experiments = expand_experiments(preset)
+    plots = {name: plot.about for name, plot in list_plots().items() if plot.about}
+    return {name: find_subject(preset, name, about, experiments) for name, about in plots.items()}
 
 
-def _compare_limits(arms: pd.DataFrame, margins: ClaimsConfig) -> dict[str, str]:
-    """What momentum of each kind makes of the limit at the largest m, at the same effective learning rate."""
-    m = int(arms["num_workers"].max())
-    gains = {where: find_threshold(m, margins.momentum, where, "ema") / find_threshold(m) for where in WHERE}
-    return {"largestWorkers": str(m), **{f"{where}Gain": f"{gain:.2f}" for where, gain in gains.items()}}
-
-
-def _summarize_verdicts(verdicts: Sequence[Verdict]) -> str:
-    """One sentence a kind of verdict: the claims that it fell on."""
-    by_verdict: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        by_verdict.setdefault(verdict.verdict, []).append(verdict.id)
-    found = [f"{name}: {', '.join(ids)}" for name, ids in by_verdict.items()]
-    return escape("; ".join(found)) + "." if found else "None of the claims was judged."
-
-
-def _summarize_outcomes(runs: pd.DataFrame) -> str:
-    count = runs["outcome"].value_counts()
-    words = {"trained": "trained", "plateau": "stayed at a plateau", "dead": "died", "non_finite": "overflowed"}
-    parts = [f"{format_count(int(count.get(outcome, 0)))} {word}" for outcome, word in words.items()]
-    return f"Of {format_count(len(runs))} runs, {', '.join(parts[:-1])} and {parts[-1]}."
-
-
-def _summarize_arms(arms: pd.DataFrame, experiment: str) -> str:
-    """Mean final accuracies of an experiment's arms in one sentence; empty without the experiment."""
-    if experiment not in experiment_names(arms):
-        return ""
+def _list_arms(arms: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
+    """The arms of an experiment: label and mean final accuracy; none without one."""
+    if experiment is None:
+        return []
     chosen = select_experiment(arms, experiment)
-    return f"The mean final test accuracy is {_list_accuracies(chosen, naming_keys(chosen))}."
+    return _label(chosen, naming_keys(chosen))
 
 
-def _summarize_momentum(arms: pd.DataFrame) -> str:
-    """The mean final accuracies of the momentum variants at the smallest and at the largest m."""
-    if "momentum" not in experiment_names(arms):
-        return ""
-    chosen = select_experiment(arms, "momentum")
+def _list_momentum(arms: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
+    """The kinds of momentum at the smallest and at the largest m."""
+    if experiment is None:
+        return []
+    chosen = select_experiment(arms, experiment)
     keys = naming_keys(chosen, without="num_workers")
-    ends = dict.fromkeys([chosen["num_workers"].min(), chosen["num_workers"].max()])
-    parts = [f"at $m = {m}$ it is {_list_accuracies(chosen[chosen['num_workers'] == m], keys)}" for m in ends]
-    return f"The mean final test accuracy: {'; '.join(parts)}."
+    ends = dict.fromkeys([int(chosen["num_workers"].min()), int(chosen["num_workers"].max())])
+    return [{"num_workers": m, "arms": _label(chosen[chosen["num_workers"] == m], keys)} for m in ends]
 
 
-def _list_accuracies(arms: pd.DataFrame, keys: list[str]) -> str:
-    named = [
-        f"{format_percent(arm['final_test_accuracy_mean'])}\N{NO-BREAK SPACE}%"
-        + (f" ({label_settings(arm, keys)})" if keys else "")
+def _label(arms: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"label": label_settings(arm, keys), "accuracy": float(arm["final_test_accuracy_mean"])}
         for arm in list_arms(arms)
     ]
-    return list_words(named)

@@ -1,29 +1,27 @@
-"""The claims table as a page of HTML, for `snakemake --report`."""
+"""Claims, rules and verdicts as templates know them, and the table of verdicts as a page for `snakemake --report`."""
 
-from collections.abc import Sequence
+import dataclasses
+from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from asgd.claims import Verdict, format_effect
-
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>The paper's claims</title>
-<style>
-body { font-family: sans-serif; font-size: 14px; margin: 1em; }
-table { border-collapse: collapse; }
-th, td { border-bottom: 1px solid #ccc; padding: 0.4em 0.7em; text-align: left; vertical-align: top; }
-</style>
-</head>
-<body>
-"""
+from asgd.claims import Verdicts, find_claims
+from asgd.claims.wording import describe_rule, state, tabulate_verdicts
+from asgd.report.templates import Templates
 
 
-def make_claims_page(verdicts: Sequence[Verdict]) -> str:
-    """A row a verdict: the claim, the verdict, its effect with interval, the number of seeds and the reason."""
-    columns = ["", "the paper", "here", "effect", "seeds", "why"]
-    rows = [[v.id, v.claim, v.verdict, format_effect(v), v.n, v.reason] for v in verdicts]
-    table = pd.DataFrame(rows, columns=columns).to_html(index=False, border=0)
-    return f"{_HEAD}{table}\n</body>\n</html>\n"
+def describe_claims(verdicts: Verdicts) -> dict[str, Any]:
+    """`claims`: the statement and rule of each; `verdicts`: the table of verdicts; `by_verdict`: ids by verdict."""
+    margins, rows = verdicts.margins, tabulate_verdicts(verdicts)
+    claims = [
+        {"id": claim.id, "statement": state(claim, margins), "rule": describe_rule(claim, margins)}
+        for claim in find_claims(margins.edition).values()
+    ]
+    by_verdict: dict[str, list[str]] = {}
+    for row in rows:
+        by_verdict.setdefault(row.verdict, []).append(row.id)
+    return {"claims": claims, "verdicts": [dataclasses.asdict(row) for row in rows], "by_verdict": by_verdict}
+
+
+def make_claims_page(verdicts: Verdicts, report: str | Path) -> str:
+    """A row a verdict. ``report`` is the project's folder of that name, with the template claims.html.j2."""
+    return Templates(Path(report, "templates")).render("claims.html", describe_claims(verdicts))

@@ -11,7 +11,7 @@ from typing import Any
 from asgd.archives import read_members, show_name
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder, atomic_path
-from asgd.runs.folder import FILES, check_run, is_finished
+from asgd.runs.folder import check_run, is_finished, list_files
 
 #: Bytes that a file of a run may have. Those of the study have 16 kB at most.
 _MOST_BYTES = 64 << 20
@@ -20,31 +20,31 @@ _MOST_BYTES = 64 << 20
 _RUN_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
 
 
-def pack_runs(names: Iterable[str], pool: Path, archive: Path) -> int:
+def pack_runs(names: Iterable[str], store: Path, archive: Path) -> int:
     """Pack the finished ones of the runs ``names`` into ``archive`` (.tar.xz); returns their number.
 
     The same runs give the same bytes. Raises AsgdError if none is finished, or a file cannot be read or written.
     """
-    finished = sorted(name for name in set(names) if is_finished(pool / name))
+    finished = sorted(name for name in set(names) if is_finished(store / name))
     if not finished:
-        raise AsgdError(f"{pool}: none of the runs is there yet; run snakemake first")
+        raise AsgdError(f"{store}: none of the runs is there yet; run snakemake first")
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:
         for name in finished:
-            for file in FILES:
-                _add(tar, f"{name}/{file}", _read_file(pool / name / file))
+            for file in list_files(name):
+                _add(tar, f"{name}/{file}", _read_file(store / name / file))
     return len(finished)
 
 
-def unpack_runs(archive: Path, pool: Path) -> int:
-    """Put the runs of ``archive`` that ``pool`` lacks into it, each whole or not at all; returns their number.
+def unpack_runs(archive: Path, store: Path) -> int:
+    """Put the runs of ``archive`` that ``store`` lacks into it, each whole or not at all; returns their number.
 
     Nothing is written before the whole archive is read and checked, and no more than one run is held in memory. Raises
-    AsgdError for a file that is missing, damaged or not such an archive, and where the pool cannot be written: the
+    AsgdError for a file that is missing, damaged or not such an archive, and where the store cannot be written: the
     runs that are there by then stay, and the same command puts the others back.
     """
     for _ in _read_runs(archive):
         pass
-    return sum(_place_run(pool / name, files) for name, files, _ in _read_runs(archive))
+    return sum(_place_run(store / name, files) for name, files, _ in _read_runs(archive))
 
 
 def read_archive(archive: Path) -> dict[str, tuple[dict[str, Any], str]]:
@@ -67,16 +67,14 @@ def _read_file(path: Path) -> bytes:
 
 def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes], tuple[dict[str, Any], str]]]:
     """The runs of ``archive``: name, contents of the files by their names, and what ``check_run`` gives of these."""
-    strange = (
-        f"holds other files than {' and '.join(FILES)} of runs, one run after the other; it was not packed by asgd"
-    )
+    strange = "holds other files than those of runs, one run after the other; it was not packed by asgd"
     current, files = "", dict[str, bytes]()
     for path, content in read_members(archive, lambda name, is_folder: not is_folder, _MOST_BYTES):
         name, _, file = path.partition("/")
-        if file not in FILES or (files and name != current):
+        if file not in list_files(name) or (files and name != current):
             raise AsgdError(f"{archive}: {strange} ({show_name(path)})")
         current, files = name, {**files, file: content}
-        if len(files) == len(FILES):
+        if len(files) == len(list_files(name)):
             yield name, files, _check_run(archive, name, files)
             files = {}
     if files:

@@ -11,7 +11,7 @@ import io
 import json
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from asgd.simulator.engine import Engine
 from asgd.simulator.simulate import Row
 
 Arrays = dict[str, NDArray[Any]]
+Probes = Callable[[], dict[str, Any]]  #: gives what probes found so far
+
+_PARTS = ("engine", "probes")  # of a checkpoint, with arrays in them
 
 _CHECKSUM = hashlib.sha256().digest_size
 
@@ -38,28 +41,28 @@ class Checkpointer:
     every_seconds: float = 60.0
     _last: float = field(default_factory=time.monotonic)
 
-    def load(self, variant: str) -> Checkpoint:
-        """What there is that an engine of this ``variant`` can use; a warning says why a file cannot be used."""
+    def load(self, backend: str) -> Checkpoint:
+        """What there is that an engine of this ``backend`` can use; a warning says why a file cannot be used."""
         remove_leftovers(self.path)
         try:
             found = read_checkpoint(self.path)
-            if found.variant != variant:
-                raise AsgdError(f"{self.path}: a checkpoint of variant {found.variant}, not {variant}")
+            if found.backend != backend:
+                raise AsgdError(f"{self.path}: a checkpoint of backend {found.backend}, not {backend}")
         except FileNotFoundError:
-            return Checkpoint.none(variant)
+            return Checkpoint.none(backend)
         except AsgdError as error:
             warnings.warn(f"{error}; the run starts again from the beginning", stacklevel=2)
-            return Checkpoint.none(variant)
+            return Checkpoint.none(backend)
         return found
 
-    def offer(self, rows: Sequence[Row], engine: Engine, seconds: float) -> None:
+    def offer(self, rows: Sequence[Row], engine: Engine, seconds: float, probes: Probes) -> None:
         """Write a checkpoint if it is time for one. Where that fails a warning says so, and the run goes on."""
         if time.monotonic() - self._last >= self.every_seconds and not may_end(rows[-1]):
-            self._write(Checkpoint(rows, engine.state(), engine.variant, seconds))
+            self._write(Checkpoint(rows, engine.state(), engine.backend, seconds, probes()))
 
-    def finish(self, rows: Sequence[Row], variant: str, seconds: float) -> None:
+    def finish(self, rows: Sequence[Row], backend: str, seconds: float, probes: Probes) -> None:
         """Keep the rows of a run that is over, until its results are safe."""
-        self._write(Checkpoint(rows, {}, variant, seconds))
+        self._write(Checkpoint(rows, {}, backend, seconds, probes()))
 
     def discard(self) -> None:
         """The run's results are written, and safe. A folder that refuses keeps the file, with a warning."""
@@ -80,8 +83,9 @@ class Checkpointer:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` atomically: arrays, and all else as JSON. Raises AsgdError where that fails."""
     arrays: Arrays = {"rows": np.array([astuple(row) for row in checkpoint.rows], np.float64)}
-    about = {"variant": checkpoint.variant, "seconds": checkpoint.seconds}
-    text = json.dumps({**about, "engine": _take_apart(checkpoint.engine, "engine", arrays)})
+    about = {"variant": checkpoint.backend, "seconds": checkpoint.seconds}
+    about |= {part: _take_apart(getattr(checkpoint, part), part, arrays) for part in _PARTS}
+    text = json.dumps(about)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, about=np.frombuffer(text.encode(), np.uint8), **arrays)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -102,7 +106,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop("about").tobytes())
         rows = [Row(int(step), *map(float, values)) for step, *values in arrays.pop("rows")]
-        return Checkpoint(rows, _put_together(about["engine"], arrays), about["variant"], about["seconds"])
+        engine, probes = (_put_together(about[part], arrays) for part in _PARTS)
+        return Checkpoint(rows, engine, about["variant"], about["seconds"], probes)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(path) from error
     except Exception as error:  # readers of archives and arrays raise all kinds

@@ -1,11 +1,15 @@
-"""The folder of one run: ``metrics.csv`` and ``run.json``, written whole, and checked when they are read."""
+"""The folder of one run: its files, written whole, and checked when they are read.
+
+``metrics.csv`` has a row for each evaluation, ``probes.csv`` one for each step that a run with probes is probed at, and
+``run.json`` is about the run.
+"""
 
 import csv
 import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +18,15 @@ from asgd.data import Dataset
 from asgd.errors import AsgdError
 from asgd.files import remove_leftovers, write_json, write_text
 from asgd.machine import describe_hardware, describe_versions
-from asgd.runs.sources import fingerprint_sources, identify_run
-from asgd.settings.run import Run, RunConfig
+from asgd.runs.sources import fingerprint_run, identify_run
+from asgd.settings.probes import describe_columns
+from asgd.settings.run import PROBED, Run, RunConfig
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import classify_outcome
-from asgd.simulator.simulate import COLUMNS, Row, Schedule
+from asgd.simulator.simulate import METRICS_COLUMNS, EvaluationPlan, Row
 
-#: The files of a finished run.
-FILES = ("metrics.csv", "run.json")
+#: The tables of a run, and what run.json says of them, each with the key of its checksum there.
+_CHECKSUMS = {"metrics.csv": "metrics_sha256", "probes.csv": "probes_sha256"}
 
 #: What run.json must have for a run to count.
 _NEEDED = {
@@ -32,14 +37,20 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class Result:
-    """What a training job returns: the rows of metrics.csv and the contents of run.json."""
+    """What a training job returns: the contents of the run's files."""
 
-    rows: list[Row]
+    rows: Sequence[Row]  #: of metrics.csv
     record: dict[str, Any]
+    probes: Sequence[Mapping[str, float]] = ()  #: the rows of probes.csv, none without probes
+
+
+def list_files(name: str) -> tuple[str, ...]:
+    """The files of the finished run ``name``, in the order in which they are written."""
+    return ("metrics.csv", "probes.csv", "run.json") if f"{PROBED}-" in name else ("metrics.csv", "run.json")
 
 
 def describe_run(
-    config: RunConfig, dataset: Dataset, variant: str, schedule: Schedule, rows: Sequence[Row], seconds: float
+    config: RunConfig, dataset: Dataset, backend: str, plan: EvaluationPlan, rows: Sequence[Row], seconds: float
 ) -> dict[str, Any]:
     """The contents of run.json: what was asked for, by what and on what it ran, and how it ended."""
     last = rows[-1]
@@ -49,15 +60,15 @@ def describe_run(
         "arm": config.arm(),
         "config": config.model_dump(),
         "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
-        "sources": fingerprint_sources(name),
-        "engine": {"name": name, "variant": variant, "why": why},
+        "sources": fingerprint_run(config),
+        "engine": {"name": name, "variant": backend, "why": why},
         "versions": describe_versions(),
         "hardware": describe_hardware(),
         "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
-        "stopped_early": last.step < schedule.total_steps,
+        "stopped_early": last.step < plan.total_steps,
         "last_step": last.step,
-        "total_steps": schedule.total_steps,
-        "steps_per_epoch": schedule.steps_per_epoch,
+        "total_steps": plan.total_steps,
+        "steps_per_epoch": plan.steps_per_epoch,
         "wall_seconds": round(seconds, 3),
         "steps_per_second": round(last.step / seconds, 1),
         "final": {key: _number(getattr(last, key)) for key in ("test_accuracy", "test_loss", "train_loss")},
@@ -65,25 +76,38 @@ def describe_run(
 
 
 def write_run(result: Result, folder: Path) -> None:
-    """Write ``folder``/metrics.csv, then run.json with the checksum of it; each is whole or absent."""
-    text = format_metrics(result.rows)
-    for name in FILES:
+    """Write the files of a run to ``folder``, run.json last, with checksums of the others; each is whole or absent."""
+    texts = {"metrics.csv": format_metrics(result.rows)}
+    if result.probes:
+        texts["probes.csv"] = format_probes(result.probes)
+    for name in (*texts, "run.json"):
         remove_leftovers(folder / name)  # of a job that was killed while it wrote
-    write_text(folder / "metrics.csv", text)
-    write_json(folder / "run.json", result.record | {"metrics_sha256": hashlib.sha256(text.encode()).hexdigest()})
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    checksums = {_CHECKSUMS[name]: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    write_json(folder / "run.json", result.record | checksums)
 
 
 def is_finished(folder: Path) -> bool:
     """Whether the run's files are there."""
-    return all((folder / name).exists() for name in FILES)
+    return all((folder / name).exists() for name in list_files(folder.name))
 
 
 def format_metrics(rows: Sequence[Row]) -> str:
     """metrics.csv: full precision, an empty cell where there is no value."""
+    return _format(METRICS_COLUMNS, map(astuple, rows))
+
+
+def format_probes(rows: Sequence[Mapping[str, float]]) -> str:
+    """probes.csv, as ``format_metrics`` does."""
+    return _format(rows[0], (row.values() for row in rows))
+
+
+def _format(columns: Iterable[str], rows: Iterable[Iterable[float]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_number(value) for value in astuple(row)] for row in rows)
+    writer.writerow(columns)
+    writer.writerows([_number(value) for value in row] for row in rows)
     return buffer.getvalue()
 
 
@@ -96,20 +120,31 @@ def read_run(folder: Path) -> tuple[dict[str, Any], str]:
 
     Raises AsgdError naming the file that is missing, damaged or of another run.
     """
+    return check_run(folder, _read_files(folder))
+
+
+def read_probes(folder: Path) -> tuple[dict[str, Any], str]:
+    """The contents of run.json and the text of probes.csv of a run with probes, checked as ``read_run`` does."""
+    contents = _read_files(folder)
+    record, _ = check_run(folder, contents)
+    return record, contents["probes.csv"].decode()
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
     contents = {}
-    for name in FILES:
+    for name in list_files(folder.name):
         try:
             contents[name] = (folder / name).read_bytes()
         except OSError as error:
             raise _fault(folder, name, f"cannot be read ({error.strerror})") from error
-    return check_run(folder, contents)
+    return contents
 
 
 def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> tuple[dict[str, Any], str]:
     """The record and the metrics in ``contents`` (by file name), if they are those of the run that ``folder`` names.
 
-    The name is computed from the recorded configuration, data and sources, and metrics.csv has the recorded checksum
-    and columns. Raises AsgdError naming the file at fault, with ``advice``.
+    The name is computed from the recorded configuration, data and sources, and the tables have the recorded checksums
+    and their columns. Raises AsgdError naming the file at fault, with ``advice``.
     """
     try:
         record = json.loads(contents["run.json"])
@@ -123,12 +158,14 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
     if run.name != folder.name:
         what = f"its configuration, data and sources are those of another run, {run.name}"
         raise _fault(folder, "run.json", what, advice)
-    if hashlib.sha256(contents["metrics.csv"]).hexdigest() != record["metrics_sha256"]:
-        raise _fault(folder, "metrics.csv", "truncated or edited (its SHA-256 is not the one in run.json)", advice)
+    columns = {"metrics.csv": METRICS_COLUMNS, "probes.csv": tuple(describe_columns(run.config.probes))}
+    for name in list_files(run.name)[:-1]:
+        if hashlib.sha256(contents[name]).hexdigest() != record.get(_CHECKSUMS[name]):
+            raise _fault(folder, name, "truncated or edited (its SHA-256 is not the one in run.json)", advice)
+        header = contents[name].partition(b"\n")[0].decode(errors="replace").split(",")
+        if missing := [column for column in columns[name] if column not in header]:
+            raise _fault(folder, name, f"has no column {missing[0]}", advice)
     text = contents["metrics.csv"].decode(errors="replace")
-    header = text.partition("\n")[0].split(",")
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise _fault(folder, "metrics.csv", f"has no column {missing[0]}", advice)
     if wrong := _find_contradiction(record, run.config, text):
         raise _fault(folder, "run.json", wrong, advice)
     return record, text
@@ -138,7 +175,7 @@ def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: s
     """What of a record is not what its configuration and metrics give; empty if nothing."""
     rows = list(csv.DictReader(io.StringIO(metrics)))
     try:
-        step, *values = (float(rows[-1][name] or "nan") for name in COLUMNS)
+        step, *values = (float(rows[-1][name] or "nan") for name in METRICS_COLUMNS)
         last, steps = Row(int(step), *values), int(step)
         per_epoch = round(steps / last.epoch) if steps else record["steps_per_epoch"]
         total = config.steps or round(config.epochs * per_epoch)

@@ -12,25 +12,25 @@ from pathlib import Path
 
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder
-from asgd.runs.folder import FILES, is_finished, read_run
+from asgd.runs.folder import is_finished, list_files, read_run
 
 
-def keep_runs(names: Iterable[str], pool: Path, kept: Path) -> None:
-    """Link the finished runs ``names`` of ``pool`` into ``kept``, where they are not there yet."""
+def keep_runs(names: Iterable[str], store: Path, kept: Path) -> None:
+    """Link the finished runs ``names`` of ``store`` into ``kept``, where they are not there yet."""
     for name in names:
-        if is_finished(pool / name) and not (kept / name).exists():
-            _link(pool / name, kept)
+        if is_finished(store / name) and not (kept / name).exists():
+            _link(store / name, kept)
 
 
-def restore_runs(names: Iterable[str], pool: Path, kept: Path) -> int:
+def restore_runs(names: Iterable[str], store: Path, kept: Path) -> int:
     """Link those of the runs ``names`` back that only ``kept`` has; returns their number.
 
     One that is damaged or not the run that its folder names is deleted from ``kept`` instead.
     """
-    missing = [name for name in names if not (pool / name).exists() and is_finished(kept / name)]
+    missing = [name for name in names if not (store / name).exists() and is_finished(kept / name)]
     sound = [name for name in missing if _is_sound(kept / name)]
     for name in sound:
-        _link(kept / name, pool)
+        _link(kept / name, store)
     return len(sound)
 
 
@@ -48,7 +48,7 @@ def _link(source: Path, parent: Path) -> None:
     target = parent / source.name
     try:
         with atomic_folder(target) as folder:
-            for name in FILES:
+            for name in list_files(source.name):
                 _link_file(source / name, folder / name)
     except OSError:
         if not is_finished(target):  # else another process was faster

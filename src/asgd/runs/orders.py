@@ -1,56 +1,65 @@
-"""Training jobs as a user orders them: one run, or several in one process, from configuration to written results."""
+"""Training jobs as they are ordered: one run, or several that share the start of a process, or some processes."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from asgd.data import Dataset, load_data, prepare_data
+from asgd.data import Dataset, load_data, prepare_data, source_fingerprint
 from asgd.errors import AsgdError
+from asgd.files import parse_object, read_input
 from asgd.logs import log_output, print_error
+from asgd.processes import map_processes
 from asgd.runs.checkpoint import Checkpointer
-from asgd.runs.folder import write_run
+from asgd.runs.folder import is_finished, read_run, write_run
 from asgd.runs.progress import ProgressWatcher
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
-from asgd.settings.run import RunConfig
-from asgd.simulator.simulate import plan_schedule
+from asgd.settings.order import Order
+from asgd.settings.validation import validate
+from asgd.simulator.simulate import plan_evaluations
 
 
 @dataclass(frozen=True)
-class Order:
-    """A run to train, where its images come from and where its results go."""
+class Setup:
+    """Where training jobs find their files and leave them: the same for all runs of a command."""
 
-    config: RunConfig
-    data: DataConfig
-    data_root: Path  #: of the prepared images
-    pool: Path  #: the folder of the runs' folders
-    out: Path | None  #: the run's folder; else one in ``pool``
-    variant: str  #: of the fused engine
-    checkpoints: Path  #: folder
-    checkpoint_every: float  #: seconds
-
-    @property
-    def name(self) -> str:
-        """What a log of it is called."""
-        return self.out.name if self.out else f"{self.config.slug()}-{self.config.arm()}"
+    data_root: Path = Path("data")  #: of the prepared images
+    store: Path = Path("results/runs")  #: the folder of the runs' folders
+    kept: Path = Path("results/kept")  #: the folder of second names of finished runs
+    checkpoints: Path = Path("results/checkpoints")  #: folder
+    checkpoint_every: float = 60.0  #: seconds
+    kernels: str = "auto"  #: of the fused engine
+    logs: Path | None = None  #: the folder of a log for each run; else all is written to the terminal
 
 
-def open_data(data: DataConfig, root: Path) -> Dataset:
-    """The images, prepared if they are not."""
-    return load_data(prepare_data(data, root))
+@dataclass(frozen=True)
+class Done:
+    """What became of an order."""
+
+    label: str
+    folder: Path | None = None  #: None where it failed
+    checkpointer: Checkpointer | None = None  #: of a run that was trained now, with its checkpoint still there
+    error: str = ""
 
 
-def train_one(order: Order, opener: Callable[[DataConfig, Path], Dataset] = open_data) -> Checkpointer:
-    """Train the run, or finish it from its checkpoint, and write its results; the checkpoint is still there then."""
-    dataset = opener(order.data, order.data_root)
-    run = identify_run(order.config, dataset.fingerprint).name
-    folder = order.out or order.pool / run
-    checkpointer = Checkpointer(order.checkpoints / f"{run}.npz", order.checkpoint_every)
-    with ProgressWatcher(plan_schedule(order.config, len(dataset.train_images)).total_steps) as watcher:
-        result = train_run(order.config, dataset, watcher, order.variant, checkpointer)
+def train_order(order: Order, setup: Setup, again: bool = True) -> Done:
+    """Train the run, or finish it from its checkpoint, and write its results; the checkpoint is still there then.
+
+    Without ``again`` a run that is whole in its folder is left as it is. Raises AsgdError where it cannot be trained,
+    or where its folder holds damaged files.
+    """
+    run = identify_run(order.run, _name_data(order.data, setup.data_root)).name
+    folder = Path(order.out) if order.out else setup.store / run
+    if not again and folder.name == run and is_finished(folder):
+        read_run(folder)
+        print(f"{folder}: finished before, left as it is")
+        return Done(order.label, folder)
+    dataset = _open_data(order.data, setup.data_root)
+    checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every)
+    with ProgressWatcher(plan_evaluations(order.run, len(dataset.train_images)).total_steps) as watcher:
+        result = train_run(order.run, dataset, watcher, setup.kernels, checkpointer)
     write_run(result, folder)
     record = result.record
     if record["stopped_early"]:
@@ -58,36 +67,73 @@ def train_one(order: Order, opener: Callable[[DataConfig, Path], Dataset] = open
         print(f"stopped early at step {steps}: the run is {record['outcome']}")
     accuracy = record["final"]["test_accuracy"]
     print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
-    return checkpointer
+    return Done(order.label, folder, checkpointer)
 
 
-def train_several(orders: Sequence[Order], logs: Path | None = None) -> None:
-    """Train all ``orders``, one after the other, also where some fail; AsgdError names those at the end.
+def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int = 1) -> list[Path]:
+    """Train the runs of ``orders`` in ``jobs`` processes, but for those that are finished; returns their folders.
 
-    Checkpoints are kept until all results are written, because Snakemake deletes the results of a job that it starts
-    again: the finished runs of a batch that was killed cost nothing then. ``logs``: the folder of a log for each run.
+    One that fails stops no other; AsgdError names those that failed at the end. Checkpoints are kept until all results
+    are written, because Snakemake deletes the results of a job that it starts again: the finished runs of a batch that
+    was killed cost nothing then.
     """
-    done, failed, opener = [], [], cache(open_data)  # the runs share their images
-    for order in orders:
-        log = logs / f"{order.name}.log" if logs else None
-        try:
-            with log_output(log):
-                done.append(train_one(order, opener))
-        except AsgdError as error:
-            print_error(f"{order.name}: {error}")
-            failed.append(str(log or order.name))
-    if failed:
-        raise AsgdError(f"{len(failed)} of {len(orders)} runs failed: {', '.join(failed)}")
-    for checkpointer in done:
-        checkpointer.discard()
+    setup = setup or Setup()
+    if jobs > 1:
+        for data in dict.fromkeys(order.data for order in orders):
+            prepare_data(data, setup.data_root)  # once, before the processes ask for them together
+    found = list(map_processes(partial(_try_order, setup=setup), orders, jobs))
+    if failed := [one for one in found if one.error]:
+        names = ", ".join(str(_log_of(one.label, setup) or one.label) for one in failed)
+        raise AsgdError(f"{len(failed)} of {len(orders)} runs failed: {names} ({failed[0].error})")
+    for one in found:
+        if one.checkpointer:
+            one.checkpointer.discard()
+    return [one.folder for one in found if one.folder]
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of ``path`` (-: standard input) that are not blank."""
+def _try_order(order: Order, setup: Setup) -> Done:
+    log = _log_of(order.label, setup)
+    if log:
+        print(f"{order.label}: see {log}", flush=True)  # the last line, should the process be killed
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise AsgdError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise AsgdError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it so") from None
-    return [line for line in text.splitlines() if line.strip()]
+        with log_output(log):
+            return train_order(order, setup, again=False)
+    except AsgdError as error:
+        print_error(f"{order.label}: {error}")
+        return Done(order.label, error=str(error))
+
+
+def _log_of(label: str, setup: Setup) -> Path | None:
+    return setup.logs / f"{label}.log" if setup.logs else None
+
+
+@cache
+def _open_data(data: DataConfig, root: Path) -> Dataset:
+    """The images, prepared if they are not; the runs of a process share them."""
+    return load_data(prepare_data(data, root))
+
+
+@cache
+def _name_data(data: DataConfig, root: Path) -> str:
+    return source_fingerprint(data, root)
+
+
+def read_orders(path: Path) -> list[Order]:
+    """The orders in ``path`` (-: standard input), a JSON object in each line that is not blank.
+
+    Raises AsgdError that names the file and the line.
+    """
+    name, text = read_input(path)
+    orders: list[Order] = []
+    places: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name}, line {number}"
+        order = validate(Order, parse_object(line, where), where)
+        if order.out and places.setdefault(order.out, number) != number:
+            raise AsgdError(f"{where}: out = {order.out!r} stands in line {places[order.out]} too; name another folder")
+        orders.append(order)
+    if not orders:
+        raise AsgdError(f"{name}: no run in it; write a JSON object in each line")
+    return orders

@@ -6,14 +6,15 @@ names to the runs that it could change, and no other edit does. An edit inside t
 by `asgd sources accept` (``asgd.study.accept``).
 """
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
 from asgd.accepted import name_sources, read_accepted
-from asgd.closure import find_closure
+from asgd.closure import find_closure, hash_sources
 from asgd.data.sources import READERS, find_reader, fingerprint_reader, reader_family
 from asgd.settings.run import Run, RunConfig
-from asgd.simulator.engines import ENGINES
+from asgd.simulator.engines import ENGINES, probe_modules
 
 #: Where the sources of numbers lie. Settings have their values in a run's hash, images a fingerprint of their own; the
 #: other rooms name, store, judge and show what comes out.
@@ -46,12 +47,24 @@ def run_family(config: RunConfig) -> str:
     return config.resolved_engine()[0]
 
 
+def fingerprint_run(config: RunConfig) -> str:
+    """What stands for the sources of a run in its name: those of its engine, and of the probes that it has."""
+    engine = fingerprint_sources(run_family(config))
+    return _add_probes(engine, run_family(config), tuple(probe_modules(config))) if config.probes else engine
+
+
+@cache
+def _add_probes(fingerprint: str, family: str, probes: tuple[str, ...]) -> str:
+    modules = find_closure(probes, _WITHIN, [*_OUTSIDE, *find_sources(family)])
+    return hashlib.sha256(f"{fingerprint} {hash_sources(modules)}".encode()).hexdigest()
+
+
 def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
     """The run of ``config`` on the images with this fingerprint, by the sources that are installed."""
-    return Run.identify(config, data_fingerprint, fingerprint_sources(run_family(config)))
+    return Run.identify(config, data_fingerprint, fingerprint_run(config))
 
 
 def forget_sources() -> None:
     """Read sources and accepted.json again, after they were written."""
-    for function in (fingerprint_sources, fingerprint_reader, read_accepted):
+    for function in (fingerprint_sources, _add_probes, fingerprint_reader, read_accepted):
         function.cache_clear()

@@ -1,4 +1,4 @@
-"""One training job: images and a configuration in, ``metrics.csv`` and ``run.json`` out."""
+"""One training job: images and a configuration in, the contents of a run's files out."""
 
 import time
 
@@ -7,8 +7,8 @@ from asgd.runs.checkpoint import Checkpointer
 from asgd.runs.folder import Result, describe_run
 from asgd.settings.run import RunConfig
 from asgd.simulator.continuation import Checkpoint, continue_run
-from asgd.simulator.engines import build_engine
-from asgd.simulator.simulate import Row, plan_schedule
+from asgd.simulator.engines import attach_probes, build_engine
+from asgd.simulator.simulate import Row, plan_evaluations
 
 
 class Watcher:
@@ -28,26 +28,33 @@ def train_run(
     config: RunConfig,
     dataset: Dataset,
     watcher: Watcher | None = None,
-    variant: str = "auto",
+    kernels: str = "auto",
     checkpointer: Checkpointer | None = None,
 ) -> Result:
     """Train one run to its end, from its first step or from the checkpoint that ``checkpointer`` has of it.
 
-    ``variant`` forces one of the fused engine's; see there.
+    ``kernels`` forces one of the fused engine's; see there.
     """
     watcher = watcher or Watcher()
-    schedule = plan_schedule(config, len(dataset.train_images))
-    engine = build_engine(config, dataset.train_images, dataset.train_labels, variant)
-    saved = checkpointer.load(engine.variant) if checkpointer else Checkpoint.none(engine.variant)
+    plan = plan_evaluations(config, len(dataset.train_images))
+    engine = build_engine(config, dataset.train_images, dataset.train_labels, kernels)
+    probed = attach_probes(engine, config, dataset)
+    found = probed.found if probed else dict
+    saved = checkpointer.load(engine.backend) if checkpointer else Checkpoint.none(engine.backend)
     rows, start = list(saved.rows), time.perf_counter() - saved.seconds
     if rows:
         watcher.on_resume(rows[-1])
-    for row in continue_run(engine, dataset, schedule, config.train_eval_images, saved, watcher.on_steps):
+    if probed:
+        probed.resume(saved.probes)
+    for row in continue_run(probed or engine, dataset, plan, config.train_eval_images, saved, watcher.on_steps):
         rows.append(row)
         watcher.on_row(row)
-        if checkpointer and row.step < schedule.total_steps:
-            checkpointer.offer(rows, engine, time.perf_counter() - start)
+        if checkpointer and row.step < plan.total_steps:
+            checkpointer.offer(rows, engine, time.perf_counter() - start, found)
+    if probed:
+        probed.end()
     seconds = time.perf_counter() - start
     if checkpointer:
-        checkpointer.finish(rows, engine.variant, seconds)
-    return Result(rows, describe_run(config, dataset, engine.variant, schedule, rows, seconds))
+        checkpointer.finish(rows, engine.backend, seconds, found)
+    record = describe_run(config, dataset, engine.backend, plan, rows, seconds)
+    return Result(rows, record, probed.rows if probed else [])

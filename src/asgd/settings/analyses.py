@@ -1,42 +1,62 @@
-"""What the analyses beyond the claims measure."""
+"""What the analyses beyond the claims measure: a section for each that declares one, in its file."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, create_model
 
-from asgd.settings.validation import Model
-
-
-class SharpnessConfig(Model):
-    """Where along which runs the sharpness is measured (table sharpness.csv)."""
-
-    num_seeds: int = Field(3, ge=1, description="seeds: the first ones of the preset")
-    num_workers: list[int] = Field([10, 30, 100], description="m measured beside m = 1, where the map has it")
-    epochs: list[Annotated[float, Field(ge=0)]] = Field(
-        [0, 0.25, 0.5, 1, 2, 3], min_length=1, description="when, ascending; those beyond a run's end are left out"
-    )
-    num_images: int = Field(500, ge=1, description="training images that the loss is taken over")
-
-    @model_validator(mode="after")
-    def _check_order(self) -> "SharpnessConfig":
-        if self.epochs != sorted(set(self.epochs)):
-            raise ValueError(f"epochs = {self.epochs}: give them in ascending order, each once")
-        return self
+from asgd.members import find_members
+from asgd.settings.validation import StrictModel
 
 
-class DeathConfig(Model):
-    """How closely the runs that died are followed (tables death.csv and death_survey.csv)."""
+@dataclass(frozen=True)
+class Setting:
+    """A key of a section. Its type is that of the default: a whole number, a number, or a list of either."""
 
-    num_probes: int = Field(240, ge=1, description="probes along the one run that is dissected")
-    survey_probes: int = Field(150, ge=1, description="probes along every run that died")
-    num_images: int = Field(500, ge=1, description="test images for the logits, training images for the sharpness")
-    sharpness_every: int = Field(
-        10, ge=0, description="probes from one measurement of the sharpness to the next; 0: none"
-    )
+    default: Any
+    description: str
+    at_least: float | None = None  #: the number, or each of a list
+    ascending: bool = False  #: a list
 
 
-class AnalysesConfig(Model):
-    """What the analyses beyond the claims measure; each trains a few runs again."""
+@dataclass(frozen=True)
+class Section:
+    """The keys that an analysis has in params.yaml, in the section of its name."""
 
-    sharpness: SharpnessConfig = Field(default_factory=SharpnessConfig, description="the sharpness along training")
-    death: DeathConfig = Field(default_factory=DeathConfig, description="how runs die")
+    description: str
+    keys: dict[str, Setting]
+
+
+def _check_order(values: list[float]) -> list[float]:
+    if values != sorted(set(values)):
+        raise ValueError(f"{values}: give them in ascending order, each once")
+    return values
+
+
+def _make_field(setting: Setting) -> tuple[Any, Any]:
+    """The type and the field of a key, as pydantic takes them."""
+    several = isinstance(setting.default, list)
+    values = setting.default if several else [setting.default]
+    number: Any = float if any(isinstance(value, float) for value in values) else type(values[0])
+    if setting.at_least is not None:
+        number = Annotated[number, Field(ge=setting.at_least)]
+    if several:
+        number = Annotated[list[number], AfterValidator(_check_order)] if setting.ascending else list[number]
+    return number, Field(setting.default, description=setting.description, min_length=1 if several else None)
+
+
+def _make_section(name: str, section: Section) -> tuple[Any, Any]:
+    fields: dict[str, Any] = {key: _make_field(setting) for key, setting in section.keys.items()}
+    made = create_model(f"{name.title()}Config", __base__=StrictModel, __doc__=section.description, **fields)
+    return made, Field(default_factory=made, description=section.description)
+
+
+_SECTIONS: dict[str, Any] = {
+    name: _make_section(name, section) for name, section in find_members("asgd.analyses", Section, Setting).items()
+}
+AnalysesConfig = create_model(
+    "AnalysesConfig",
+    __base__=StrictModel,
+    __doc__="What the analyses beyond the claims measure; each trains a few runs again.",
+    **_SECTIONS,
+)

@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from asgd.settings.run import Probability
-from asgd.settings.validation import Model, _refuse_repetition
+from asgd.settings.validation import StrictModel, _refuse_repetition
 
 #: The editions of the decision rules (`asgd.claims`).
 EditionName = Literal["first"]
 
 
-class ClaimsConfig(Model):
+class ClaimsConfig(StrictModel):
     """The margins of the decision rules, fixed before the runs are looked at."""
 
     edition: EditionName = Field("first", description="edition of the decision rules; a preset may name another")

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from asgd.settings.run import Seed
-from asgd.settings.validation import Model
+from asgd.settings.validation import StrictModel
 
 
-class DataConfig(Model):
+class DataConfig(StrictModel):
     """Where the images come from."""
 
     source: Literal["cifar10", "image_folder", "synthetic"] = Field(

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
-from asgd.settings.validation import Model
+from asgd.settings.probes import ProbeConfig, list_probes
+from asgd.settings.validation import StrictModel
 
 #: Closer to 1 the engines, with single precision and 16-bit dropout masks, would round it to 1.
 Probability = Annotated[float, Field(ge=0, le=0.99999)]
@@ -22,6 +23,12 @@ MOST_EVALUATIONS = 1_000_000
 
 
 _NEVER = object()
+
+
+#: Stands in the name of a run that has probes, so that the name tells which files the run has.
+PROBED = "-probed"
+
+_PROBES_EXAMPLE = '{"sharpness": {"epochs": [0, 1]}}'
 
 
 def parameter(
@@ -54,7 +61,7 @@ def _as_before(field: FieldInfo) -> Any:
     return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
 
 
-class RunConfig(Model):
+class RunConfig(StrictModel):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
     num_workers: int = parameter(
@@ -119,7 +126,32 @@ class RunConfig(Model):
     device: str = parameter(
         "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine"
     )
+    probes: dict[str, ProbeConfig] = parameter(
+        {},
+        as_before={},
+        description=f"what is measured along the way (probes.csv), and when, as in {_PROBES_EXAMPLE}",
+    )
     seed: Seed = parameter(0, description="seed of all streams of the run")
+
+    @field_validator("probes", mode="before")
+    @classmethod
+    def _read_probes(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)  # of a flag, or a table's cell
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not JSON ({error}); write it as in {_PROBES_EXAMPLE}") from None
+
+    @field_validator("probes")
+    @classmethod
+    def _check_probes(cls, probes: dict[str, ProbeConfig]) -> dict[str, ProbeConfig]:
+        known = list_probes() if probes else {}
+        if unknown := sorted(probes.keys() - known.keys()):
+            raise ValueError(f"'{unknown[0]}' is no probe; these are {', '.join(known)}")
+        # A number of images without effect is left out, so that two ways to write a run share one folder.
+        blind = {name: {} if known[name].images else {"num_images": None} for name in sorted(probes)}
+        return {name: probes[name].model_copy(update=update) for name, update in blind.items()}
 
     @field_validator("dropout")
     @classmethod
@@ -135,6 +167,13 @@ class RunConfig(Model):
                 f"epochs = {self.epochs:g} with evaluations_per_epoch = {self.evaluations_per_epoch:,} are more than "
                 f"{MOST_EVALUATIONS:,} evaluations; take fewer"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _limit_probes(self) -> "RunConfig":
+        for name, probe in self.probes.items():
+            if self.steps is None and any(epoch > self.epochs for epoch in probe.epochs):
+                raise ValueError(f"probes.{name}: epoch {probe.epochs[-1]:g} is after the run's end, {self.epochs:g}")
         return self
 
     @model_validator(mode="after")
@@ -177,10 +216,17 @@ class RunConfig(Model):
         """A name for people; only the hash that follows it in a folder's name tells runs apart."""
         momentum = f"-b{self.momentum!r}-{self.momentum_where}-{self.momentum_convention}" if self.momentum else ""
         dropout = f"-p{self.dropout!r}" if self.dropout else ""
-        return f"m{self.num_workers}{momentum}{dropout}-lr{self.learning_rate!r}-seed{self.seed}"
+        probed = PROBED if self.probes else ""
+        return f"m{self.num_workers}{momentum}{dropout}-lr{self.learning_rate!r}-seed{self.seed}{probed}"
+
+    @classmethod
+    def later_keys(cls) -> dict[str, Any]:
+        """The keys that came after the first runs, each with the value that means what those did."""
+        found = {key: _as_before(field) for key, field in cls.model_fields.items()}
+        return {key: value for key, value in found.items() if value is not _NEVER}
 
 
-class Run(Model):
+class Run(StrictModel):
     """A run of the study: its configuration and its folder's name (slug and hash of configuration, data, sources)."""
 
     config: RunConfig

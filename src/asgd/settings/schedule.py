@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from asgd.settings.validation import Model
+from asgd.settings.validation import StrictModel
 
 
-class ScheduleConfig(Model):
+class ScheduleConfig(StrictModel):
     """Whose gradient comes next. All but ``schedule`` is for `latency`."""
 
     schedule: Literal["round_robin", "random", "latency"] = Field(

@@ -19,7 +19,7 @@ from asgd.settings.claims import ClaimsConfig, EditionName
 from asgd.settings.data import DataConfig
 from asgd.settings.plain_yaml import read_yaml
 from asgd.settings.run import RunConfig, Seed
-from asgd.settings.validation import Model, _has_repetition, _refuse_repetition, _shorten, validate
+from asgd.settings.validation import StrictModel, _has_repetition, _refuse_repetition, _shorten, validate
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 
@@ -35,7 +35,7 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-class Experiment(Model):
+class Experiment(StrictModel):
     """A named product over run parameters: every key may be a value or a list; `variants` couples keys."""
 
     model_config = ConfigDict(extra="allow")
@@ -85,7 +85,7 @@ class Experiment(Model):
                     yield validate(RunConfig, {**settings, "seed": seed}, where)
 
 
-class Shipped(Model):
+class Shipped(StrictModel):
     """What of a preset's results is in git beside its tables, verdicts and figures, for `asgd verify` to miss."""
 
     report: bool = Field(True, description="whether report.pdf is")
@@ -93,7 +93,7 @@ class Shipped(Model):
     readme: bool = Field(False, description="whether the README shows this study")
 
 
-class Preset(Model):
+class Preset(StrictModel):
     """A complete study: data, what all runs share, seeds and experiments."""
 
     description: str = Field("", description="one line for the report")
@@ -148,7 +148,7 @@ class Preset(Model):
         return experiments
 
 
-class Params(Model):
+class Params(StrictModel):
     """All of params.yaml."""
 
     preset: str = Field(description="the preset to run")
@@ -186,7 +186,7 @@ class Params(Model):
 
     @property
     def base(self) -> RunConfig:
-        """The reference settings of the preset to run: what its `run` says, and defaults."""
+        """The base settings of the preset to run: what its `run` says, and defaults."""
         return validate(RunConfig, self.selected.run, f"presets.{self.preset}.run")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asgd.settings.run import RunConfig
+from asgd.settings.study import Preset
 
 #: What says which kind of momentum there is: it varies with `momentum`.
 _KINDS_OF_MOMENTUM = frozenset({"momentum_where", "momentum_convention"})
@@ -27,6 +28,13 @@ class Subject:
     def find(self, experiments: Mapping[str, Sequence[RunConfig]]) -> str | None:
         """The name of the first experiment that is one; None if none is."""
         return next((name for name, configs in experiments.items() if self.fits(list_varying(configs))), None)
+
+
+def find_subject(
+    preset: Preset, name: str, subject: Subject, experiments: Mapping[str, Sequence[RunConfig]]
+) -> str | None:
+    """The experiment that the figure or analysis ``name`` is about: what the preset says, or what varies tells."""
+    return preset.subjects.get(name) or subject.find(experiments)
 
 
 def list_varying(configs: Sequence[RunConfig]) -> list[str]:

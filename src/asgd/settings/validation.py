@@ -13,7 +13,7 @@ from asgd.errors import AsgdError
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
-class Model(BaseModel):
+class StrictModel(BaseModel):
     """Base of all configuration models: frozen, unknown keys refused, numbers never taken from strings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)

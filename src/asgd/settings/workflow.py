@@ -1,11 +1,14 @@
 """What ``snakemake --config KEY=VALUE`` takes: values are checked, and the reference written, by one table."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from asgd.settings.validation import validate
+
+#: The most runs of a job: they are handed over in one command, which Linux limits to 128 kB.
+MOST_RUNS = 200
 
 
 class WorkflowOptions(BaseModel):
@@ -20,7 +23,9 @@ class WorkflowOptions(BaseModel):
     params: str = Field("params.yaml", min_length=1, description="another file of parameters")
     pdf: bool = Field(True, description="False: everything but the PDF, for which TeX is needed")
     shipped: bool = Field(False, description="True: from the tables that are there, without images, runs and training")
-    runs_per_job: int = Field(1, ge=1, description="how many runs a training job has")
+    runs_per_job: int | Literal["auto"] = Field(
+        "auto", description="how many runs a training job has; auto: so many that its start is under a tenth of it"
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -29,12 +34,14 @@ class WorkflowOptions(BaseModel):
             raise ValueError("is empty; give a value, or leave it out")
         return value
 
-    @field_validator("runs_per_job", mode="before")
+    @field_validator("runs_per_job", mode="plain")
     @classmethod
-    def _refuse_boolean(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError(f"{value} is not a number")
-        return value
+    def _check_number(cls, value: Any) -> Any:
+        if value == "auto":
+            return value
+        if not (str(value).isdecimal() and 1 <= int(value) <= MOST_RUNS):
+            raise ValueError(f"{value!r} is neither auto nor a whole number from 1 to {MOST_RUNS}")
+        return int(value)
 
 
 def read_options(config: Mapping[str, Any]) -> WorkflowOptions:

@@ -10,13 +10,7 @@ import io
 import itertools
 import os
 import platform
-import shlex
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
@@ -31,8 +25,9 @@ from torch.nn import functional as F
 
 from asgd.machine import find_processor
 from asgd.settings.run import RunConfig
+from asgd.simulator.benchmark_jobs import measure_job, measure_start_up, measure_two_processes, time_call
 from asgd.simulator.engine import Engine
-from asgd.simulator.fused import FusedEngine, choose_variant
+from asgd.simulator.fused import FusedEngine, choose_kernels
 from asgd.simulator.fused.options import OPTIONS
 from asgd.simulator.fused.vectors import LANES, load_rows, outer, scalars, store_block, zeros
 from asgd.simulator.networks import shapes as architecture
@@ -44,23 +39,6 @@ MOMENTUM, DROPOUT = 0.9, 0.2
 ROUND_STEPS = {"naive": 20, "reference": 20, "fused-plain": 100, "fused-vector": 200}
 EVALUATION_IMAGES = 10_000
 EVALUATION_BATCHES = (16, 32, 64, 128, 256, 1000)
-
-
-_WORKER = """
-import time
-import numpy as np
-from asgd.settings.study import RunConfig
-from asgd.simulator.fused import FusedEngine
-generator = np.random.default_rng(0)
-images = generator.integers(0, 256, (5000, 32, 32, 3), dtype=np.uint8)
-config = RunConfig(num_workers=8, momentum=0.9, output_relu=False, learning_rate=0.001)
-engine = FusedEngine(config, images, generator.integers(0, 10, 5000))
-engine.advance(100)
-start, steps = time.perf_counter(), 0
-while time.perf_counter() < start + {seconds}:
-    steps += engine.advance(500).num_steps
-print(steps / (time.perf_counter() - start))
-"""
 
 
 class NaiveNetwork(nn.Module):
@@ -115,7 +93,7 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def run_benchmark(rounds: int = 15, start_up: bool = True) -> dict[str, Any]:
-    """Measure everything; about three minutes. ``start_up``: also whole jobs and their start, which compiles once more.
+    """Measure everything; about six minutes. ``start_up``: also whole jobs and their start, which compiles once more.
 
     ``ratio_to_naive`` is by engine and number of workers (as text), with momentum and without dropout.
     """
@@ -155,8 +133,8 @@ def measure_steps(num_workers: int, momentum: float, dropout: float, rounds: int
     simulators: dict[str, Engine | NaiveSimulator] = {
         "naive": NaiveSimulator(config, images, labels),
         "reference": ReferenceEngine(config, images, labels),
-        "fused-plain": FusedEngine(config, images, labels, variant="plain"),
-        "fused-vector": FusedEngine(config, images, labels, variant="vector"),
+        "fused-plain": FusedEngine(config, images, labels, kernels="plain"),
+        "fused-vector": FusedEngine(config, images, labels, kernels="vector"),
     }
     for simulator in simulators.values():
         simulator.advance(20)
@@ -205,9 +183,9 @@ def measure_evaluation(rounds: int) -> dict[str, Any]:
     """Seconds for an evaluation of 10,000 images: both variants, and PyTorch by batch size."""
     images, labels = draw_images(EVALUATION_IMAGES)
     calls: dict[str, Callable[[], Any]] = {}
-    for variant in ("plain", "vector"):
-        engine = FusedEngine(RunConfig(output_relu=False), images, labels, variant=variant)
-        calls[f"fused-{variant}"] = functools.partial(engine.evaluate, images, labels)
+    for kernels in ("plain", "vector"):
+        engine = FusedEngine(RunConfig(output_relu=False), images, labels, kernels=kernels)
+        calls[f"fused-{kernels}"] = functools.partial(engine.evaluate, images, labels)
     network = NaiveNetwork(0.0).eval()
     for batch in EVALUATION_BATCHES:
         calls[f"pytorch-{batch}"] = functools.partial(evaluate_naive, network, images, batch)
@@ -228,58 +206,6 @@ def evaluate_naive(network: nn.Module, images: NDArray[np.uint8], batch: int) ->
         network(normalize(torch.from_numpy(images[first : first + batch])))
 
 
-def measure_two_processes(seconds: float = 3.0) -> dict[str, float]:
-    """Steps per second of one process, and of two at once together."""
-    alone = run_workers(1, seconds)
-    together = run_workers(2, seconds)
-    return {"one": alone, "two": together, "ratio": together / alone}
-
-
-def run_workers(number: int, seconds: float) -> float:
-    """Steps per second of so many processes together, each at m = 8."""
-    workers = [start_python(_WORKER.format(seconds=seconds), {}) for _ in range(number)]
-    return sum(float(worker.communicate()[0]) for worker in workers)
-
-
-def measure_start_up() -> dict[str, float]:
-    """Seconds from the start of Python to the end of a job of one step and one evaluation, cold and cached."""
-    program = "from asgd.simulator.fused import compile_once; compile_once()"
-    with tempfile.TemporaryDirectory() as directory:
-        cold, cached = (
-            time_call(lambda: start_python(program, {"ASGD_CACHE_DIR": directory}).communicate()) for _ in range(2)
-        )
-    return {"cold": cold, "cached": cached}
-
-
-def measure_job() -> dict[str, float]:
-    """Seconds of `asgd train` from start to end, an epoch of 12,500 steps with its five evaluations, by engine."""
-    data = "--data-source synthetic --data-num-train 50000 --data-num-test 10000"
-    seconds = {}
-    with tempfile.TemporaryDirectory() as directory:
-        start = "import sys; from asgd.commands.cli import main; "
-        start += f"sys.exit(main(['{{}}', *'{data}'.split(), *'{{}}'.split()]))"
-        root = f"--data-root {shlex.quote(directory)}"
-        start_python(start.format("data", root), {}).communicate()
-        for engine in ("fused", "reference"):
-            flags = (
-                f"{root} --engine {engine} --num-workers 8 --momentum 0.9 --learning-rate 0.001 --out {directory}/run"
-            )
-            seconds[engine] = time_call(lambda: start_python(start.format("train", flags), {}).communicate())  # noqa: B023
-    return {**seconds, "ratio": seconds["reference"] / seconds["fused"]}
-
-
-def start_python(program: str, environment: dict[str, str]) -> "subprocess.Popen[str]":
-    """A Python process of its own that sees this package."""
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    )
-
-
 def measure_peak() -> float:
     """The most GFLOP/s that one thread reaches with multiply-adds on registers."""
     data = np.full(20 * LANES, 0.5, np.float32)
@@ -298,13 +224,6 @@ def run_multiply_adds(data, number):  # type: ignore[no-untyped-def]
     store_block(data, 0, 0, 20, tile)
 
 
-def time_call(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
-
-
 def draw_images(number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Random images: no pixel is like its neighbour, so few ReLUs are dead and few gradients are skipped."""
     generator = np.random.default_rng(0)
@@ -318,7 +237,7 @@ def describe_machine() -> dict[str, Any]:
         "processor": find_processor(),
         "llvm_name": llvmlite.binding.get_host_cpu_name(),
         "cores": os.cpu_count(),
-        "chosen_variant": choose_variant(),
+        "chosen_variant": choose_kernels(),
         "python": platform.python_version(),
         "numba": numba.__version__,
         "torch": torch.__version__,
@@ -357,7 +276,7 @@ def format_benchmark(result: dict[str, Any]) -> str:
         console.print(f"start-up of a job: {start['cold']:.1f} s cold, {start['cached']:.2f} s cached")
         job = result["job"]
         console.print(
-            f"asgd train, 12,500 steps and 5 evaluations: fused {job['fused']:.1f} s, "
+            f"asgd train, {job['runs']} runs of 12,500 steps and 5 evaluations each: fused {job['fused']:.1f} s a run, "
             f"reference {job['reference']:.1f} s: {job['ratio']:.1f} times faster"
         )
     assert isinstance(console.file, io.StringIO)

@@ -1,12 +1,12 @@
 """The rest of a run that stopped: with what was there at one of its evaluations, it ends as if it had not stopped."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asgd.simulator.engine import Engine
 from asgd.simulator.outcome import DEAD, NON_FINITE, classify_outcome
-from asgd.simulator.simulate import Images, Row, Schedule, simulate
+from asgd.simulator.simulate import EvaluationPlan, Images, Row, simulate
 
 OnSteps = Callable[[int, float], None]
 
@@ -17,18 +17,19 @@ class Checkpoint:
 
     rows: Sequence[Row]
     engine: dict[str, Any]  #: what ``Engine.state`` returned; nothing once the run is finished
-    variant: str  #: of the engine: another one rounds differently
+    backend: str  #: of the engine: another one rounds differently
     seconds: float  #: of computing so far
+    probes: dict[str, Any] = field(default_factory=dict)  #: what ``ProbedEngine.found`` returned
 
     @staticmethod
-    def none(variant: str) -> "Checkpoint":
+    def none(backend: str) -> "Checkpoint":
         """That of a run which has not begun."""
-        return Checkpoint([], {}, variant, 0.0)
+        return Checkpoint([], {}, backend, 0.0)
 
 
 @dataclass(frozen=True)
-class _Rest(Schedule):
-    """What a run that stopped at the evaluation of step ``done`` has left, as a schedule that begins at 0."""
+class _Rest(EvaluationPlan):
+    """What a run that stopped at the evaluation of step ``done`` has left, as a plan that begins at 0."""
 
     done: int
 
@@ -37,19 +38,24 @@ class _Rest(Schedule):
 
 
 def continue_run(
-    engine: Engine, images: Images, schedule: Schedule, train_eval_images: int, saved: Checkpoint, on_progress: OnSteps
+    engine: Engine,
+    images: Images,
+    plan: EvaluationPlan,
+    train_eval_images: int,
+    saved: Checkpoint,
+    on_progress: OnSteps,
 ) -> Iterator[Row]:
     """The rows of ``asgd.simulator.simulate`` that follow those of ``saved``; ``engine`` is new."""
     if not saved.rows:
-        yield from simulate(engine, images, schedule, train_eval_images, on_progress)
+        yield from simulate(engine, images, plan, train_eval_images, on_progress)
     if not saved.engine:  # not begun, or finished
         return
     engine.restore(saved.engine)
     done = saved.rows[-1].step
-    rest = simulate(engine, images, _Rest(**vars(schedule), done=done), train_eval_images, on_progress)
+    rest = simulate(engine, images, _Rest(**vars(plan), done=done), train_eval_images, on_progress)
     next(rest)  # the evaluation at which the run stopped
     for row in rest:
-        yield replace(row, step=row.step + done, epoch=(row.step + done) / schedule.steps_per_epoch)
+        yield replace(row, step=row.step + done, epoch=(row.step + done) / plan.steps_per_epoch)
 
 
 def may_end(row: Row) -> bool:

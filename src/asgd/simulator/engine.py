@@ -6,7 +6,9 @@ at step t was taken at W_max(0, t - (m - 1)): the staleness is tau = m - 1 after
 """
 
 import math
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +25,13 @@ class Interval:
     gradient_norm: float  #: Euclidean norm of the last step's gradient
 
 
+OnPart = Callable[[Interval], None]
+
+
+def ignore_part(part: Interval) -> None:
+    """For who does not look at the parts of an interval."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The server's weights on a set of images, without dropout."""
@@ -36,7 +45,7 @@ class Engine(Protocol):
     """One run in progress: server, workers and the random streams of one seed."""
 
     @property
-    def variant(self) -> str:
+    def backend(self) -> str:
         """Which of the engine's ways to compute is used: a device, or a set of kernels."""
         ...
 
@@ -45,8 +54,13 @@ class Engine(Protocol):
         """A copy of the server's weights W_t, in the order of ``architecture.parameter_shapes``: [num_parameters]."""
         ...
 
-    def advance(self, num_steps: int) -> Interval:
-        """Take ``num_steps`` (>= 1) server steps. How steps are cut into calls changes no result, bit for bit."""
+    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
+        """Take ``num_steps`` (>= 1) server steps.
+
+        ``on_part`` is called with each part of them, and may look at the engine then. Parts end after the numbers of
+        steps in ``stops``, ascending and counted from here, and perhaps elsewhere. The stops change nothing at all, bit
+        for bit; how steps are cut into calls changes no more than the last bits of ``loss_sum``.
+        """
         ...
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
@@ -64,6 +78,11 @@ class Engine(Protocol):
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what ``state`` of an engine with the same configuration and images returned."""
         ...
+
+
+def cut(start: int, end: int, stops: Iterable[int]) -> Iterable[tuple[int, int]]:
+    """The steps from ``start`` to ``end`` in parts that end at ``stops``: (first, last), half open."""
+    return pairwise([start, *(stop for stop in stops if start < stop < end), end])
 
 
 def measure_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -9,13 +9,7 @@ TRAINED_MARGIN = 0.05
 
 
 def classify_outcome(test_accuracy: float, zero_gradient_share: float, is_finite: bool) -> str:
-    """The outcome of a run from its last evaluation.
-
-    - ``non_finite``: a loss or a weight overflowed.
-    - ``trained``: test accuracy above chance by more than ``TRAINED_MARGIN``.
-    - ``dead``: at chance, and the gradient of every step since the evaluation before was exactly zero.
-    - ``plateau``: at chance, and alive.
-    """
+    """The outcome of a run from its last evaluation, in the words of ``asgd.tables.outcomes``."""
     if not is_finite:
         return NON_FINITE
     if test_accuracy > 1 / NUM_CLASSES + TRAINED_MARGIN:

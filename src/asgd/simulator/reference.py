@@ -1,6 +1,6 @@
 """The reference engine: PyTorch, any module, any device. The specification that other engines are checked against."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import Evaluation, Interval, measure_distance
+from asgd.simulator.engine import Evaluation, Interval, OnPart, cut, ignore_part, measure_distance
 from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
 from asgd.simulator.networks.shapes import draw_initial_weights
 from asgd.simulator.server import Server
@@ -57,7 +57,7 @@ class ReferenceEngine:
         loss: Loss = F.cross_entropy,
     ) -> None:
         self.module = (module or build_network(config)).to(config.device)
-        self.variant = config.device
+        self.backend = config.device
         self.images = images
         self.labels = labels
         self.loss = loss
@@ -78,18 +78,28 @@ class ReferenceEngine:
         """A copy of the server's weights: [num_parameters]."""
         return self.server.weights.cpu().numpy().copy()
 
-    def advance(self, num_steps: int) -> Interval:
+    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
         """Take ``num_steps`` server steps."""
-        loss_sum, num_zero, norm = 0.0, 0, 0.0
+        loss, zeros, norm = 0.0, 0, 0.0
+        for first, last in cut(0, num_steps, stops):
+            before = loss
+            loss, more_zeros, norm = self._take_steps(last - first, before)
+            zeros += more_zeros
+            on_part(Interval(last - first, loss - before, more_zeros, norm))
+        return Interval(num_steps, loss, zeros, norm)
+
+    def _take_steps(self, number: int, loss_sum: float) -> tuple[float, int, float]:
+        """The losses of ``number`` steps added to ``loss_sum``, the zero gradients, the last gradient's norm."""
+        num_zero, norm = 0, 0.0
         self.module.train()
         with _flush_denormals():
-            for indices in self._batches.take_indices(num_steps):
+            for indices in self._batches.take_indices(number):
                 loss, gradient = self.compute_gradient(self.server.worker.weights, indices, self._take_mask())
                 self.server.step(gradient)
                 loss_sum += loss
                 norm = float(gradient.norm())
                 num_zero += norm == 0 and not bool(gradient.any())
-        return Interval(num_steps, loss_sum, num_zero, norm)
+        return loss_sum, num_zero, norm
 
     def compute_gradient(
         self, weights: Tensor, indices: NDArray[np.int32], masks: NDArray[np.uint16] | None = None

@@ -54,11 +54,11 @@ class Row:
         return math.isfinite(self.test_loss)
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+METRICS_COLUMNS = tuple(field.name for field in fields(Row))
 
 
 @dataclass(frozen=True)
-class Schedule:
+class EvaluationPlan:
     """When a run evaluates, in server steps."""
 
     total_steps: int
@@ -72,7 +72,7 @@ class Schedule:
         return [0, *sorted(step for step in steps if 0 < step < self.total_steps), self.total_steps]
 
 
-def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
+def plan_evaluations(config: RunConfig, num_train: int) -> EvaluationPlan:
     """Steps and evaluations of a run on ``num_train`` images. Raises AsgdError where the numbers do not fit."""
     steps_per_epoch = num_train // config.batch_size
     if steps_per_epoch == 0:
@@ -90,13 +90,13 @@ def plan_schedule(config: RunConfig, num_train: int) -> Schedule:
             f"steps = {total:,} with evaluations_per_epoch = {config.evaluations_per_epoch:,} are more than "
             f"{MOST_EVALUATIONS:,} evaluations; take fewer"
         )
-    return Schedule(total, steps_per_epoch, config.evaluations_per_epoch)
+    return EvaluationPlan(total, steps_per_epoch, config.evaluations_per_epoch)
 
 
 def simulate(
     engine: Engine,
     images: Images,
-    schedule: Schedule,
+    plan: EvaluationPlan,
     train_eval_images: int,
     on_progress: Callable[[int, float], None] = lambda steps, loss: None,
 ) -> Iterator[Row]:
@@ -106,9 +106,9 @@ def simulate(
     """
     row, weights = _evaluate(engine, images, train_eval_images, 0, 0.0, None), engine.weights
     yield row
-    for step in schedule.evaluation_steps()[1:]:
+    for step in plan.evaluation_steps()[1:]:
         interval = _advance(engine, step - row.step, on_progress)
-        row = _evaluate(engine, images, train_eval_images, step, step / schedule.steps_per_epoch, interval)
+        row = _evaluate(engine, images, train_eval_images, step, step / plan.steps_per_epoch, interval)
         yield row
         before, weights = weights, engine.weights
         if ends_early(row, frozen=np.array_equal(before, weights)):

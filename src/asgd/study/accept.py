@@ -14,25 +14,24 @@ import sys
 import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from asgd.accepted import ACCEPTED, read_accepted
 from asgd.closure import hash_sources
-from asgd.commands.cli import flags_of
 from asgd.data import load_data, prepare_data, source_fingerprint
 from asgd.data.sources import reader_family
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json, write_text
+from asgd.processes import map_processes
 from asgd.runs.folder import format_metrics
 from asgd.runs.sources import (
     find_sources,
@@ -45,7 +44,7 @@ from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
 from asgd.settings.validation import validate
-from asgd.simulator.simulate import COLUMNS
+from asgd.simulator.simulate import METRICS_COLUMNS
 from asgd.tables.aggregate import complete_evaluations
 from asgd.tables.files import read_table
 
@@ -85,7 +84,7 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
         if not (tables / "evaluations.csv").exists():
             continue
         runs = read_table(tables / "runs.csv", ("run", "experiments", "outcome"))
-        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *COLUMNS)).groupby("run")))
+        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *METRICS_COLUMNS)).groupby("run")))
         data = params.presets[preset].data
         if missing := set(runs["run"]) - evaluations.keys():
             raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
@@ -125,19 +124,15 @@ def train_again(
     for data in {run.data.model_dump_json(): run.data for run in runs}.values():
         prepare_data(data, data_root)  # once, before the jobs ask for it together
     work = partial(_train, data_root=data_root, rounding=frozenset(rounding), earlier=earlier)
-    longest_first = sorted(runs, key=lambda run: -run.evaluations["step"].max())
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(work, longest_first)
-        except BaseException:  # Ctrl-C too: what has not begun need not
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from map_processes(work, sorted(runs, key=lambda run: -run.evaluations["step"].max()), jobs)  # longest first
 
 
 def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path | None) -> Compared:
     dataset = load_data(prepare_data(run.data, data_root))
     result = train_run(run.config, dataset)
-    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[list(COLUMNS)]
+    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[
+        list(METRICS_COLUMNS)
+    ]
     versions = result.record["versions"]
     found = compare_evaluations(run, trained, rounding, versions)
     if not found.differing or earlier is None:
@@ -150,7 +145,7 @@ def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path |
 def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
     """metrics.csv of ``run`` as trained by the package in the folder ``sources``."""
     with TemporaryDirectory() as folder:
-        flags = [*flags_of(run.config), *flags_of(run.data, "data-"), "--data-root", str(data_root)]
+        flags = [*_type_flags(run.config), *_type_flags(run.data, "data-"), f"--data-root={data_root}"]
         command = [
             sys.executable,
             "-P",
@@ -158,10 +153,8 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
             "asgd",
             "train",
             *flags,
-            "--checkpoints",
-            folder,
-            "--out",
-            f"{folder}/run",
+            f"--checkpoints={folder}",
+            f"--out={folder}/run",
         ]
         environment = {**os.environ, "PYTHONPATH": str(sources)}
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
@@ -172,6 +165,15 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
         if (name := read_json(f"{folder}/run/run.json")["run"]) != run.name:
             raise AsgdError(f"--earlier: by these sources {run.name} would be {name}; give a commit that has its name")
         return pd.read_csv(f"{folder}/run/metrics.csv")
+
+
+def _type_flags(model: BaseModel, prefix: str = "") -> list[str]:
+    """``model`` as a person would type it: flags are the one interface that every earlier commit has."""
+    flags = []
+    for key, value in model.model_dump(mode="json", exclude_defaults=True).items():
+        name = f"{prefix}{key.replace('_', '-')}"
+        flags.append((f"--{name}" if value else f"--no-{name}") if isinstance(value, bool) else f"--{name}={value}")
+    return flags
 
 
 @contextmanager
@@ -190,11 +192,11 @@ def compare_evaluations(
     run: Kept, trained: pd.DataFrame, rounding: Iterable[str], versions: Mapping[str, str]
 ) -> Compared:
     """How ``trained``, the evaluations of ``run`` as trained again, differ from those that are known."""
-    known = run.evaluations[list(COLUMNS)].reset_index(drop=True)
+    known = run.evaluations[list(METRICS_COLUMNS)].reset_index(drop=True)
     if len(known) != len(trained):
         return Compared(run, "", {"step": float("inf")}, versions)
     differing = {}
-    for column in COLUMNS:
+    for column in METRICS_COLUMNS:
         same = (known[column] == trained[column]) | (known[column].isna() & trained[column].isna())
         if not same.all():
             distance = ((trained[column] - known[column]) / known[column]).abs().fillna(float("inf"))
@@ -206,7 +208,7 @@ def compare_evaluations(
 
 def digest_evaluations(evaluations: pd.DataFrame, rounding: Iterable[str]) -> str:
     """SHA-256 (hex) over the values of a run's evaluations, but for the columns ``rounding``."""
-    columns = [column for column in COLUMNS if column not in set(rounding)]
+    columns = [column for column in METRICS_COLUMNS if column not in set(rounding)]
     text = evaluations[columns].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -229,8 +231,8 @@ def accept_sources(
     names what differs. The columns ``rounding`` may differ by ``ROUNDING``. ``earlier`` is a commit to compare with
     where a table was made on a machine that rounds otherwise. ``report`` is given lines of progress.
     """
-    if unknown := set(rounding) - set(COLUMNS):
-        raise AsgdError(f"--rounding {unknown.pop()}: no column of metrics.csv; these are {', '.join(COLUMNS)}")
+    if unknown := set(rounding) - set(METRICS_COLUMNS):
+        raise AsgdError(f"--rounding {unknown.pop()}: no column of metrics.csv; these are {', '.join(METRICS_COLUMNS)}")
     kept = read_kept(params, results)
     if not kept:
         raise AsgdError(f"{results}: no preset has tables there, so there is nothing to compare with")

@@ -32,13 +32,13 @@ class Product:
     settings: Any  #: all that the script is told besides, as JSON has it
     record: Path
     dispensable: frozenset[str] = frozenset()  #: names of inputs that may be gone once they were read
-    members: tuple[str, ...] = ()  #: modules that the script loads by name
+    roots: tuple[str, ...] = ()  #: modules that the script loads by name, which no import of it shows
 
     @property
     def params(self) -> dict[str, Any]:
         """What the job must be told to run the script and to record that it did."""
-        about = {"script": str(self.script), "settings": self.settings, "record": str(self.record)}
-        return {**about, "members": list(self.members)}
+        roots = {"roots": list(self.roots)} if self.roots else {}
+        return {"script": str(self.script), "settings": self.settings, "record": str(self.record), **roots}
 
 
 class Products:
@@ -66,12 +66,12 @@ class Products:
         settings: Any = None,
         dispensable: Iterable[str] = (),
         script: str = "",
-        members: Iterable[str] = (),
+        roots: Iterable[str] = (),
     ) -> Product:
-        """Name a product, which the script of this or the same name makes with ``members``: see ``Product``."""
+        """Name a product, which ``script`` makes (by default the one of the same name)."""
         plain = json.loads(json.dumps(settings))
         path, record = self._scripts / f"{script or name}.py", self._records / f"{name}.json"
-        product = Product(name, path, inputs, outputs, plain, record, frozenset(dispensable), tuple(members))
+        product = Product(name, path, inputs, outputs, plain, record, frozenset(dispensable), tuple(roots))
         self._products[name] = product
         self._makers |= dict.fromkeys(list_files(outputs), name)
         return product
@@ -103,7 +103,7 @@ class Products:
         present = (
             ("outputs", self._hash_all(list_files(product.outputs))),
             ("inputs", self._hash_inputs(product, parts["inputs"])),
-            ("sources", self._hash_sources(product)),
+            ("sources", self._hash_script(product)),
         )
         for part, found in present:
             if differing := _find_difference(parts[part], found):
@@ -124,8 +124,8 @@ class Products:
         gone = {file for file in set(files) - set(needed) if found[file] is None}
         return {file: recorded.get(file) if file in gone else digest for file, digest in found.items()}
 
-    def _hash_sources(self, product: Product) -> dict[str, str]:
-        key = product.script, product.members
+    def _hash_script(self, product: Product) -> dict[str, str]:
+        key = product.script, product.roots
         if key not in self._sources:
             self._sources[key] = _hash_closure(*key)
         return self._sources[key]
@@ -138,7 +138,7 @@ def recording(
     inputs: Iterable[str],
     outputs: Iterable[str],
     settings: Any,
-    members: Iterable[str] = (),
+    roots: Iterable[str] = (),
 ) -> Iterator[None]:
     """Around the making of ``outputs``: write to ``record`` what they were made from, if the block succeeds.
 
@@ -148,7 +148,7 @@ def recording(
     Path(record).unlink(missing_ok=True)
     made = {
         "settings": settings,
-        "sources": _hash_closure(Path(script), members),
+        "sources": _hash_closure(Path(script), roots),
         "inputs": {str(file): hash_file(file) for file in inputs},
     }
     yield
@@ -171,9 +171,9 @@ def _listed(value: str | list[str]) -> list[str]:
     return [str(value)] if isinstance(value, str) else [str(file) for file in value]
 
 
-def _hash_closure(script: Path, members: Iterable[str] = ()) -> dict[str, str]:
-    """The code of the script, of the modules that it loads by name, and of all that they import, a hash for each."""
-    return {name: hash_sources({name: path}) for name, path in find_closure([script, *members]).items()}
+def _hash_closure(script: Path, roots: Iterable[str]) -> dict[str, str]:
+    """The code of the script, of ``roots`` and of all modules that they import, a hash for each."""
+    return {name: hash_sources({name: path}) for name, path in find_closure([script, *roots], members=True).items()}
 
 
 def _find_difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> str:

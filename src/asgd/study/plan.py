@@ -1,18 +1,18 @@
 """A study: what a preset of params.yaml asks for, resolved to folders. It plans; it does not run anything."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from asgd.analyses.analysis import Chosen, select_analyses
 from asgd.data import prepared_folder, source_fingerprint
-from asgd.runs.sources import identify_run
+from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params, expand_experiments
-from asgd.settings.subjects import Subject
-
-#: The experiment whose runs each analysis with settings of its own is about.
-ANALYSED = {"sharpness": "map", "death": "readings"}
+from asgd.settings.subjects import Subject, find_subject
+from asgd.settings.validation import validate
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,29 @@ class Study:
     params: Params
     data_folder: Path  #: the prepared images
     experiments: Mapping[str, list[Run]]
+
+    @cached_property
+    def analyses(self) -> dict[str, Chosen]:
+        """The analyses that the study has, by name, each with the experiment that it is about."""
+        return select_analyses({name: [run.config for run in runs] for name, runs in self.experiments.items()})
+
+    def describe_analysis(self, name: str) -> dict[str, Any]:
+        """What decides an analysis beside the tables that it reads: plain values, for ``asgd.analyses``."""
+        analysis, experiment = self.analyses[name]
+        preset = self.params.selected
+        parts: dict[str, Callable[[], Any]] = {
+            "run": lambda: preset.run,
+            "seeds": lambda: preset.seeds,
+            "claims": lambda: self.params.claims.model_dump(mode="json"),
+            "configs": lambda: preset.experiments[experiment].model_dump(mode="json", exclude={"description"}),
+            "settings": lambda: getattr(preset.analyses, name).model_dump(mode="json"),
+        }
+        about = {"name": name, "experiment": experiment, "study": {key: parts[key]() for key in analysis.needs}}
+        if not analysis.trains:
+            return about
+        probed = {**preset.run, "probes": {probe: {} for probe in analysis.probes}}
+        sources = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
+        return {**about, "data": preset.data.model_dump(mode="json"), "sources": sources}
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -35,12 +58,7 @@ class Study:
 
     def find_subject(self, name: str, subject: Subject) -> str | None:
         """The experiment that the figure or analysis ``name`` is about; None if the study has none."""
-        return self.params.selected.subjects.get(name) or subject.find(self.configs)
-
-    def batches(self, size: int) -> list[list[Run]]:
-        """The runs in groups of ``size``, the last one perhaps smaller."""
-        runs = list(self.runs.values())
-        return [runs[first : first + size] for first in range(0, len(runs), size)]
+        return find_subject(self.params.selected, name, subject, self.configs)
 
     def manifest(self) -> dict[str, Any]:
         """All that decides what is made from the runs: a change of it is a change of the results."""
@@ -54,9 +72,9 @@ class Study:
             "run": preset.run,
             "claims": self.params.claims.model_dump(mode="json"),
             "analyses": {
-                name: getattr(self.params.selected.analyses, name).model_dump(mode="json")
-                for name, experiment in ANALYSED.items()
-                if experiment in self.experiments
+                name: getattr(preset.analyses, name).model_dump(mode="json")
+                for name in self.analyses
+                if hasattr(preset.analyses, name)
             },
             "experiments": {name: [run.name for run in runs] for name, runs in self.experiments.items()},
         }

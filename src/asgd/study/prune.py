@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asgd.errors import AsgdError
+from asgd.files import read_json
 from asgd.runs.folder import is_finished
 from asgd.settings.study import Params
 from asgd.study.manifest import name_some
@@ -15,19 +16,25 @@ from asgd.study.plan import plan_study
 _LIVE_SECONDS = 24 * 3600.0
 
 
-def find_unused(params: Params, pools: Iterable[Path], checkpoints: Path, data_root: Path) -> list[Path]:
-    """The runs in ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
+def find_unused(
+    params: Params, stores: Iterable[Path], checkpoints: Path, data_root: Path, results: Path = Path("results")
+) -> list[Path]:
+    """The runs in ``stores``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
 
     With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
-    checkpoint, and whatever has a temporary name, changed within the last day.
+    checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that the
+    records in the presets' folders in ``results`` name.
     """
     wanted = {
         name
         for preset in params.presets
         for name in plan_study(params.model_copy(update={"preset": preset}), data_root).runs
     }
-    runs = [path for pool in pools for path in pool.glob("[!.]*") if path.is_dir() and path.name not in wanted]
-    leftovers = [path for pool in pools for path in pool.glob(".folder-*")]
+    for preset in params.presets:
+        for record in results.glob(f"{preset}/.made/*.runs.json"):
+            wanted |= set(read_json(record))
+    runs = [path for store in stores for path in store.glob("[!.]*") if path.is_dir() and path.name not in wanted]
+    leftovers = [path for store in stores for path in store.glob(".folder-*")]
     files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
     unused = [path for path in runs if is_finished(path) or _is_old(path)]
     return sorted(unused + list(filter(_is_old, leftovers))) + sorted(filter(_is_old, files))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asgd.analyses.phase_map import PhaseMap, analyse_map
+from asgd.analyses.analysis import ROOM
+from asgd.analyses.given import Given
 from asgd.claims import claims_from_json, claims_to_json, judge_claims
 from asgd.claims.metrics import summarize_metrics
 from asgd.errors import AsgdError
@@ -21,17 +22,22 @@ from asgd.figures.drawing import draw_figure
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.figures.style import use_style
 from asgd.files import read_json
-from asgd.report import Findings, build_report, write_tables
-from asgd.report.generated import GENERATED
-from asgd.report.page import make_claims_page
+from asgd.members import load_member
+from asgd.report import (
+    Findings,
+    build_report,
+    collect_numbers,
+    list_generated,
+    make_claims_page,
+    write_tables,
+)
 from asgd.report.readme import make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.study.manifest import name_some
-from asgd.study.products import REPORT, select_analyses, select_figures
+from asgd.study.products import REPORT, list_analysis_files, select_figures
 from asgd.study.shipped import Results, compare_makers
-from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves, tabulate_runs
+from asgd.tables.aggregate import read_runs, summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
-from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.environment import describe_records
 
 BENCHMARK = "benchmark.json"
@@ -56,8 +62,7 @@ class Check:
 def check_summaries(results: Results) -> Check:
     """arms.csv, curves.csv and dvc_curves.csv are what runs.csv and evaluations.csv give, and those two agree."""
     runs, evaluations = results.table("runs"), results.table("evaluations")
-    arms, curves = summarize_arms(runs), summarize_curves(evaluations, results.study.params.claims.confidence)
-    tables = {"arms": arms, "curves": curves, "dvc_curves": select_dvc_curves(arms, curves)}
+    tables = summarize_runs(runs, evaluations, results.study.params.claims.confidence)
     faults = [_compare_table(results, name, table) for name, table in tables.items()]
     if unequal := _list_other_ends(runs, evaluations):
         faults.insert(0, f"tables/runs.csv: ends otherwise than evaluations.csv: {name_some(unequal)}")
@@ -80,48 +85,53 @@ def check_claims(results: Results) -> Check:
     params = results.study.params
     runs, evaluations = results.table("runs"), results.table("evaluations")
     verdicts = judge_claims(runs, evaluations, params.claims, params.base)
-    shipped, judged = results.json("claims.json"), claims_to_json(verdicts, params.claims.edition)
+    shipped, judged = results.json("claims.json"), claims_to_json(verdicts)
     claims_from_json(shipped, str(results.folder / "claims.json"))
-    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts))
-    metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts, params.base))
+    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts, results.root / "report"))
+    metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts.verdicts, params.base))
     faults = [f"claims.json: {text}" for text in compare_values(_by_id(shipped), _by_id(judged))]
     faults += [f"claims.html: {page}"] if page else []
     faults += [f"metrics.json: {text}" for text in metrics]
-    note = f"{len(verdicts)} verdicts by the {params.claims.edition} edition against the tables and margins"
+    note = f"{len(verdicts.verdicts)} verdicts by the {params.claims.edition} edition against the tables and margins"
     return Check("claims", note, tuple(faults))
 
 
 def _by_id(claims: Mapping[str, Any]) -> dict[str, Any]:
-    return {"edition": claims.get("edition"), **{entry["id"]: entry for entry in claims["verdicts"]}}
+    entries = {f"{entry['claim']}-{entry['variant']}".removesuffix("-"): entry for entry in claims["verdicts"]}
+    return {"margins": claims["margins"], **entries}
 
 
-def check_map(results: Results) -> Check:
-    """The map's tables and sentences are what the tables of runs give."""
-    margins = results.study.params.claims
-    tables, summary = analyse_map(PhaseMap.of(results.table("runs"), results.table("evaluations"), margins))
+def check_analysis(results: Results, analysis: str) -> Check:
+    """The tables and the summary of an analysis that trains nothing are what the tables of runs give."""
+    about, declared = results.study.describe_analysis(analysis), results.study.analyses[analysis].analysis
+    read = {name: results.table(name) for name in declared.reads}
+    tables, summary = load_member(ROOM, analysis).tabulate(Given(analysis, about["experiment"], about["study"], read))
     faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
-    shipped = results.json("tables/map_summary.json")
-    faults += [f"tables/map_summary.json: {text}" for text in compare_values(shipped, summary)]
-    names = [f"{name}.csv" for name in tables]
-    return Check("map", f"{', '.join(names)} and map_summary.json against runs.csv and evaluations.csv", tuple(faults))
+    if declared.summary:
+        shipped = results.json(f"tables/{declared.summary}.json")
+        faults += [f"tables/{declared.summary}.json: {text}" for text in compare_values(shipped, summary)]
+    note = f"{', '.join(declared.files.values())} against {', '.join(f'{name}.csv' for name in declared.reads)}"
+    return Check(analysis, note, tuple(faults))
 
 
 def check_numbers(results: Results) -> Check:
     """The report's numbers and tables are what the tables, verdicts and summaries give."""
     study = results.study
-    analyses = select_analyses(study.experiments)
+    analyses = list_analysis_files(study.analyses)
     summaries = [results.path(f"tables/{name}") for name in analyses if name.endswith("_summary.json")]
     sharpness = results.path("tables/sharpness.csv") if "sharpness.csv" in analyses else None
     benchmark = results.folder.parent / BENCHMARK
     findings = Findings.read(summaries, sharpness, benchmark if benchmark.exists() else None)
     verdicts = claims_from_json(results.json("claims.json"), str(results.folder / "claims.json"))
     tables = results.table("runs"), results.table("arms")
+    environment, report = results.json("tables/environment.json"), results.root / "report"
+    generated = list_generated(report)
     with tempfile.TemporaryDirectory() as folder:
-        write_tables(folder, study.params, *tables, verdicts, results.json("tables/environment.json"), findings)
-        made = {name: Path(folder, name).read_text(encoding="utf-8") for name in GENERATED}
+        write_tables(folder, report, collect_numbers(study.params, *tables, verdicts, environment, findings))
+        made = {name: Path(folder, name).read_text(encoding="utf-8") for name in generated}
     faults = [(name, compare_texts(results.text(f"tables/{name}"), text)) for name, text in made.items()]
     texts = tuple(f"tables/{name}: {fault}" for name, fault in faults if fault)
-    return Check("numbers", f"{', '.join(GENERATED)} against tables and verdicts", texts)
+    return Check("numbers", f"{', '.join(generated)} against tables and verdicts", texts)
 
 
 def check_figures(results: Results) -> Check:
@@ -156,9 +166,10 @@ def check_report(results: Results) -> Check:
             "report", f"{REPORT} needs TeX to be compiled again, and is compared with its checksum only", skipped=True
         )
     figures = select_figures(results.study)
-    generated = [*(f"tables/{name}" for name in GENERATED), *(f"figures/{name}.pdf" for name in figures)]
+    report = results.root / "report"
+    generated = [*(f"tables/{name}" for name in list_generated(report)), *(f"figures/{name}.pdf" for name in figures)]
     with tempfile.TemporaryDirectory() as folder:
-        build_report(results.root / "report", [results.path(name) for name in generated], Path(folder, REPORT))
+        build_report(report, [results.path(name) for name in generated], Path(folder, REPORT))
         same = _has_bytes(results.path(REPORT), Path(folder, REPORT))
     note = f"{REPORT} compiled again{', with the same bytes' if same else ''}"
     return _judge_bytes("report", note, [] if same else [REPORT], compare_makers(results.checksums.made_with, tex=True))
@@ -188,7 +199,7 @@ def check_readme(results: Results) -> Check:
     faults = [f"{BENCHMARK}: {text}" for text in _list_disagreements(measured)]
     for name in ("claims.json", "tables/environment.json", "tables/runs.csv"):
         results.path(name)
-    for name, content in make_blocks(results.folder, benchmark).items():
+    for name, content in make_blocks(results.folder, benchmark, results.root / "report").items():
         if difference := compare_texts(read_block(readme, name), content):
             faults.append(f"README.md: {name}: {difference}; run: make readme")
     if f"](results/{results.folder.name}/figures/" not in readme.read_text(encoding="utf-8"):
@@ -229,12 +240,12 @@ def check_packed(results: Results) -> Check:
     return Check("packed runs", note, tuple(faults))
 
 
-def check_pool(results: Results, pool: Path) -> Check:
+def check_runs(results: Results, store: Path) -> Check:
     """Of the runs that are here, each is whole, unedited, and in the folder that its configuration gives."""
     names = results.runs
-    present = [name for name in names if (pool / name).exists()]
-    faults = [fault for name in present for fault in _find_run_faults(pool / name)]
-    note = f"{len(present):,} of {len(names):,} runs are in {pool}"
+    present = [name for name in names if (store / name).exists()]
+    faults = [fault for name in present for fault in _find_run_faults(store / name)]
+    note = f"{len(present):,} of {len(names):,} runs are in {store}"
     return Check("runs", note, tuple(faults), skipped=not present)
 
 
@@ -246,12 +257,12 @@ def _find_run_faults(folder: Path) -> list[str]:
     return []
 
 
-def check_aggregation(results: Results, pool: Path) -> Check:
+def check_aggregation(results: Results, store: Path) -> Check:
     """The tables are those of the runs; needs all of them."""
     names = results.runs
-    if not names or not all((pool / run).exists() for run in names):
+    if not names or not all((store / run).exists() for run in names):
         return Check("tables of runs", "needs all runs", skipped=True)
-    tables = read_runs([pool / run for run in names], results.members)
+    tables = read_runs([store / run for run in names], results.members)
     # A run that was trained again took another time.
     faults = _compare_with_runs(results, tables, drop=_TIMES)
     return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))

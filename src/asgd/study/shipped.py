@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from asgd.analyses.analysis import analysis_tables
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
 from asgd.settings.run import RunConfig
@@ -24,11 +25,13 @@ from asgd.simulator.outcome import OUTCOMES
 from asgd.study.plan import Study
 from asgd.study.products import REPORT, list_products
 from asgd.tables.columns import AGGREGATED
-from asgd.tables.files import KEYS, find_repeated, read_table
+from asgd.tables.files import find_repeated, read_table
 
 CHECKSUMS = "checksums.json"
 #: In the folder of a preset, but no part of what is shipped: one is checked by its contents, one is Snakemake's.
 _NOT_LISTED = {CHECKSUMS, "study.json", "report.html"}
+
+_DECLARED = AGGREGATED | analysis_tables()
 
 #: The columns of the documented tables, beside settings, that hold other things than numbers.
 _WORDS = {"run", "arm", "experiments", "outcome", "metric", "stopped_early"}
@@ -65,7 +68,7 @@ class Results:
         """The table ``name``, with its documented columns. Raises AsgdError naming a file that is no such table."""
         path = self.path(f"tables/{name}.csv")
         if name not in self._tables:
-            self._tables[name] = read_table(path, AGGREGATED[name].columns if name in AGGREGATED else KEYS[name])
+            self._tables[name] = read_table(path, _DECLARED[name].columns)
         return self._tables[name]
 
     def json(self, name: str) -> dict[str, Any]:
@@ -113,7 +116,7 @@ class Results:
     @cached_property
     def faults(self) -> dict[str, str]:
         """What is wrong with each file that is, as far as contents and checksum of a file alone can tell."""
-        expected = [*list_products(self.study), *([REPORT] if self.shipped.report else [])]
+        expected = [*list_products(self.study, self.root / "report"), *([REPORT] if self.shipped.report else [])]
         found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
         present = {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
         recorded = self.checksums.files
@@ -151,7 +154,7 @@ def _find_table_faults(name: str, table: pd.DataFrame) -> list[str]:
     faults = [f"column {column} holds something else than numbers" for column in wrong[:1]]
     if "outcome" in table and not table["outcome"].isin(OUTCOMES).all():
         faults.append("column outcome holds something else than outcomes")
-    repeated = find_repeated(table, name)
+    repeated = find_repeated(table, _DECLARED[name].key)
     return [*faults, *([f"two rows have {repeated}"] if repeated else [])]
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from asgd.errors import AsgdError
 from asgd.logs import last_error
-from asgd.runs.folder import FILES, is_finished, read_run
+from asgd.runs.folder import is_finished, list_files, read_run
 from asgd.settings.run import Run
 
 #: Steps that count as an epoch where a run's length is given in steps.
@@ -42,13 +42,13 @@ class Status:
         return self.total - self.done - len(self.running) - len(self.failed)
 
 
-def read_status(runs: Mapping[str, Run], pool: Path, logs: Path, now: float) -> Status:
+def read_status(runs: Mapping[str, Run], store: Path, logs: Path, now: float) -> Status:
     """The state of ``runs`` (by name) at ``now``, seconds since the epoch, from their folders and ``logs``."""
-    wrong = {name: fault for name in runs if is_finished(pool / name) and (fault := _find_fault(pool / name))}
-    finished = {name: None if name in wrong else _finished_at(pool / name) for name in runs}
+    wrong = {name: fault for name in runs if is_finished(store / name) and (fault := _find_fault(store / name))}
+    finished = {name: None if name in wrong else _finished_at(store / name) for name in runs}
     open_logs = {name: logs / f"{name}.log" for name, when in finished.items() if when is None and name not in wrong}
     written = {name: log for name, log in open_logs.items() if log.exists()}
-    failed = {pool / name: fault for name, fault in wrong.items()}
+    failed = {store / name: fault for name, fault in wrong.items()}
     failed |= {log: error for log in written.values() if (error := last_error(log))}
     running = [n for n, log in written.items() if log not in failed and now - log.stat().st_mtime < _SILENT]
     work = {name: _epochs(run) for name, run in runs.items()}
@@ -75,15 +75,15 @@ def show_status(status: Status) -> Group:
     return Group(Bar(1.0, 0.0, status.share), counts, *lines)
 
 
-def print_status(runs: Mapping[str, Run], pool: Path, logs: Path, watch: bool = False) -> None:
+def print_status(runs: Mapping[str, Run], store: Path, logs: Path, watch: bool = False) -> None:
     """Print the state once, or go on until all runs are done, failed or left alone."""
     console = Console()
     if not watch:
-        console.print(show_status(read_status(runs, pool, logs, time.time())))
+        console.print(show_status(read_status(runs, store, logs, time.time())))
         return
     with Live(console=console) as live:
         while True:
-            status = read_status(runs, pool, logs, time.time())
+            status = read_status(runs, store, logs, time.time())
             live.update(show_status(status))
             if status.done + len(status.failed) == status.total:
                 return
@@ -91,7 +91,7 @@ def print_status(runs: Mapping[str, Run], pool: Path, logs: Path, watch: bool = 
 
 
 def _finished_at(folder: Path) -> float | None:
-    return max((folder / name).stat().st_mtime for name in FILES) if is_finished(folder) else None
+    return max((folder / name).stat().st_mtime for name in list_files(folder.name)) if is_finished(folder) else None
 
 
 def _find_fault(folder: Path) -> str:

@@ -15,25 +15,25 @@ import pandas as pd
 
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
-from asgd.runs.sources import fingerprint_sources, run_family
+from asgd.runs.sources import fingerprint_run
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params
 from asgd.settings.validation import validate
 from asgd.study.accept import check_accepted
 from asgd.study.manifest import compare_manifests, compare_tables, name_some
 from asgd.study.plan import plan_study
-from asgd.study.products import select_analyses, select_trained
+from asgd.study.products import list_analysis_files
 from asgd.study.remake import (
     Check,
     check_aggregation,
+    check_analysis,
     check_claims,
     check_figures,
-    check_map,
     check_numbers,
     check_packed,
-    check_pool,
     check_readme,
     check_report,
+    check_runs,
     check_summaries,
 )
 from asgd.study.shipped import CHECKSUMS, Results
@@ -75,7 +75,7 @@ def verify_results(params: Params, results: Path, data_root: Path, without: Coll
         yield Check(name, "left out", skipped=True) if name in without else _guard(name, check, found)
 
 
-def _list_checks(results: Results, pool: Path) -> dict[str, Callable[[Results], Check]]:
+def _list_checks(results: Results, store: Path) -> dict[str, Callable[[Results], Check]]:
     checks: dict[str, Callable[[Results], Check]] = {
         "configuration": check_configuration,
         "tables": check_tables,
@@ -85,15 +85,19 @@ def _list_checks(results: Results, pool: Path) -> dict[str, Callable[[Results], 
         "summaries": check_summaries,
         "claims": check_claims,
     }
-    if "map.csv" in select_analyses(results.study.experiments):
-        checks["map"] = check_map
+    remade = [name for name, chosen in results.study.analyses.items() if not chosen.analysis.trains]
+    checks |= {name: partial(check_analysis, analysis=name) for name in remade}
     checks |= {"numbers": check_numbers, "figures": check_figures, "report": check_report}
     if results.shipped.readme:
         checks["README"] = check_readme
     if results.shipped.runs:
         checks["packed runs"] = check_packed
-    checks |= {"runs": partial(check_pool, pool=pool), "tables of runs": partial(check_aggregation, pool=pool)}
-    return checks | {"images": check_images, "versions": check_versions, "by checksum": partial(list_unmade, pool=pool)}
+    checks |= {"runs": partial(check_runs, store=store), "tables of runs": partial(check_aggregation, store=store)}
+    return checks | {
+        "images": check_images,
+        "versions": check_versions,
+        "by checksum": partial(list_unmade, store=store),
+    }
 
 
 def format_check(check: Check) -> str:
@@ -167,9 +171,9 @@ def check_versions(results: Results) -> Check:
     here = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     variants = str(recorded.get("device", "")).split(" / ")
     if "vector" in variants or "plain" in variants:
-        from asgd.simulator.fused.variant import choose_variant
+        from asgd.simulator.fused.kernels import choose_kernels
 
-        here["device"] = choose_variant()
+        here["device"] = choose_kernels()
     used = {name: str(recorded[name]).split(" / ") for name in here if name in recorded}
     warnings = [
         f"{'kernels' if name == 'device' else name}: the runs used {' and '.join(used[name])}, here is {here[name]}"
@@ -179,12 +183,12 @@ def check_versions(results: Results) -> Check:
     return Check("versions", f"{', '.join(used)} against those of the runs", warnings=tuple(warnings), skipped=not used)
 
 
-def list_unmade(results: Results, pool: Path) -> Check:
+def list_unmade(results: Results, store: Path) -> Check:
     """What no check makes again, here, but compares with its checksum only."""
-    unmade = [f"tables/{name}" for name in select_trained(results.study.experiments)]
+    unmade = [f"tables/{name}" for name in list_analysis_files(results.study.analyses, trained=True)]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
-        if not all((pool / run).exists() for run in results.runs):
+        if not all((store / run).exists() for run in results.runs):
             unmade = ["tables/runs.csv", "tables/evaluations.csv", *unmade]
     return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
 
@@ -223,7 +227,8 @@ def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
 
 
 def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
-    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row[key])}
+    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row.get(key))}
     config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
-    sources = fingerprint_sources(run_family(config))
-    return bool(row["run"] == Run.identify(config, fingerprint, sources).name and row["arm"] == config.arm())
+    return bool(
+        row["run"] == Run.identify(config, fingerprint, fingerprint_run(config)).name and row["arm"] == config.arm()
+    )

@@ -1,6 +1,7 @@
 """From the folders of finished runs to tidy tables. ``asgd.tables.columns`` documents every column of each."""
 
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from asgd.settings.parameters import list_parameters
 from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import NON_FINITE, OUTCOMES
-from asgd.simulator.simulate import Schedule
+from asgd.simulator.simulate import EvaluationPlan
 from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, METRICS, RUNS
+from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.statistics import describe
+from asgd.tables.table import Tables
 
 CHANCE_LOSS = math.log(NUM_CLASSES)  #: nats; what a non-finite run counts as
 
@@ -28,6 +31,18 @@ _LOSSES = ("train_loss", "train_eval_loss", "test_loss")
 
 
 _ACCURACIES = ("train_eval_accuracy", "test_accuracy")
+
+
+def aggregate_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
+    """All tables of ``asgd.tables.columns``, by name, of the runs in ``folders``; see ``read_runs``."""
+    runs, evaluations = read_runs(folders, experiments)
+    return {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations, confidence)}
+
+
+def summarize_runs(runs: pd.DataFrame, evaluations: pd.DataFrame, confidence: float) -> dict[str, pd.DataFrame]:
+    """The tables that follow from those of the runs: arms, curves and dvc_curves."""
+    arms, curves = summarize_arms(runs), summarize_curves(evaluations, confidence)
+    return {"arms": arms, "curves": curves, "dvc_curves": select_dvc_curves(arms, curves)}
 
 
 def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -46,33 +61,37 @@ def tabulate_runs(
     runs: Iterable[tuple[Mapping[str, Any], str]], experiments: Mapping[str, Sequence[str]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
-    rows, curves = [], []
+    rows, curves, settings = [], [], []
     members = {name: frozenset(names) for name, names in experiments.items()}
     contents: dict[str, str] = {}
     for record, text in runs:
         contents.setdefault(str(record["data"].get("content")), record["run"])
         memberships = ";".join(name for name, names in members.items() if record["run"] in names)
         evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
+        settings.append(record["config"])
         rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
         curves.append(evaluations)
     if len(contents) > 1:
         first, second, *_ = contents.values()
         raise AsgdError(f"runs {first} and {second} saw other images of one source; delete the older and run it again")
-    table = pd.DataFrame(rows, columns=list(RUNS.columns))
+    before = RunConfig.later_keys()
+    later = [key for key in before if any(one.get(key, before[key]) != before[key] for one in settings)]
+    table = pd.DataFrame(rows, columns=[*RUNS.columns, *later])
     return table, pd.concat(curves, ignore_index=True)[list(EVALUATIONS.columns)]
 
 
 def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
     """One row an arm, in the order of their first runs."""
-    rows = []
+    rows, later = [], [key for key in RunConfig.later_keys() if key in runs]
+    names = ["arm", *(key for key in list_parameters() if key in runs)]
     for _, group in runs.groupby("arm", sort=False):
         accuracy = describe(group["final_test_accuracy"])
-        row: dict[str, Any] = {name: group[name].iloc[0] for name in ("arm", *list_parameters())}
+        row: dict[str, Any] = {name: group[name].iloc[0] for name in names}
         row |= {"experiments": _merge(group["experiments"].fillna("")), "n_runs": len(group)}
         row |= {outcome: int((group["outcome"] == outcome).sum()) for outcome in OUTCOMES}
         row |= {"final_test_accuracy_mean": float(accuracy.mean), "final_test_accuracy_std": float(accuracy.std)}
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(ARMS.columns))
+    return pd.DataFrame(rows, columns=[*ARMS.columns, *later])
 
 
 def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -90,8 +109,8 @@ def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.
 def complete_evaluations(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
     """The evaluations of a run to its last step, with the run's names; ``metrics`` are those of metrics.csv."""
     per_epoch = record["config"].get("evaluations_per_epoch", RunConfig().evaluations_per_epoch)
-    schedule = Schedule(record["total_steps"], record["steps_per_epoch"], per_epoch)
-    rest = [step for step in schedule.evaluation_steps() if step > record["last_step"]]
+    plan = EvaluationPlan(record["total_steps"], record["steps_per_epoch"], per_epoch)
+    rest = [step for step in plan.evaluation_steps() if step > record["last_step"]]
     continued = pd.concat([metrics, *[metrics.tail(1).assign(step=step) for step in rest]], ignore_index=True)
     continued["epoch"] = continued["step"] / record["steps_per_epoch"]
     if record["outcome"] == NON_FINITE:
@@ -115,7 +134,8 @@ def _run_row(record: Mapping[str, Any], memberships: str, last: pd.Series) -> di
     names = {"run": record["run"], "arm": record["arm"], "experiments": memberships, "engine": record["engine"]["name"]}
     known = {name: record[name] for name in RUNS.columns if name in record and name not in names}
     finals = {f"final_{name}": float(last[name]) for name in ("test_accuracy", "test_loss", "train_loss")}
-    return {**record["config"], **known, **names, **finals}
+    settings = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in record["config"].items()}
+    return {**settings, **known, **names, **finals}
 
 
 def _merge(memberships: pd.Series) -> str:

@@ -14,8 +14,8 @@ from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
 
-#: Keys that do not tell arms apart here: engines and devices simulate the same trajectory.
-_WITHOUT_EFFECT = {"seed", "engine", "device"}
+#: Keys that do not tell arms apart here: engines, devices and probes leave the trajectory as it is.
+_WITHOUT_EFFECT = {"seed", "engine", "device", "probes"}
 
 _NEEDED = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
 
@@ -35,14 +35,14 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Study:
-    """The tables with what selects from them. Build it with ``Study.of``."""
+class Evidence:
+    """The tables with what selects from them. Build it with ``Evidence.of``."""
 
     runs: pd.DataFrame  #: what rules read of them, and `setting`
     evaluations: pd.DataFrame
     margins: ClaimsConfig
-    base: RunConfig  #: the reference settings
-    with_momentum: RunConfig  #: the reference settings of the runs with momentum
+    base: RunConfig  #: the base settings
+    with_momentum: RunConfig  #: the base settings of the runs with momentum
     configs: Sequence[RunConfig]  #: of the runs, row by row
 
     @staticmethod
@@ -52,7 +52,7 @@ class Study:
         margins: ClaimsConfig,
         base: RunConfig,
         with_momentum: RunConfig | None = None,
-    ) -> "Study":
+    ) -> "Evidence":
         """Read the configuration of every run from its columns; a column that is absent has the key's default."""
         if missing := [name for name in _NEEDED if name not in runs]:
             raise AsgdError(f"runs.csv: has no column {missing[0]}; delete it and make the tables again")
@@ -62,7 +62,7 @@ class Study:
             ordered = runs.assign(other=runs["engine"] != base.resolved_engine()[0]).sort_values("other", kind="stable")
         configs = [config_of(row) for row in ordered.to_dict("records")]
         keyed = ordered[list(_NEEDED)].assign(setting=[_setting(config) for config in configs])
-        return Study(keyed, evaluations, margins, base, with_momentum or base, configs)
+        return Evidence(keyed, evaluations, margins, base, with_momentum or base, configs)
 
     def runs_of(self, base: RunConfig | None = None, **changes: Any) -> pd.DataFrame:
         """The runs of an arm, indexed by seed: those with the settings of ``base``, but for ``changes``."""

@@ -4,11 +4,13 @@ Analyses declare theirs beside what computes them (``asgd.analyses``).
 """
 
 from asgd.settings.parameters import describe_parameters, list_parameters
+from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.table import Table
 
 _PARAMETERS = describe_parameters()
-_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters()}
+# A later parameter is a column only of tables with runs that have another value than the one that means as before.
+_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in RunConfig.later_keys()}
 _ARM = {"arm": "hash of the configuration but the seed"}
 _RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
 _EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
@@ -34,7 +36,7 @@ RUNS = Table(
         **_RUN,
         **_EXPERIMENTS,
         **_SETTINGS,
-        "outcome": "trained, plateau (alive, at chance), dead (gradient exactly zero) or non_finite",
+        "outcome": "how it ended: one of the [outcomes](#outcomes)",
         "stopped_early": "whether the run ended before total_steps because nothing could change any more",
         "last_step": "server steps really taken",
         "total_steps": "server steps asked for",

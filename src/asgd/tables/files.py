@@ -1,25 +1,12 @@
 """Reading and writing the tidy tables (CSV). What each holds: ``asgd.tables.columns``, and the analyses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from asgd.errors import AsgdError
 from asgd.files import write_text
-from asgd.tables.columns import AGGREGATED
-
-#: The columns that tell the rows of each table apart: no two rows have the same values in them.
-KEYS: dict[str, tuple[str, ...]] = {
-    **{name: table.key for name, table in AGGREGATED.items()},
-    "map": ("learning_rate", "num_workers", "variant"),
-    "map_claims": ("learning_rate", "claim"),
-    "map_pairs": ("rate_none", "rate_momentum", "variant"),
-    "sharpness": ("num_workers", "seed", "step"),
-    "death": ("output_relu", "step"),
-    "death_logits": ("label",),
-    "death_survey": ("num_workers", "learning_rate", "pools", "seed"),
-}
 
 
 def read_table(path: str | Path, columns: Iterable[str] = ("arm",)) -> pd.DataFrame:
@@ -35,12 +22,12 @@ def read_table(path: str | Path, columns: Iterable[str] = ("arm",)) -> pd.DataFr
     return table
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
+def write_table(path: str | Path, table: pd.DataFrame, key: Sequence[str] = ()) -> None:
     """Write ``table`` as CSV without its index, numbers in full precision, atomically.
 
-    Raises AsgdError for one of ``KEYS`` that has two rows of the same key; then nothing is written.
+    Raises AsgdError if two rows have the same ``key``; then nothing is written.
     """
-    if repeated := find_repeated(table, Path(path).stem):
+    if repeated := find_repeated(table, key):
         raise AsgdError(f"{path}: two rows would have {repeated}; nothing was written")
     write_text(path, format_table(table))
 
@@ -50,11 +37,11 @@ def format_table(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, lineterminator="\n")
 
 
-def find_repeated(table: pd.DataFrame, name: str) -> str:
-    """The first key of the table ``name`` that stands twice, as in ``run = m1-..., step = 10``; empty if none does.
+def find_repeated(table: pd.DataFrame, key: Sequence[str]) -> str:
+    """The first value of a table's ``key`` that stands twice, as in ``run = m1-..., step = 10``; empty if none does.
 
     A table that lacks a column of its key is not judged: ``read_table`` names what is missing.
     """
-    keys = list(KEYS.get(name, ()))
+    keys = list(key)
     repeated = table[table.duplicated(keys)] if keys and {*keys} <= {*table} else table.head(0)
-    return "" if repeated.empty else ", ".join(f"{key} = {repeated.iloc[0][key]}" for key in keys)
+    return "" if repeated.empty else ", ".join(f"{name} = {repeated.iloc[0][name]}" for name in keys)

@@ -1,30 +1,20 @@
 """One run followed closely to its death, beside the same run without the output ReLU: when and why each logit dies.
 
 With a ReLU on the logits, a class whose logit is negative for every image is lost: no gradient flows through it. A run
-is dead when all ten are (design, section 1). So the server's weights are probed along the run for the largest logit of
-each class, *before* that ReLU, over a fixed sample of test images.
+is dead when all ten are (``asgd.simulator.outcome``). So the server's weights are probed along the run for the largest
+logit of each class, *before* that ReLU, over a fixed sample of test images.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from asgd.analyses.sharpness import measure_sharpness, sample_images
+from asgd.analyses.given import Given
 from asgd.analyses.stability import find_threshold
-from asgd.data import Dataset
-from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import Engine, Interval
-from asgd.simulator.engines import build_engine
-from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import DEAD
-from asgd.simulator.simulate import plan_schedule
 from asgd.tables.arms import change, config_of
 
 LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
@@ -32,13 +22,22 @@ LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
 #: How much of the probed time lies before the death.
 _SHARE_BEFORE = 0.9
 
+#: Steps to which the time of a death is found.
+_RESOLUTION = 50
 
-class Probing(NamedTuple):
-    """How closely a run is looked at."""
+_NAMES = ("num_workers", "learning_rate", "seed", "output_relu")
+_PROBED = (
+    *("step", "epoch", "train_loss", "gradient_norm", "zero_gradient_share", "test_loss", "test_accuracy"),
+    *("zero_logit_share", "staleness_displacement", *LOGITS, "live_logits"),
+)
 
-    num_probes: int = 240  #: about as many, evenly spaced
-    num_images: int = 500  #: test images for the logits, training images for the sharpness
-    sharpness_every: int = 10  #: probes; the sharpness takes seconds. 0: never
+
+class Chosen(NamedTuple):
+    """The run to dissect."""
+
+    config: RunConfig
+    total_steps: int  #: of the whole run
+    died: bool  #: on every image
 
 
 class Burst(NamedTuple):
@@ -49,19 +48,25 @@ class Burst(NamedTuple):
     live_after: int | None  #: None if the probes end before
 
 
-def choose_dying_run(runs: pd.DataFrame, base: RunConfig, margins: ClaimsConfig, dataset: Dataset) -> RunConfig:
+def choose_dying_run(given: Given) -> Chosen:
     """The run to dissect: at the m of C3, without momentum and dropout, one that died, and on every image.
 
     Of several, one of the base's reading before others, then one at its rate, then the smallest rate, then the one that
-    ended first; one that a few images still reach comes last. If none died, ``base`` with the first seed, at that m or
-    the largest below it that has runs. ``runs`` is the table of ``asgd.tables.aggregate``.
+    ended first; one that a few images still reach comes last. If none died, the base with the first seed, at that m or
+    the largest below it that has runs. The runs that died must be followed (``follow``) already.
     """
-    rows = select_dead_runs(runs[runs["num_workers"] == margins.fail_workers], base)
-    dead = [config_of_run(row) for row in rows.to_dict("records")]
-    if not dead:
-        workers = runs.loc[runs["num_workers"] <= margins.fail_workers, "num_workers"]
-        return change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True)
-    return next((config for config in dead if find_death(config, dataset) is not None), dead[0])
+    runs, base, most = given.tables["runs"], given.base, given.claims.fail_workers
+    rows = select_dead_runs(runs[runs["num_workers"] == most], base).to_dict("records")
+    for row in rows:
+        # Weights that are silent on all training images give no gradient, so they never move again.
+        if given.trained(follow(given, row)).probes["silent_images"].iloc[-1] == 1:
+            return Chosen(config_of_run(row), int(row["total_steps"]), True)
+    if rows:
+        return Chosen(config_of_run(rows[0]), int(rows[0]["total_steps"]), False)
+    workers = runs.loc[runs["num_workers"] <= most, "num_workers"]
+    config = change(base, num_workers=int(workers.max()), seed=int(runs["seed"].min()), output_relu=True)
+    per_epoch = given.trained(start_run(given, config.seed)).record["steps_per_epoch"]
+    return Chosen(config, config.steps or round(config.epochs * per_epoch), False)
 
 
 def select_plain_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -84,75 +89,88 @@ def config_of_run(row: Mapping[Any, Any]) -> RunConfig:
     return change(config_of(row), seed=int(row["seed"]), engine=str(row["engine"]))
 
 
-def dissect_run(config: RunConfig, dataset: Dataset, probing: Probing | None = None) -> pd.DataFrame:
-    """Probe ``config``, which has the output ReLU, until a little after its death (or to its end), and without it.
+def follow(given: Given, row: Mapping[Any, Any]) -> RunConfig:
+    """The run of a row of runs.csv that died, probed to its end about ``survey_probes`` times."""
+    times = {"every": max(1, int(row["last_step"]) // given.settings.survey_probes)}
+    logits = {**times, "num_images": given.settings.num_images}
+    probes = {"displacement": times, "logits": logits, "silence": {"num_images": None}}
+    return change(config_of_run(row), probes=probes)
 
-    One table of ``follow_run``; its column output_relu tells the two apart.
+
+def start_run(given: Given, seed: int) -> RunConfig:
+    """A step of the base settings, for what is alive at the start: the initial weights are the seed's."""
+    probes = {"logits": {"epochs": [0], "num_images": given.settings.num_images}}
+    plain = {"num_workers": 1, "momentum": 0.0, "dropout": 0.0, "steps": 1, "train_eval_images": 0}
+    return change(given.base, seed=seed, probes=probes, **plain)
+
+
+def plan_autopsy(given: Given) -> list[RunConfig]:
+    """The run to dissect, to find the time of its death; then it and its control, probed closely until then."""
+    chosen = choose_dying_run(given)
+    timed = [_time(chosen.config)] if chosen.died else []
+    if any(given.find(config) is None for config in timed):
+        return timed
+    return [*timed, *_plan_pair(given)[0]]
+
+
+def dissect_run(given: Given) -> pd.DataFrame:
+    """The probes of the chosen run until a little after its death (or to its end), and of it without the output ReLU.
+
+    One table, with the columns of ``death.csv``; its column output_relu tells the two apart.
     """
-    probing = probing or Probing()
-    total = plan_schedule(config, len(dataset.train_images)).total_steps
-    death = find_death(config, dataset)
-    steps = total if death is None else min(total, max(1, round(death / _SHARE_BEFORE)))
-    pair = [change(config, output_relu=relu, seed=config.seed) for relu in (True, False)]
-    return pd.concat([follow_run(one, dataset, steps, probing) for one in pair], ignore_index=True)
+    pair, every = _plan_pair(given)
+    return pd.concat([_tabulate_probes(given, config, every) for config in pair], ignore_index=True)
 
 
-def find_death(config: RunConfig, dataset: Dataset, every: int = 50) -> int | None:
-    """The step, rounded up to ``every``, from which all gradients are exactly zero; None if the run does not die.
-
-    It has died when they were zero for a round of all workers and then a whole epoch: weights that move no more and
-    give no gradient on any image never will.
-    """
-    schedule = plan_schedule(config, len(dataset.train_images))
-    patience = config.num_workers + schedule.steps_per_epoch
-    engine, silent = build_engine(config, dataset.train_images, dataset.train_labels), 0
-    for step in range(every, schedule.total_steps + patience + every, every):
-        passed = engine.advance(every)
-        if not math.isfinite(passed.loss_sum):
-            return None
-        silent = silent + every if passed.num_zero_gradients == every else 0
-        if silent >= patience:
-            return step - silent if step - silent < schedule.total_steps else None
-    return None
+def select_rows(probes: pd.DataFrame, every: int) -> pd.DataFrame:
+    """The regular probes of a run; the last step is probed too, whether it is one of them or not."""
+    return probes[probes["step"] % every == 0].reset_index(drop=True)
 
 
-def follow_run(config: RunConfig, dataset: Dataset, num_steps: int, probing: Probing) -> pd.DataFrame:
-    """Train ``config`` for ``num_steps``, probing it from step 0 on; after an overflow the rows end.
+def find_death(probes: pd.DataFrame) -> int:
+    """The step, rounded up to ``_RESOLUTION``, from which all gradients of a run that died are exactly zero."""
+    rows = select_rows(probes, _RESOLUTION)
+    return int(rows.loc[~find_silence(rows), "step"].max())
 
-    Columns: num_workers, learning_rate, seed, output_relu, step, epoch; train_loss, gradient_norm, zero_gradient_share
-    of the steps since the probe before, as in metrics.csv; test_loss, test_accuracy, zero_logit_share on the sample of
-    test images; staleness_displacement; logit_0 to logit_9, the largest logit of each class before the output ReLU;
-    live_logits, how many of these are positive; sharpness and stability (``asgd.analyses.sharpness``), empty where
-    not measured.
-    """
-    images, labels = dataset.test_images[: probing.num_images], dataset.test_labels[: probing.num_images]
-    per_epoch = plan_schedule(config, len(dataset.train_images)).steps_per_epoch
-    inputs, sample = normalize_images(images), sample_images(dataset, min(len(images), len(dataset.train_images)))
-    scale = config.learning_rate / find_threshold(
-        config.num_workers, config.momentum, config.momentum_where, config.momentum_convention
-    )
-    names = {key: getattr(config, key) for key in ("num_workers", "learning_rate", "seed", "output_relu")}
-    every = max(1, num_steps // probing.num_probes)
-    engine, rows, passed = build_engine(config, dataset.train_images, dataset.train_labels), [], None
-    for index, step in enumerate(range(0, num_steps + 1, every)):
-        if index:
-            passed = engine.advance(every)
-        found = engine.evaluate(images, labels)
-        if not math.isfinite(found.loss):
-            break
-        row: dict[str, Any] = {**names, "step": step, "epoch": step / per_epoch, **_describe_steps(passed)}
-        row |= {"test_loss": found.loss, "test_accuracy": found.accuracy, "zero_logit_share": found.zero_logit_share}
-        row |= {"staleness_displacement": engine.staleness_displacement(), **probe_logits(config, engine, inputs)}
-        measured = probing.sharpness_every > 0 and index % probing.sharpness_every == 0
-        sharpness = measure_sharpness(_load(config, engine), *sample) if measured else math.nan
-        rows.append(row | {"sharpness": sharpness, "stability": scale * sharpness})
-    return pd.DataFrame(rows)
+
+def _time(config: RunConfig) -> RunConfig:
+    return change(config, probes={"displacement": {"every": _RESOLUTION}})
+
+
+def _plan_pair(given: Given) -> tuple[list[RunConfig], int]:
+    """The two runs of the autopsy, and the steps between probes."""
+    config, steps, died = choose_dying_run(given)
+    if died:
+        death = find_death(given.trained(_time(config)).probes)
+        steps = min(steps, max(config.num_workers, round(death / _SHARE_BEFORE)))
+    wanted = given.settings
+    every = max(1, steps // wanted.num_probes)
+    sampled = {"every": every, "num_images": wanted.num_images}
+    probes = {"displacement": {"every": every}, "logits": sampled, "sample": sampled}
+    if wanted.sharpness_every:
+        probes["sharpness"] = {"every": every * wanted.sharpness_every, "num_images": wanted.num_images}
+    pair = [change(config, output_relu=relu, steps=steps, probes=probes) for relu in (True, False)]
+    return pair, every
+
+
+def _tabulate_probes(given: Given, config: RunConfig, every: int) -> pd.DataFrame:
+    rows = select_rows(given.trained(config).probes, every)
+    rows = rows[rows["test_loss"].notna().cummin()]
+    table = rows.reindex(columns=list(_PROBED)).astype({"live_logits": int})
+    for position, name in enumerate(_NAMES):
+        table.insert(position, name, getattr(config, name))
+    sharpness = rows["sharpness"] if "sharpness" in rows else pd.Series(dtype=float)
+    regular = rows["step"] % (every * max(1, given.settings.sharpness_every)) == 0
+    table["sharpness"] = sharpness.where(regular)
+    momentum = (config.momentum, config.momentum_where, config.momentum_convention)
+    table["stability"] = config.learning_rate / find_threshold(config.num_workers, *momentum) * table["sharpness"]
+    return table
 
 
 def list_logit_deaths(table: pd.DataFrame) -> pd.DataFrame:
     """When each logit of a run was positive for some image for the last time; one row a class.
 
-    ``table`` holds one run of ``follow_run``. Columns: label; dead_at_start (whether it was not positive at step 0);
+    ``table`` holds one run of ``dissect_run``. Columns: label; dead_at_start (whether it was not positive at step 0);
     last_alive_step (empty if never positive); dies (whether it ends dead).
     """
     rows = []
@@ -165,59 +183,16 @@ def list_logit_deaths(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"last_alive_step": "Int64"})
 
 
-def describe_death(table: pd.DataFrame) -> str:
-    """In a sentence: did the run die, was it unstable before, and what the worst burst did to its logits.
-
-    ``table`` is that of ``dissect_run``. The burst is the largest ||W_t - W_{t-tau}|| before the death; what it did is
-    read m steps later, when the last stale gradient from before it has been applied.
-    """
-    run = table[table["output_relu"]].reset_index(drop=True)
-    first, silent, burst = run.iloc[0], find_silence(run), find_burst(run)
-    left = "" if burst.live_after is None else f" and {burst.live_after} a round of m steps after it"
-    ended = f"died by step {int(run.loc[silent, 'step'].min())}" if silent.any() else "did not die"
-    return (
-        f"The run with m = {first['num_workers']:g}, learning rate {first['learning_rate']:g} and seed "
-        f"{first['seed']:g} {ended}; its learning rate times sharpness reached {run['stability'].max():.1f} times "
-        f"the stability threshold; {int(first['live_logits'])} of its ten logits lived at the start, "
-        f"{burst.live_before} before the current weights were furthest from the stale ones (step {burst.step}){left}"
-    )
-
-
 def find_silence(run: pd.DataFrame) -> "pd.Series[bool]":
-    """For each probe of a run of ``follow_run``: whether all gradients since the one before, and ever after, are 0."""
+    """For each probe of a run: whether all gradients since the one before, and ever after, are 0."""
     return run["zero_gradient_share"].eq(1).iloc[::-1].cummin().iloc[::-1]
 
 
 def find_burst(run: pd.DataFrame) -> Burst:
-    """The largest ||W_t - W_{t-tau}|| of one run of ``follow_run`` before it is silent."""
+    """The largest ||W_t - W_{t-tau}|| of a run before it is silent."""
     largest = run[~find_silence(run)].sort_values("staleness_displacement").iloc[-1]
     # A round of m steps before and after: the step of the burst itself may already show its damage.
     ahead = run[run["step"] <= largest["step"] - largest["num_workers"]].tail(1)
     after = run[run["step"] >= largest["step"] + largest["num_workers"]].head(1)
     had = (ahead if len(ahead) else run.head(1))["live_logits"].iloc[0]
     return Burst(int(largest["step"]), int(had), int(after["live_logits"].iloc[0]) if len(after) else None)
-
-
-def _describe_steps(passed: Interval | None) -> dict[str, float]:
-    if passed is None:
-        return {"train_loss": math.nan, "gradient_norm": math.nan, "zero_gradient_share": math.nan}
-    return {
-        "train_loss": passed.loss_sum / passed.num_steps,
-        "gradient_norm": passed.gradient_norm,
-        "zero_gradient_share": passed.num_zero_gradients / passed.num_steps,
-    }
-
-
-def probe_logits(config: RunConfig, engine: Engine, inputs: Tensor) -> dict[str, float]:
-    """The largest logit of each class over ``inputs`` (the network's) before the output ReLU; how many are positive."""
-    with torch.no_grad():
-        logits: NDArray[Any] = _load(change(config, output_relu=False), engine)(inputs).numpy()
-    largest = dict(zip(LOGITS, logits.max(axis=0).tolist(), strict=True))
-    return {**largest, "live_logits": sum(value > 0 for value in largest.values())}
-
-
-def _load(config: RunConfig, engine: Engine) -> PaperNetwork:
-    """The server's weights in a network without dropout."""
-    network = PaperNetwork(config.pools, config.output_relu)
-    load_weights(network, engine.weights)
-    return network

@@ -6,58 +6,53 @@ from the start, by the draw of the initial weights, and the run only has to lose
 and m, the second on the seed; every seed meets every rate and m, so the two can be told apart.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from asgd.analyses.death.autopsy import (
-    Probing,
     config_of_run,
     find_burst,
     find_silence,
-    follow_run,
-    probe_logits,
+    follow,
     select_dead_runs,
     select_plain_runs,
+    select_rows,
+    start_run,
 )
-from asgd.analyses.sharpness import measure_sharpness, sample_images
+from asgd.analyses.given import Given
 from asgd.analyses.stability import find_threshold
-from asgd.data import Dataset
 from asgd.settings.run import RunConfig
-from asgd.simulator.engines import build_engine
-from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
-from asgd.simulator.outcome import DEAD, OUTCOMES, TRAINED, classify_outcome
-from asgd.simulator.simulate import plan_schedule
+from asgd.simulator.outcome import DEAD, TRAINED
 from asgd.tables.arms import change
 from asgd.tables.statistics import ranking_probability
 
 #: How far ahead of a burst the sharpness is measured, in rounds of m steps: the burst itself may end in a flat place.
 _ROUNDS_AHEAD = (4, 2, 1)
 
-SURVEY_COLUMNS = (
+_COLUMNS = (
     *("num_workers", "learning_rate", "pools", "seed", "last_step", "silent_from", "live_at_start", "burst_step"),
     *("live_before_burst", "live_after_burst", "stability", "silent_images", "control"),
 )
 
 
-def survey_deaths(
-    runs: pd.DataFrame, base: RunConfig, dataset: Dataset, probing: Probing | None = None
-) -> pd.DataFrame:
-    """Follow every run without momentum and dropout that died; one row a run.
+def plan_survey(given: Given) -> tuple[list[RunConfig], bool]:
+    """For every run that died: it, followed; it without the output ReLU; and, when it was followed, it up to its burst.
 
-    Columns: num_workers, learning_rate, pools, seed, last_step; silent_from (the first probe after which no gradient
-    was seen); live_at_start, live_before_burst, live_after_burst (logits positive for some test image, of ten; the
-    latter two a round before and after the largest ||W_t - W_{t-tau}||, at burst_step); stability (learning rate times
-    sharpness over the threshold, the largest of some measurements ahead of that burst); silent_images (share of *all*
-    training images whose logits are all zero at the end); control (outcome of the same run without the output ReLU).
+    Also a step of the base settings for each seed, for what is alive at the start; and whether these are all.
     """
-    probing = probing or Probing(num_probes=150)
-    dead = select_dead_runs(runs, base).to_dict("records")
-    rows = [_survey_run(config_of_run(row), int(row["last_step"]), dataset, probing) for row in dead]
-    return pd.DataFrame(rows, columns=list(SURVEY_COLUMNS))
+    dead = _list_dead(given)
+    starts = [start_run(given, seed) for seed in _list_seeds(given)]
+    first = [config for row in dead for config in (follow(given, row), _without_relu(row))]
+    if any(given.find(config) is None for config in [*starts, *first]):
+        return [*starts, *first], False
+    return [*starts, *first, *(_ahead(given, row) for row in dead)], True
+
+
+def survey_deaths(given: Given) -> pd.DataFrame:
+    """Every run without momentum and dropout that died; a row a run, with the columns of ``death_survey.csv``."""
+    return pd.DataFrame([_survey_run(given, row) for row in _list_dead(given)], columns=list(_COLUMNS))
 
 
 def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[int, int]) -> dict[str, float]:
@@ -77,93 +72,52 @@ def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[i
     }
 
 
-def count_live_at_start(
-    seeds: Sequence[int], base: RunConfig, dataset: Dataset, num_images: int | None = None
-) -> dict[int, int]:
-    """For each seed, how many logits of its initial weights are positive for some of the first ``num_images`` test
-    images (by default as many as a run is probed with).
-    """
-    inputs = normalize_images(dataset.test_images[: num_images or Probing().num_images])
-    configs = [change(base, seed=seed) for seed in seeds]
-    probes = (
-        probe_logits(config, build_engine(config, dataset.train_images, dataset.train_labels), inputs)
-        for config in configs
-    )
-    return {seed: int(probe["live_logits"]) for seed, probe in zip(seeds, probes, strict=True)}
+def count_live_at_start(given: Given) -> dict[int, int]:
+    """For each seed, how many logits of its initial weights are positive for some of the test images of the probes."""
+    probes = {seed: given.trained(start_run(given, seed)).probes for seed in _list_seeds(given)}
+    return {seed: int(table["live_logits"].iloc[0]) for seed, table in probes.items()}
 
 
-def describe_survey(survey: pd.DataFrame, ranks: dict[str, float]) -> str:
-    """In words: what came before the deaths, what the control did, and which explanation ranks runs better."""
-    if survey.empty:
-        return "no run without momentum died"
-    unstable = int((survey["stability"] > 1).sum())
-    controls = [(outcome, int((survey["control"] == outcome).sum())) for outcome in OUTCOMES]
-    ended = ", ".join(f"{count} {outcome.replace('_', '-')}" for outcome, count in controls if count)
-    everywhere = int((survey["silent_images"] == 1).sum())
-    text = (
-        f"of {len(survey)} runs without momentum that died {unstable} had a learning rate times sharpness above the "
-        f"stability threshold ahead of their largest burst, {survey['stability'].median():.1f} times it in the median; "
-        f"the median number of living logits was {survey['live_at_start'].median():g} at the start, "
-        f"{survey['live_before_burst'].median():g} before the burst and {survey['live_after_burst'].median():g} after "
-        f"it; at the end {everywhere} gave no gradient on any training image, the others on at most "
-        f"{1000 * (1 - survey['silent_images'].min()):.2g} in a thousand; the same runs without the ReLU on the "
-        f"logits ended {ended}"
-    )
-    return "; ".join(filter(None, [text, describe_ranks(ranks)]))
-
-
-def describe_ranks(ranks: dict[str, float]) -> str:
-    """In half a sentence, what ``rank_explanations`` found; empty where no run died or none trained."""
-    if any(map(math.isnan, ranks.values())):
-        return ""
-    return (
-        "learning rate over stability threshold ranks a run that died above one that trained with probability "
-        f"{ranks['instability']:.2f}, the number of logits dead at the start with {ranks['asymmetry']:.2f} "
-        "(chance is 0.50)"
-    )
-
-
-def _survey_run(config: RunConfig, last_step: int, dataset: Dataset, probing: Probing) -> dict[str, Any]:
-    path = follow_run(config, dataset, last_step, probing._replace(sharpness_every=0))
+def _survey_run(given: Given, row: Mapping[Any, Any]) -> dict[str, Any]:
+    config, probes = config_of_run(row), given.trained(follow(given, row)).probes
+    path = _regular(given, row)
     burst, silent = find_burst(path), find_silence(path)
-    row: dict[str, Any] = {key: getattr(config, key) for key in ("num_workers", "learning_rate", "pools", "seed")}
-    row |= {"last_step": last_step, "silent_from": path.loc[silent, "step"].min(), "burst_step": burst.step}
-    row |= {"live_at_start": int(path["live_logits"].iloc[0])}
-    row |= {"live_before_burst": burst.live_before, "live_after_burst": burst.live_after}
-    row |= _measure_ahead(config, burst.step, last_step, dataset, probing.num_images)
-    return row | {"control": _end_without_relu(config, dataset)}
-
-
-def _measure_ahead(
-    config: RunConfig, burst: int, last_step: int, dataset: Dataset, num_images: int
-) -> dict[str, float]:
-    """The largest stability ahead of the burst, and the share of silent training images at the end."""
+    found: dict[str, Any] = {key: getattr(config, key) for key in ("num_workers", "learning_rate", "pools", "seed")}
+    found |= {"last_step": int(row["last_step"]), "silent_from": path.loc[silent, "step"].min()}
+    found |= {"burst_step": burst.step, "live_at_start": int(path["live_logits"].iloc[0])}
+    found |= {"live_before_burst": burst.live_before, "live_after_burst": burst.live_after}
+    ahead = given.trained(_ahead(given, row)).probes["sharpness"].reindex(_steps_ahead(given, row))
     scale = config.learning_rate / find_threshold(config.num_workers)
-    sample = sample_images(dataset, min(num_images, len(dataset.train_labels)))
-    engine, network, done, found = (
-        build_engine(config, dataset.train_images, dataset.train_labels),
-        PaperNetwork(config.pools, True),
-        0,
-        [0.0],
-    )
-    for step in sorted({max(0, burst - ahead * config.num_workers) for ahead in _ROUNDS_AHEAD}):
-        if step > done:
-            engine.advance(step - done)
-            done = step
-        load_weights(network, engine.weights)
-        found.append(scale * measure_sharpness(network, *sample))
-    if last_step > done:
-        engine.advance(last_step - done)
-    end = engine.evaluate(dataset.train_images, dataset.train_labels)
-    return {"stability": float(np.nanmax(found)), "silent_images": end.zero_logit_share}
+    found |= {"stability": max(0.0, scale * ahead.max()), "silent_images": probes["silent_images"].iloc[-1]}
+    return found | {"control": given.trained(_without_relu(row)).record["outcome"]}
 
 
-def _end_without_relu(config: RunConfig, dataset: Dataset) -> str:
-    """The outcome of the same run with plain logits, at its full length."""
-    engine = build_engine(
-        change(config, output_relu=False, seed=config.seed), dataset.train_images, dataset.train_labels
-    )
-    passed = engine.advance(plan_schedule(config, len(dataset.train_images)).total_steps)
-    end = engine.evaluate(dataset.test_images, dataset.test_labels)
-    finite = math.isfinite(passed.loss_sum) and math.isfinite(end.loss) and bool(np.isfinite(engine.weights).all())
-    return classify_outcome(end.accuracy, passed.num_zero_gradients / passed.num_steps, finite)
+def _list_dead(given: Given) -> list[dict[Any, Any]]:
+    return select_dead_runs(given.tables["runs"], given.base).to_dict("records")
+
+
+def _list_seeds(given: Given) -> Iterable[int]:
+    return sorted({int(seed) for seed in given.tables["runs"]["seed"]})
+
+
+def _regular(given: Given, row: Mapping[Any, Any]) -> pd.DataFrame:
+    config = follow(given, row)
+    rows = select_rows(given.trained(config).probes, config.probes["displacement"].every or 1)
+    return rows.assign(num_workers=config.num_workers)
+
+
+def _without_relu(row: Mapping[Any, Any]) -> RunConfig:
+    return change(config_of_run(row), output_relu=False)
+
+
+def _steps_ahead(given: Given, row: Mapping[Any, Any]) -> list[int]:
+    """When the sharpness is measured ahead of the burst of a run that was followed."""
+    burst, m = find_burst(_regular(given, row)).step, int(row["num_workers"])
+    return sorted({max(0, burst - ahead * m) for ahead in _ROUNDS_AHEAD})
+
+
+def _ahead(given: Given, row: Mapping[Any, Any]) -> RunConfig:
+    steps, per_epoch = _steps_ahead(given, row), given.trained(follow(given, row)).record["steps_per_epoch"]
+    epochs = [step / per_epoch for step in steps]
+    probes = {"sharpness": {"epochs": epochs, "num_images": given.settings.num_images}}
+    return change(config_of_run(row), steps=max(steps[-1], int(row["num_workers"])), probes=probes)

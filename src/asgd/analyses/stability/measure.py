@@ -1,12 +1,11 @@
 """The sharpness of a network after a short run, for who has none."""
 
-from asgd.analyses.sharpness import measure_sharpness, sample_images
 from asgd.data import Dataset
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.simulator.engines import build_engine
-from asgd.simulator.networks.paper import PaperNetwork, load_weights
-from asgd.simulator.simulate import plan_schedule
+from asgd.simulator.probes.sharpness import measure
+from asgd.simulator.simulate import plan_evaluations
 
 NUM_IMAGES = 500
 
@@ -18,13 +17,11 @@ def measure_after_run(config: RunConfig, dataset: Dataset) -> tuple[float, str]:
     even this run ends without a positive sharpness.
     """
     alone = RunConfig.model_validate({**config.model_dump(), "num_workers": 1, "momentum": 0.0})
-    steps = plan_schedule(alone, len(dataset.train_images)).total_steps
+    steps = plan_evaluations(alone, len(dataset.train_images)).total_steps
     engine = build_engine(alone, dataset.train_images, dataset.train_labels)
     engine.advance(steps)
-    network = PaperNetwork(alone.pools, alone.output_relu)
-    load_weights(network, engine.weights)
     number = min(NUM_IMAGES, len(dataset.train_labels))
-    sharpness = measure_sharpness(network, *sample_images(dataset, number))
+    sharpness = measure(engine, alone, dataset, number)["sharpness"]
     if not sharpness > 0:
         raise AsgdError(
             f"--measure: after {steps:,} steps of one worker at learning rate {alone.learning_rate:g} the sharpness is "

@@ -40,9 +40,9 @@ def cache_directory() -> Path:
     return base.absolute() / f"fused-{_fingerprint()[:16]}"
 
 
-def program_path(variant: str) -> Path:
+def program_path(kernels: str) -> Path:
     """The file of a variant's program."""
-    return cache_directory() / f"{variant}.program"
+    return cache_directory() / f"{kernels}.program"
 
 
 def read_program(path: Path) -> bytes | None:

@@ -13,24 +13,24 @@ from numba.core.serialize import dumps
 from asgd.settings.run import RunConfig
 from asgd.simulator.fused import layout
 from asgd.simulator.fused.engine import make_settings
+from asgd.simulator.fused.kernels import KERNELS
 from asgd.simulator.fused.program import Data, build
-from asgd.simulator.fused.variant import VARIANTS
 
 
-def main(variant: str) -> None:
-    """Compile the program of ``variant`` and write it to standard output."""
+def main(kernels: str) -> None:
+    """Compile the program of ``kernels`` and write it to standard output."""
     output = os.dup(1)
     os.dup2(2, 1)  # whatever Numba prints, when told to, is no part of the program
     with os.fdopen(output, "wb") as stream:
-        stream.write(compile_program(variant))
+        stream.write(compile_program(kernels))
 
 
-def compile_program(variant: str) -> bytes:
-    """The program of ``variant``: its entry points, compiled for the arguments that the engine gives them.
+def compile_program(kernels: str) -> bytes:
+    """The program of ``kernels``: its entry points, compiled for the arguments that the engine gives them.
 
     One compilation serves every configuration, so it takes a step with four black images.
     """
-    program, settings = build(VARIANTS[variant]), make_settings(RunConfig())
+    program, settings = build(KERNELS[kernels]), make_settings(RunConfig())
     data = Data(
         np.zeros(4 * layout.IMAGE, np.uint8),
         np.zeros(4, np.int64),
@@ -39,7 +39,7 @@ def compile_program(variant: str) -> bytes:
     )
     weights, velocities = layout.aligned(settings.num_weights), layout.aligned(0)
     scratch = layout.allocate_scratch(settings.num_features)
-    program.take_steps(data, 1, 0, weights, velocities, scratch, settings)
+    program.take_steps(data, 1, 0, 0.0, weights, velocities, scratch, settings)
     program.evaluate(data, 4, weights, 0, scratch, settings)
     functions: Iterable[Any] = program
     compiled = [next(iter(function.overloads.values())) for function in functions]

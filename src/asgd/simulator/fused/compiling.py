@@ -22,8 +22,8 @@ from numba.core.compiler import CompileResult
 
 from asgd.errors import AsgdError
 from asgd.simulator.fused.cache import cache_directory, code_settings, program_path, read_program, write_program
+from asgd.simulator.fused.kernels import KERNELS, choose_kernels
 from asgd.simulator.fused.program import Program, build
-from asgd.simulator.fused.variant import VARIANTS, choose_variant
 
 _PATIENCE = 900.0  # seconds; compiling takes about 15, and minutes on a crowded machine
 
@@ -34,18 +34,18 @@ _COMPILE = (
 )
 
 
-def compile_once(variant: str = "auto") -> Path:
-    """See to it that the program of ``variant`` is in the cache; returns the cache's directory.
+def compile_once(kernels: str = "auto") -> Path:
+    """See to it that the program of ``kernels`` is in the cache; returns the cache's directory.
 
     Where it cannot be kept there, a warning says so, and each job compiles its own: slower, not wrong.
     """
-    load_program(choose_variant(variant))
+    load_program(choose_kernels(kernels))
     return cache_directory()
 
 
 @cache
-def load_program(variant: str) -> Program:
-    """The compiled entry points of a variant, from disk; compiled first where they are not there.
+def load_program(kernels: str) -> Program:
+    """The compiled entry points of a kernels, from disk; compiled first where they are not there.
 
     Raises AsgdError where they cannot be compiled.
     """
@@ -53,11 +53,11 @@ def load_program(variant: str) -> Program:
         raise AsgdError(
             "NUMBA_DISABLE_JIT is set: the fused engine is compiled code; unset it, or use engine=reference"
         )
-    path = program_path(variant)
-    return _link(variant, read_program(path) or _compile_in_turn(variant, path))
+    path = program_path(kernels)
+    return _link(kernels, read_program(path) or _compile_in_turn(kernels, path))
 
 
-def _compile_in_turn(variant: str, path: Path) -> bytes:
+def _compile_in_turn(kernels: str, path: Path) -> bytes:
     """The program, which one of the jobs that ask for it compiles and the others read."""
     program = None
     try:
@@ -65,19 +65,19 @@ def _compile_in_turn(variant: str, path: Path) -> bytes:
         with FileLock(path.with_suffix(".lock"), timeout=_PATIENCE):
             program = read_program(path)
             if program is None:
-                program = _compile_apart(variant, path)
+                program = _compile_apart(kernels, path)
                 _keep(program, path)
     except (OSError, Timeout, NotImplementedError) as error:  # read-only, or without locks
         _warn_of_cache(path, error)
-    return program or _compile_apart(variant, path)
+    return program or _compile_apart(kernels, path)
 
 
-def _compile_apart(variant: str, path: Path) -> bytes:
+def _compile_apart(kernels: str, path: Path) -> bytes:
     """The program, compiled by a process of its own with this one's settings."""
     if os.path.lexists(path):
         warnings.warn(f"{path}: damaged or not readable; compiled again", stacklevel=2)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-P", "-c", _COMPILE, variant]
+    command = [sys.executable, "-P", "-c", _COMPILE, kernels]
     try:
         done = subprocess.run(
             command, input=pickle.dumps(code_settings()), env=environment, capture_output=True, check=False
@@ -87,7 +87,7 @@ def _compile_apart(variant: str, path: Path) -> bytes:
     if done.returncode:
         lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit status {done.returncode}"
-        raise AsgdError(f"variant {variant} cannot be compiled here ({reason}); use engine=reference")
+        raise AsgdError(f"variant {kernels} cannot be compiled here ({reason}); use engine=reference")
     return done.stdout
 
 
@@ -102,9 +102,9 @@ def _warn_of_cache(path: Path, error: Exception) -> None:
     warnings.warn(f"{path.parent}: not usable as a cache ({error}); set ASGD_CACHE_DIR", stacklevel=2)
 
 
-def _link(variant: str, content: bytes) -> Program:
+def _link(kernels: str, content: bytes) -> Program:
     """The entry points as functions; called with other arguments than they were compiled for, they raise TypeError."""
-    program = build(VARIANTS[variant])
+    program = build(KERNELS[kernels])
     functions: Iterable[Any] = program
     for function, reduced in zip(functions, pickle.loads(content), strict=True):
         context = function.targetctx

@@ -1,5 +1,6 @@
 """The fused engine: the simulation of one run on one CPU core, behind the ``Engine`` protocol."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,11 @@ from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import Evaluation, Interval, measure_distance
+from asgd.simulator.engine import Evaluation, Interval, OnPart, cut, ignore_part, measure_distance
 from asgd.simulator.fused import layout
 from asgd.simulator.fused.compiling import load_program
+from asgd.simulator.fused.kernels import choose_kernels
 from asgd.simulator.fused.program import Data, Settings
-from asgd.simulator.fused.variant import choose_variant
 from asgd.simulator.networks import shapes as architecture
 from asgd.simulator.streams import BatchStream, dropout_scale, dropout_threshold, stream
 
@@ -26,7 +27,7 @@ class FusedEngine:
     """Simulates one run of the paper's network; see `asgd.simulator.engine.Engine` for the methods.
 
     ``train_images`` [n, 32, 32, 3] uint8 (C-contiguous, possibly memory-mapped) and ``train_labels`` [n] int64 are
-    not copied. ``weights`` [num_parameters] replaces the initial weights that the seed draws. ``variant`` is
+    not copied. ``weights`` [num_parameters] replaces the initial weights that the seed draws. ``kernels`` is
     ``vector``, ``plain`` or ``auto``. Raises AsgdError for images of another shape or type, for labels that are not
     classes, or where there are fewer images than a mini-batch takes.
     """
@@ -38,14 +39,14 @@ class FusedEngine:
         train_labels: NDArray[np.int64],
         *,
         weights: NDArray[np.float32] | None = None,
-        variant: str = "auto",
+        kernels: str = "auto",
     ) -> None:
         self.config = config
-        self.variant = choose_variant(variant)
+        self.backend = choose_kernels(kernels)
         self._images, self._labels = _check_images(train_images, train_labels)
         if len(self._labels) < config.batch_size:
             raise AsgdError(f"batch_size = {config.batch_size}: there are only {len(self._labels)} training images")
-        self._program = load_program(self.variant)
+        self._program = load_program(self.backend)
         self._settings = make_settings(config)
         self._scratch = layout.allocate_scratch(self._settings.num_features)
         self._positions = layout.weight_positions(config.pools)
@@ -66,20 +67,28 @@ class FusedEngine:
         current: NDArray[np.float32] = self._slots[self._served]
         return current[self._positions]
 
-    def advance(self, num_steps: int) -> Interval:
+    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
         """Take ``num_steps`` (>= 1) server steps."""
         loss, zeros, norm = 0.0, 0, 0.0
         for start in range(0, num_steps, CHUNK):
-            chunk = min(CHUNK, num_steps - start)
-            indices = self._stream.take_indices(chunk).reshape(-1)
-            masks = self._stream.take_masks(chunk).reshape(-1) if self._settings.num_masks else _NO_MASKS
-            data = Data(self._images, self._labels, indices, masks)
-            more_loss, more_zeros, norm = self._program.take_steps(
-                data, chunk, self._step, self._ring, self._velocities, self._scratch, self._settings
-            )
-            loss, zeros = loss + more_loss, zeros + more_zeros
-            self._step += chunk
+            chunk_loss = 0.0  # goes on over stops: the order of a sum decides its last bits
+            for first, last in cut(start, min(start + CHUNK, num_steps), stops):
+                before = chunk_loss
+                chunk_loss, more_zeros, norm = self._take_steps(last - first, before)
+                zeros += more_zeros
+                on_part(Interval(last - first, chunk_loss - before, more_zeros, norm))
+            loss += chunk_loss
         return Interval(num_steps, loss, zeros, norm)
+
+    def _take_steps(self, number: int, loss: float) -> tuple[float, int, float]:
+        indices = self._stream.take_indices(number).reshape(-1)
+        masks = self._stream.take_masks(number).reshape(-1) if self._settings.num_masks else _NO_MASKS
+        data = Data(self._images, self._labels, indices, masks)
+        found = self._program.take_steps(
+            data, number, self._step, loss, self._ring, self._velocities, self._scratch, self._settings
+        )
+        self._step += number
+        return found
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
         """Evaluate the server's weights on ``images`` [n >= 1, 32, 32, 3] and ``labels`` [n]."""
@@ -109,7 +118,7 @@ class FusedEngine:
         )
         weights = layout.aligned(settings.num_weights)  # the step spoils them
         weights[:] = self._slots[self._served]
-        loss, _, _ = self._program.take_steps(data, 1, 0, weights, layout.aligned(0), self._scratch, settings)
+        loss, _, _ = self._program.take_steps(data, 1, 0, 0.0, weights, layout.aligned(0), self._scratch, settings)
         return loss, self._scratch.gradient[self._positions]
 
     def staleness_displacement(self) -> float:

@@ -71,14 +71,14 @@ def with_mode(sink, mode):  # type: ignore[no-untyped-def]
     return Sink(mode, *places, sink.momentum, sink.rate)
 
 
-def take_steps(data, num_steps, first_step, ring, velocities, s, settings):  # type: ignore[no-untyped-def]
-    """Server steps ``first_step``, ...: the sum of losses, the steps of zero gradient, the last gradient's norm.
+def take_steps(data, num_steps, first_step, loss, ring, velocities, s, settings):  # type: ignore[no-untyped-def]
+    """Server steps ``first_step``, ...: ``loss`` and theirs, the steps of zero gradient, the last gradient's norm.
 
     ``ring`` holds each worker's copy of the weights. The newest copy is the server's: that of the worker served
     last. So W_{t+1} = W_t + ... reads one slot and writes the next, and no weights are ever copied.
     """
     control = flush_denormals()
-    loss, num_zero, norm = 0.0, 0, 0.0
+    num_zero, norm = 0, 0.0
     for step in range(num_steps):
         worker = (first_step + step) % settings.num_workers
         served = (first_step + step - 1) % settings.num_workers
@@ -144,17 +144,17 @@ class Program(NamedTuple):
     evaluate: Callable[..., tuple[float, int, int]]
 
 
-def build(variant: ModuleType) -> Program:
+def build(chosen: ModuleType) -> Program:
     """The simulation with the kernels of one module. Compiles at the first call."""
-    names: dict[str, Any] = {**vars(network), **globals(), "kernels": variant}
+    names: dict[str, Any] = {**vars(network), **globals(), "kernels": chosen}
     for function in (*network.FUNCTIONS, with_mode, take_gradient, apply_gradient, gradient_norm):
         inlined = function in network.INLINED or function is with_mode
-        names[function.__name__] = njit(_copy(function, names, variant), **INNER, forceinline=inlined)
-    return Program(*(njit(_copy(function, names, variant), **OPTIONS) for function in (take_steps, evaluate)))
+        names[function.__name__] = njit(_copy(function, names, chosen), **INNER, forceinline=inlined)
+    return Program(*(njit(_copy(function, names, chosen), **OPTIONS) for function in (take_steps, evaluate)))
 
 
-def _copy(function: Any, names: dict[str, Any], variant: ModuleType) -> FunctionType:
+def _copy(function: Any, names: dict[str, Any], chosen: ModuleType) -> FunctionType:
     """The function with other global names. The cache tells functions apart by their qualified names."""
     copy = FunctionType(function.__code__, names, function.__name__)
-    copy.__qualname__ = f"{function.__name__}_{variant.NAME}"
+    copy.__qualname__ = f"{function.__name__}_{chosen.NAME}"
     return copy

@@ -1,0 +1,67 @@
+"""What an analysis is: a declaration in its file, and functions there that plan its runs and make its tables.
+
+``tabulate(given)`` returns the declared tables and the contents of its summary (nothing without one). One that trains
+has ``plan(given)`` besides: all runs that it needs, as far as is known. It is asked again when these are trained, until
+it names no further ones: so it may look at some runs to choose others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from asgd.members import find_members
+from asgd.settings.run import RunConfig
+from asgd.settings.subjects import Subject, list_varying
+from asgd.tables.table import Table
+
+ROOM = "asgd.analyses"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The declaration of an analysis."""
+
+    about: Subject  #: the experiment without which a study does not have it
+    tables: Mapping[str, Table]  #: what it makes, by name
+    summary: str = ""  #: the name of a JSON file that it makes too
+    reads: tuple[str, ...] = ()  #: tables of runs
+    needs: tuple[str, ...] = ()  #: what else of the study decides it: keys of ``Given``
+    probes: tuple[str, ...] = ()  #: those of the runs that it trains; without any it trains none
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains runs of its own."""
+        return bool(self.probes)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The names of the files that it makes in tables/: by table, and as ``summary``."""
+        summary = {"summary": f"{self.summary}.json"} if self.summary else {}
+        return {name: f"{name}.csv" for name in self.tables} | summary
+
+
+class Chosen(NamedTuple):
+    """An analysis that a study has."""
+
+    analysis: Analysis
+    experiment: str  #: that it is about
+
+
+def list_analyses() -> dict[str, Analysis]:
+    """All analyses, by name."""
+    return find_members(ROOM, Analysis, Subject, Table)
+
+
+def select_analyses(experiments: Mapping[str, Sequence[RunConfig]]) -> dict[str, Chosen]:
+    """Those that a study with these experiments has, by name."""
+    varying = {name: list_varying(configs) for name, configs in experiments.items()}
+    found = {
+        name: next((experiment for experiment, keys in varying.items() if analysis.about.fits(keys)), None)
+        for name, analysis in list_analyses().items()
+    }
+    return {name: Chosen(list_analyses()[name], experiment) for name, experiment in found.items() if experiment}
+
+
+def analysis_tables() -> dict[str, Table]:
+    """The tables of all analyses, by name."""
+    return {name: table for analysis in list_analyses().values() for name, table in analysis.tables.items()}

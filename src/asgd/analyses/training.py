@@ -1,0 +1,82 @@
+"""The runs of an analysis: those that the store lacks are trained, as many at a time as there are processes.
+
+What is finished is not trained again, and what was killed goes on from its checkpoint.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from asgd.analyses.given import Find, Given, Trained
+from asgd.data import source_fingerprint
+from asgd.errors import AsgdError
+from asgd.runs.folder import is_finished, read_probes, read_run
+from asgd.runs.kept import keep_runs, restore_runs
+from asgd.runs.orders import Setup, train_orders
+from asgd.runs.sources import identify_run
+from asgd.settings.data import DataConfig
+from asgd.settings.order import Order
+from asgd.settings.run import RunConfig
+from asgd.settings.validation import validate
+
+Plan = Callable[[Given], Iterable[RunConfig]]
+Report = Callable[[list[str]], None]
+
+
+def train_for(
+    given: Given,
+    plan: Plan,
+    data: Mapping[str, Any],
+    data_root: Path,
+    jobs: int,
+    report: Report = lambda names: None,
+    setup: Setup | None = None,
+) -> Given:
+    """``given`` with all runs that ``plan`` names, trained where they are lacking, on the images of ``data``.
+
+    ``report`` is told the names of the runs before they are trained. The images are needed for what is lacking only.
+    Raises AsgdError where runs fail.
+    """
+    images = validate(DataConfig, data, "data")
+    fingerprint = source_fingerprint(images)
+    setup = setup or Setup(data_root, logs=Path("logs/runs"))
+    find = find_in(setup.store, fingerprint)
+    given = replace(given, find=find)
+    tried: set[str] = set()
+    while True:
+        wanted = {identify_run(config, fingerprint).name: config for config in plan(given)}
+        report(sorted(wanted))
+        restore_runs(wanted, setup.store, setup.kept)
+        lacking = {name: config for name, config in wanted.items() if find(config) is None}
+        if not lacking:
+            return given
+        if again := sorted(tried & lacking.keys()):
+            raise AsgdError(f"{setup.store / again[0]}: was trained and is not there; look at {setup.logs}")
+        tried |= lacking.keys()
+        folders = {name: str(setup.store / name) for name in lacking}
+        train_orders([Order(run=lacking[name], data=images, out=out) for name, out in folders.items()], setup, jobs)
+        keep_runs(wanted, setup.store, setup.kept)
+
+
+def find_in(runs: Path, fingerprint: str) -> Find:
+    """Looks up runs on the images with this ``fingerprint``; each is read once, and checked."""
+    known: dict[str, Trained] = {}
+
+    def find(config: RunConfig) -> Trained | None:
+        name = identify_run(config, fingerprint).name
+        if name not in known and is_finished(runs / name):
+            known[name] = _read(runs / name, bool(config.probes))
+        return known.get(name)
+
+    return find
+
+
+def _read(folder: Path, probed: bool) -> Trained:
+    if not probed:
+        return Trained(read_run(folder)[0], pd.DataFrame())
+    record, text = read_probes(folder)
+    return Trained(record, pd.read_csv(io.StringIO(text)).set_index("step", drop=False))

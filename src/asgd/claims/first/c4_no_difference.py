@@ -1,0 +1,106 @@
+"""C4: momentum makes no difference; one verdict for each kind of momentum."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from asgd.claims.claim import Claim
+from asgd.claims.comparisons import both_fail
+from asgd.claims.conventions import CONVENTIONS, Convention, pair_arms
+from asgd.claims.verdict import Verdict, VerdictName
+from asgd.settings.claims import ClaimsConfig
+from asgd.tables.arms import Evidence
+from asgd.tables.statistics import equivalence_test, estimate_paired_difference
+
+CLAIM = Claim(
+    id="C4",
+    statement='momentum makes no difference at {{ say.values("m", margins.slow_workers) }}',
+    rule="""Judged for each kind of momentum, with b = {{ margins.momentum | num("g") }}, by the final accuracy with
+        minus without it at each m of {{ margins.slow_workers | listed }} that has runs. Reproduced: TOST within
+        +-{{ margins.equivalence_points | num("g") }} points significant ({{ (1 - margins.confidence) | percent("g") }})
+        at each. Not reproduced: any interval wholly outside. An m at which both arms fail has no interval; not
+        applicable if they do at each. p-value: the largest of the TOSTs, if there is one at each m.""",
+    effect="final accuracy, with minus without momentum at m = {{ found.decisive }} (the m that decides)",
+    reason="""
+        {%- set failed = "with and without it runs fail at " ~ say.values("m", found.both_fail) if found.both_fail -%}
+        {%- if not found.tested and not found.both_fail -%}
+            no paired runs with and without {{ variant }} momentum at {{ say.values("m", margins.slow_workers) }}
+        {%- elif not found.tested -%} {{ failed }}
+        {%- else -%}
+            {%- set decisive = found.differences[found.decisive | string] -%}
+            {%- if decisive.low is none -%}
+                {%- if decisive.n > 1 -%} at m = {{ found.decisive }} {% endif %}{{ say.no_interval(decisive.n) }}
+            {%- else -%} what decides is m = {{ found.decisive }}: {{ say.size(decisive, "points") }}
+            {%- endif -%}
+            {%- if failed -%} ; {{ failed }}{% endif %}; {{ say.tested(found) }}
+        {%- endif %}""",
+    mapped="pair",
+)
+
+
+def judge(evidence: Evidence) -> list[Verdict]:
+    """The final test accuracy with and without momentum is the same at each small m."""
+    return [_judge_kind(evidence, convention) for convention in CONVENTIONS]
+
+
+def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
+    """Whether every mean difference lies inside its margin, and the arms fail together at no m."""
+    inside = (abs(found["mean"]) <= margins.equivalence_points for found in verdict.details["differences"].values())
+    return not verdict.details["both_fail"] and all(inside)
+
+
+def _judge_kind(evidence: Evidence, convention: Convention) -> Verdict:
+    margins = evidence.margins
+    arms = {m: pair_arms(evidence, convention, m) for m in margins.slow_workers}
+    present = {m: pair for m, pair in arms.items() if len(pair[0])}
+    failing = [m for m, pair in present.items() if both_fail(*pair)]
+    found = {m: _compare_final(evidence, *pair) for m, pair in present.items() if m not in failing}
+    workers = {"tested": list(found), "absent": [m for m in arms if m not in present], "both_fail": failing}
+    if not found:
+        n = min((len(pair[0]) for pair in present.values()), default=0)
+        return Verdict(claim=CLAIM.id, variant=str(convention), verdict="not applicable", n=n, details=workers)
+    decisive = _choose_decisive(found, margins.equivalence_points)
+    p_values = [difference["p_value"] for difference in found.values()]
+    return Verdict(
+        claim=CLAIM.id,
+        variant=str(convention),
+        verdict=_decide(found.values(), bool(failing), margins),
+        effect=found[decisive]["mean"],
+        unit="points",
+        interval=(found[decisive]["low"], found[decisive]["high"]),
+        confidence=margins.confidence,
+        p_value=float("nan") if failing else float(np.max(p_values)),  # not a number if one of them is none
+        n=min(difference["n"] for difference in found.values()),
+        details={**workers, "differences": found, "decisive": decisive},
+    )
+
+
+def _compare_final(evidence: Evidence, *arms: pd.DataFrame) -> dict[str, Any]:
+    """With minus without momentum, final test accuracy in points: paired estimate and TOST."""
+    margins = evidence.margins
+    without, with_it = (100 * arm["final_test_accuracy"].to_numpy(dtype=float) for arm in arms)
+    margin = margins.equivalence_points
+    p_value = equivalence_test(without, with_it, -margin, margin)
+    return {**estimate_paired_difference(without, with_it, margins.confidence)._asdict(), "p_value": p_value}
+
+
+def _choose_decisive(differences: dict[int, dict[str, Any]], margin: float) -> int:
+    """The m furthest outside the margin with its whole interval; if none is, the one least surely inside (TOST).
+
+    One without an interval is surely on neither side.
+    """
+    distances = {m: max(found["low"], -found["high"]) - margin for m, found in differences.items()}
+    if outside := {m: distance for m, distance in distances.items() if distance > 0}:
+        return max(outside, key=lambda m: outside[m])
+    p_values = {m: np.nan_to_num(found["p_value"], nan=np.inf) for m, found in differences.items()}
+    return max(differences, key=lambda m: (p_values[m], abs(differences[m]["mean"])))
+
+
+def _decide(differences: Collection[dict[str, Any]], some_fail: bool, margins: ClaimsConfig) -> VerdictName:
+    margin, alpha = margins.equivalence_points, 1 - margins.confidence
+    if any(difference["low"] > margin or difference["high"] < -margin for difference in differences):
+        return "not reproduced"
+    equivalent = all(difference["p_value"] < alpha for difference in differences) and not some_fail
+    return "reproduced" if equivalent else "inconclusive"

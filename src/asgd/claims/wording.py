@@ -1,0 +1,162 @@
+"""The words for claims and verdicts: plain text from the templates that stand beside each rule."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from asgd.claims.claim import Claim, find_claims
+from asgd.claims.verdict import Verdict, VerdictName, Verdicts
+from asgd.settings.claims import ClaimsConfig
+
+#: Phrases that several templates use, as `say.NAME(...)`.
+_PHRASES = """
+{% macro values(name, values) -%} {{ name }} = {{ values | map("num", "g") | join(", ") }} {%- endmacro %}
+{% macro tested(found) -%}
+    {%- if found.tested -%} tested at {{ values("m", found.tested) }} {%- endif -%}
+    {%- if found.tested and found.absent %}; {% endif -%}
+    {%- if found.absent -%} no runs at {{ values("m", found.absent) }} {%- endif -%}
+{%- endmacro %}
+{% macro no_interval(n) -%}
+    {%- if n > 1 -%} the differences of all {{ n }} seeds are equal, which is no sample
+    {%- else -%} fewer than two paired seeds give no interval
+    {%- endif -%}
+{%- endmacro %}
+{% macro size(found, unit) -%}
+    {%- set spec = "+z.1f" if unit == "points" else "+z.3f" -%}
+    {{ found.mean | num(spec) }} {{ unit }}
+    {%- if found.low is none %} (no interval) {%- else %} {{ [found.low, found.high] | between(spec) }} {%- endif -%}
+{%- endmacro %}
+{% macro ended(counts, all=false) -%}
+    {%- set words = {"trained": "trained", "plateau": "stayed at a plateau", "dead": "died"} -%}
+    {%- set words = dict(words, non_finite="overflowed") -%}
+    {%- set parts = [] -%}
+    {%- for outcome, word in words.items() if counts[outcome] or all -%}
+        {%- set _ = parts.append(counts[outcome] ~ " " ~ word) -%}
+    {%- endfor -%}
+    {{ parts | listed }}
+{%- endmacro %}
+"""
+
+
+class Absent(StrictUndefined):
+    """A name that a template may ask for, but not print."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A verdict as tables of verdicts show it: its numbers, and all words."""
+
+    id: str
+    claim: str
+    statement: str
+    verdict: VerdictName
+    size: str  #: effect, unit and interval; empty without an effect
+    effect: str  #: what the effect is; empty without one
+    confidence: float | None  #: level of the interval; None without one
+    p_value: float | None
+    p_adjusted: float | None  #: the p-value itself where it was not adjusted
+    n: int
+    reason: str
+
+
+def tabulate_verdicts(verdicts: Verdicts) -> list[Row]:
+    """The one table of verdicts, for the terminal, the web, the README and the report."""
+    claims = find_claims(verdicts.margins.edition)
+    return [_describe(verdict, claims[verdict.claim], verdicts.margins) for verdict in verdicts.verdicts]
+
+
+def state(claim: Claim, margins: ClaimsConfig) -> str:
+    """What the paper says."""
+    return render(claim.statement, margins=margins)
+
+
+def describe_rule(claim: Claim, margins: ClaimsConfig) -> str:
+    """When which verdict is given."""
+    return render(claim.rule, margins=margins)
+
+
+def explain(verdict: Verdict, margins: ClaimsConfig) -> str:
+    """Why the verdict is what it is."""
+    return _fill(find_claims(margins.edition)[verdict.claim].reason, verdict, margins)
+
+
+def format_size(verdict: Verdict) -> str:
+    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect."""
+    if verdict.effect is None:
+        return ""
+    spec = {"probability": "z.2f", "points": "+z.1f"}.get(verdict.unit, "+z.3f")
+    limits = f" {format_interval(verdict.interval, spec)}" if verdict.interval else ""
+    return f"{format_number(verdict.effect, spec)} {verdict.unit}{limits}"
+
+
+def format_number(value: Any, spec: str) -> str:
+    """As Python formats it (`z`: never -0.0); words stay words, and what is undefined is a dash."""
+    return "-" if value is None else value if isinstance(value, str) else format(value, spec)
+
+
+def format_interval(limits: Sequence[float], spec: str) -> str:
+    """``[0.02, 0.40]``."""
+    return f"[{', '.join(format_number(limit, spec) for limit in limits)}]"
+
+
+def format_percent(share: float, spec: str = ".0f") -> str:
+    """A share in [0, 1] in per cent, with its sign."""
+    return f"{round(100 * share, 9):{spec}}\N{NO-BREAK SPACE}%"  # 1 - 0.9 is a little less than 0.1
+
+
+def list_words(items: Sequence[Any], last: str = "and") -> str:
+    """``1, 2 and 3``."""
+    words = [f"{item:g}" if isinstance(item, float) else str(item) for item in items]
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+FILTERS = {"num": format_number, "between": format_interval, "percent": format_percent, "listed": list_words}
+
+
+@cache
+def make_environment() -> Environment:
+    """What templates of plain text know: ``FILTERS``, and phrases as `say`."""
+    environment = Environment(undefined=Absent, autoescape=False)
+    environment.filters |= FILTERS
+    environment.globals["say"] = environment.from_string(_PHRASES).module
+    return environment
+
+
+def render(template: str, **names: Any) -> str:
+    """Plain text on one line."""
+    return re.sub(r"[ \n]+", " ", _compile(template).render(names)).strip()
+
+
+@cache
+def _compile(template: str) -> Template:
+    return make_environment().from_string(template)
+
+
+def _fill(template: str, verdict: Verdict, margins: ClaimsConfig) -> str:
+    return render(template, margins=margins, found=verdict.details, **dict(verdict))
+
+
+def _describe(verdict: Verdict, claim: Claim, margins: ClaimsConfig) -> Row:
+    known = verdict.effect is not None
+    return Row(
+        id=verdict.id,
+        claim=verdict.claim,
+        statement=state(claim, margins),
+        verdict=verdict.verdict,
+        size=format_size(verdict),
+        effect=_fill(claim.effect, verdict, margins) if known else "",
+        confidence=verdict.confidence if known and verdict.interval else None,
+        p_value=verdict.p_value,
+        p_adjusted=verdict.p_value if verdict.p_adjusted is None else verdict.p_adjusted,
+        n=verdict.n,
+        reason=_fill(claim.reason, verdict, margins),
+    )

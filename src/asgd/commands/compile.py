@@ -1,0 +1,22 @@
+"""`asgd compile`: the fused engine, before jobs ask for it."""
+
+import argparse
+
+from asgd.commands.command import Command
+
+COMMAND = Command(
+    help="compile the fused engine",
+    description="Compile the fused engine, unless that is done already, and say where the result lies.",
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compile."""
+    from asgd.simulator.fused import cache_directory, choose_kernels, compile_once
+
+    compile_once()
+    print(f"{cache_directory()}: {choose_kernels()} kernels")

@@ -1,0 +1,24 @@
+"""`asgd pack`: a preset's runs in one file."""
+
+import argparse
+
+from asgd.commands.command import Command
+from asgd.commands.flags import DATA_ROOT, RUNS, add_preset_flag, path
+from asgd.settings.study import load_params
+
+COMMAND = Command(help="put a preset's runs into one file", description="Pack finished runs.")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Whose runs, and where to."""
+    parser.add_argument("archive", type=path, help="the file to write, .tar.xz")
+    add_preset_flag(parser, "whose runs (default: the preset that params.yaml names)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Pack the runs."""
+    from asgd.runs.archive import pack_runs
+    from asgd.study.plan import plan_study
+
+    names = plan_study(load_params(preset=options.preset), DATA_ROOT).runs
+    print(f"{options.archive}: {pack_runs(names, RUNS, options.archive)} of {len(names)} runs")

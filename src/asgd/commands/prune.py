@@ -1,0 +1,35 @@
+"""`asgd prune`: what no preset asks for any more."""
+
+import argparse
+import sys
+
+from asgd.commands.command import Command
+from asgd.commands.flags import CHECKPOINTS, DATA_ROOT, KEPT, RUNS, add_params_flag
+from asgd.settings.study import load_params
+
+COMMAND = Command(
+    help="delete runs that no preset asks for",
+    description="List the runs and checkpoints that no preset of params.yaml asks for, and delete them if told so.",
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Whether to ask."""
+    parser.add_argument("--yes", action="store_true", help="delete without asking")
+    add_params_flag(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """List, ask and delete."""
+    from asgd.study.prune import find_unused, measure_size, remove_unused
+
+    unused = find_unused(load_params(options.params), (RUNS, KEPT), CHECKPOINTS, DATA_ROOT)
+    for found in unused:
+        print(f"{measure_size(found) / 1024:8,.0f} kB  {found}")
+    if not unused:
+        print(f"{RUNS}: every run there is asked for, or in the making")
+    elif options.yes or (sys.stdin.isatty() and input(f"delete these {len(unused)}? [y/N] ").lower() == "y"):
+        remove_unused(unused)
+        print(f"deleted {len(unused)}")
+    else:
+        print(f"{len(unused)} that no preset of {options.params} asks for; --yes deletes them")

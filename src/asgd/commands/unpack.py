@@ -1,0 +1,20 @@
+"""`asgd unpack`: packed runs back into the store."""
+
+import argparse
+
+from asgd.commands.command import Command
+from asgd.commands.flags import RUNS, path
+
+COMMAND = Command(help="put packed runs back", description="Put packed runs into the store.")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Where from."""
+    parser.add_argument("archive", type=path, help="a file that `asgd pack` wrote")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Unpack the runs."""
+    from asgd.runs.archive import unpack_runs
+
+    print(f"{RUNS}: {unpack_runs(options.archive, RUNS)} runs more")

@@ -1,0 +1,49 @@
+"""Which runs share a training job, and with it the start of a process: as many as make the start count for little."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from asgd.settings.data import DataConfig
+from asgd.settings.run import Run
+
+#: Seconds until a job trains: Python and its libraries here; on a cluster its queue, and Snakemake there, too.
+START, START_ON_CLUSTER = 1.5, 15.0
+#: The most of a job that its start may be.
+SHARE = 0.1
+#: The most runs of a job.
+MOST = 100
+# The fast engine's speed where it is fastest, with evaluations, and CIFAR-10's training set, for images that are not
+# counted yet.
+_IMAGES_PER_SECOND = 30_000
+_IMAGES = 50_000
+
+
+def cut_batches(
+    runs: Sequence[Run], data: DataConfig, runs_per_job: int | Literal["auto"], start: float, cores: int | None = None
+) -> list[list[Run]]:
+    """``runs`` on the images of ``data``, in their order, cut into jobs of ``runs_per_job``.
+
+    ``auto``: a job ends with the run by which ``start``, in seconds, is expected to be less than ``SHARE`` of it, or by
+    which it has its part of the work of ``cores``; at the latest with run number ``MOST``.
+    """
+    seconds = [_expect_seconds(run, data) for run in runs]
+    enough = start / SHARE - start
+    if cores:
+        enough = min(enough, sum(seconds) / cores)
+    batches: list[list[Run]] = []
+    work, size = enough, 0
+    for run, expected in zip(runs, seconds, strict=True):
+        if (work >= enough or size == MOST) if runs_per_job == "auto" else size == runs_per_job:
+            work, size = 0.0, 0
+        if size == 0:
+            batches.append([])
+        batches[-1].append(run)
+        work, size = work + expected, size + 1
+    return batches
+
+
+def _expect_seconds(run: Run, data: DataConfig) -> float:
+    """About how long the run takes by the fast engine; by another it is longer, and its batch too."""
+    config = run.config
+    images = data.num_train if data.source == "synthetic" else _IMAGES
+    return (config.steps * config.batch_size if config.steps else config.epochs * images) / _IMAGES_PER_SECOND

@@ -1,0 +1,135 @@
+"""What the further analyses found, as numbers and in the sentences that pages share."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from asgd.report.findings import (
+    Findings,
+    estimate_cost,
+    estimate_hours,
+    summarize_readings,
+    summarize_sharpness,
+)
+from asgd.report.templates import Templates, format_sentence
+
+SAY = Templates(Path(__file__).parents[2] / "report/templates").say
+BENCHMARK = {
+    "steps": [
+        {"engine": "naive", "microseconds": 1800.0},
+        {"engine": "naive", "microseconds": 2200.0},
+        {"engine": "fused-vector", "microseconds": 100.0},
+    ]
+}
+
+
+def make_runs() -> pd.DataFrame:
+    """Two runs a reading: with the output ReLU and two poolings both die, with plain logits one stays at a plateau."""
+    rows = [
+        {"experiments": "delay;open-questions", "output_relu": relu, "pools": pools, "outcome": outcome}
+        for relu, pools, outcomes in (
+            (True, 2, ("dead", "dead")),
+            (True, 1, ("dead", "trained")),
+            (False, 2, ("plateau", "trained")),
+            (False, 1, ("non_finite", "trained")),
+        )
+        for outcome in outcomes
+    ]
+    other = {"experiments": "delay", "output_relu": True, "pools": 2, "outcome": "trained"}
+    return pd.DataFrame([*rows, other]).assign(momentum=0.0, num_workers=100)
+
+
+def test_the_readings_count_failures_by_their_kind() -> None:
+    found = summarize_readings(make_runs(), "open-questions")
+    assert SAY("readings", found).split("; ") == [
+        "with ReLU on logits, two poolings 2 of 2 runs failed (2 dead, 0 at a plateau, 0 overflowed)",
+        "with ReLU on logits, one pooling 1 of 2 runs failed (1 dead, 0 at a plateau, 0 overflowed)",
+        "with plain logits, two poolings 1 of 2 runs failed (0 dead, 1 at a plateau, 0 overflowed)",
+        "with plain logits, one pooling 1 of 2 runs failed (0 dead, 0 at a plateau, 1 overflowed)",
+    ]
+    assert summarize_readings(make_runs(), None) == []
+
+
+def test_the_sharpness_is_told_at_the_last_measurement_of_living_runs() -> None:
+    rows = [(1, 0, 30.0, 0.15), (1, 1, 20.0, 0.10), (100, 1, 2.0, 1.25), (100, 1, 4.0, 2.5), (100, 2, 0.0, 0.0)]
+    table = pd.DataFrame(rows, columns=["num_workers", "epoch", "sharpness", "stability"])
+    assert SAY("sharpness", summarize_sharpness(table)) == (
+        "after epoch 1 the median sharpness is 20 at m = 1, 0.1 of the limit and 3 at m = 100, 1.9 of the limit"
+    )
+    assert summarize_sharpness(table[table["sharpness"] == 0]) is None
+
+
+def test_the_cost_is_that_of_the_mean_step() -> None:
+    assert estimate_hours(BENCHMARK, "naive", 3.6e6) == pytest.approx(2.0)
+    said = SAY("cost", estimate_cost(BENCHMARK, 3.6e6))
+    assert said.endswith("take 0.1 core hours and would take the naive simulator 2, at 2.0 ms a step")
+
+
+RANKS = {"instability": 0.9, "asymmetry": 0.5}
+RUN = {"num_workers": 5, "learning_rate": 0.3, "seed": 1, "stability": 7.02, "burst_step": 30}
+RUN |= {"live_at_start": 8, "live_before_burst": 6, "live_after_burst": None, "died_by": None}
+SURVEY: dict[str, Any] = {
+    "runs": 3,
+    "unstable": 2,
+    "medians": {"stability": 18.36, "live_at_start": 7.0, "live_before_burst": 5.5, "live_after_burst": 3.0},
+    "silent": 1,
+    "most_passing": 0.00026,
+    "controls": {"trained": 2, "plateau": 0, "dead": 0, "non_finite": 1},
+}
+MAP: dict[str, Any] = {
+    **{"claims": ["C2", "C3", "C4"], "pairs": 12, "reproduced": 0, "holding": 1, "most": 3, "most_pairs": 1},
+    "best": {
+        **{"rate_none": 0.03, "rate_momentum": 0.001, "variant": "server-ema"},
+        **{"holding": ["C2", "C3", "C4"], "reproduced": []},
+    },
+    **{"seeds": 5, "smallest_p": 0.1875, "can_decide": False},
+}
+
+
+def test_a_run_that_did_not_die_and_one_that_did_are_told() -> None:
+    assert SAY("death", RUN) == (
+        "the run with m = 5, learning rate 0.3 and seed 1 did not die; its learning rate times sharpness reached 7.0 "
+        "times the stability threshold; 8 of its ten logits lived at the start, 6 before the current weights were "
+        "furthest from the stale ones (step 30)"
+    )
+    died = SAY("death", RUN | {"died_by": 50, "live_after_burst": 0})
+    assert "died by step 50;" in died
+    assert died.endswith("(step 30) and 0 a round of m steps after it")
+
+
+def test_the_deaths_are_told_with_their_ranks_where_there_are_some() -> None:
+    said = SAY("deaths", {"survey": SURVEY, "ranks": RANKS})
+    assert said.startswith("of 3 runs without momentum that died, 2 had a learning rate times sharpness above")
+    assert "18.4 times it in the median; the median number of living logits was 7 at the start, 5.5 before" in said
+    assert "at most 0.26 in a thousand; of the same runs without the ReLU on the logits, 2 trained and 1 over" in said
+    assert said.endswith(f"; {SAY('ranks', RANKS)}")
+    assert "probability 0.90, the number of logits dead at the start with 0.50 (chance is 0.50)" in said
+    assert SAY("deaths", {"survey": SURVEY, "ranks": None}).endswith("1 overflowed")
+    assert SAY("deaths", {"survey": {"runs": 0}, "ranks": None}) == "no run without momentum died"
+
+
+def test_the_map_is_told_in_long_and_in_short() -> None:
+    said = SAY("reconciliation", MAP)
+    assert "all of C2, C3 and C4 are reproduced in 0 and hold by their estimates in 1; the best pair" in said
+    assert "rate 0.03 without momentum and 0.001 with server-ema momentum, keeps C2, C3 and C4 (none by the" in said
+    assert said.endswith("; with 5 seeds no result could make C5 reproduced (McNemar p ≥ 0.19 after Holm)")
+    assert "no result could" not in SAY("reconciliation", MAP | {"can_decide": True})
+    assert SAY("pairs", MAP) == (
+        "of 12 pairs of settings that the paper does not state, 1 keeps all of C2, C3 and C4, and 1 keeps 3 of them"
+    )
+
+
+def test_what_a_study_lacks_is_empty() -> None:
+    for macro in ("death", "deaths", "ranks", "pairs", "reconciliation", "sharpness", "cost"):
+        assert SAY(macro, None) == format_sentence(SAY(macro, None)) == ""
+    for macro in ("readings", "accuracy", "momentum"):
+        assert SAY(macro, []) == ""
+
+
+def test_summaries_are_known_by_their_analysis(tmp_path: Path) -> None:
+    (tmp_path / "death_summary.json").write_text(json.dumps({"run": RUN}))
+    (tmp_path / "map_summary.json").write_text(json.dumps(MAP))
+    assert Findings.read(sorted(tmp_path.iterdir())).summaries == {"death": {"run": RUN}, "map": MAP}

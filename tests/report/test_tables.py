@@ -1,0 +1,276 @@
+"""The generated LaTeX says what the tables say, and the report builds."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from asgd.claims import Verdict, Verdicts
+from asgd.errors import AsgdError
+from asgd.figures.drawing import draw_figure
+from asgd.figures.style import use_style
+from asgd.report import build_report, collect_environment, collect_numbers, list_generated, write_tables
+from asgd.report.build import find_first_error
+from asgd.report.latex import escape
+from asgd.report.tables import list_accuracies
+from asgd.report.templates import Templates, format_count
+from asgd.settings.claims import ClaimsConfig
+from asgd.settings.study import Params
+from tests.example_tables import make_runs, make_tables
+
+PROJECT = Path(__file__).parents[2]
+GENERATED = list_generated(PROJECT / "report")
+TABLES = make_tables(num_seeds=2)
+RUNS = make_runs(TABLES)
+DECISIVE = {"from": 1, "to": 10, "mean": 0.1, "low": -0.02, "high": 0.2, "n": 2, "p_value": 0.0001}
+VERDICTS = Verdicts(
+    margins=ClaimsConfig(),
+    verdicts=[
+        Verdict(
+            claim="C1",
+            verdict="reproduced",
+            effect=0.1,
+            unit="nats",
+            interval=(-0.02, 0.2),
+            confidence=0.95,
+            p_value=0.0001,
+            p_adjusted=0.004,
+            n=2,
+            details={"tested": [1, 10], "absent": [], "trend": "rises", "decisive": DECISIVE},
+        ),
+        Verdict(claim="C5", variant="server-ema", verdict="not applicable"),
+    ],
+)
+needs_latex = pytest.mark.skipif(shutil.which("latexmk") is None, reason="skipped: no latexmk")
+
+
+def make_params(demonstration: bool = True) -> Params:
+    preset = {
+        "description": "50% & more_or_less",
+        "demonstration": demonstration,
+        "data": {"source": "synthetic"},
+        "seeds": [0, 1],
+        "experiments": {"delay": {"num_workers": [1, 10]}, "dropout": {"dropout": [0, 0.2]}},
+    }
+    return Params.model_validate({"preset": "toy_1", "presets": {"toy_1": preset}})
+
+
+def collect(demonstration: bool = True) -> dict[str, Any]:
+    return collect_numbers(make_params(demonstration), RUNS, TABLES["arms"], VERDICTS, {"cpu": "A_1 & B"})
+
+
+def fill(name: str, numbers: dict[str, Any]) -> str:
+    return Templates(PROJECT / "report/templates").render(name, numbers)
+
+
+def write_example(folder: Path, demonstration: bool = True) -> dict[str, str]:
+    write_tables(folder, PROJECT / "report", collect(demonstration))
+    return {name: (folder / name).read_text() for name in GENERATED}
+
+
+def read_macros(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^\\newcommand\{\\([A-Za-z]+)\}\{(.*)\}$", text, re.MULTILINE))
+
+
+def test_special_characters_are_escaped() -> None:
+    assert escape("50% of a_b & #1 {x} $ ^ ~ \\") == (
+        r"50\% of a\_b \& \#1 \{x\} \$ \textasciicircum{} \textasciitilde{} \textbackslash{}"
+    )
+
+
+def test_numbers_and_symbols_are_mathematics() -> None:
+    assert (
+        escape("-3.1 points at m = 10, C5-server, [-2, +-4]") == r"$-$3.1 points at $m = 10$, C5-server, [$-$2, $\pm$4]"
+    )
+
+
+def test_characters_are_printed_or_named() -> None:
+    assert escape("caf\u00e9 cafe\u0301 \u2264") == r"caf\'{e} caf\'{e} $\le$"
+    assert escape("\u4e2d.tar") == "U+4E2D.tar"
+
+
+def test_symbols_that_stand_alone_are_mathematics_and_letters_of_lists_are_not() -> None:
+    assert escape("(b) for some m > 1 (p, too), p-values and m.tar") == (
+        r"(b) for some $m$ $>$ 1 ($p$, too), p-values and m.tar"
+    )
+
+
+def test_counts_have_thin_spaces() -> None:
+    assert escape(format_count(1234567)) == r"1\,234\,567"
+
+
+def test_numbers_are_plain_data_and_hold_no_sentence() -> None:
+    numbers = collect()
+    assert json.loads(json.dumps(numbers, allow_nan=False)).keys() == numbers.keys()
+    told = {"reason", "rule", "statement", "description", *numbers["outcome_meanings"]}  # of templates, params, runs
+
+    def find_sentences(value: Any, key: str = "") -> list[str]:
+        if isinstance(value, dict):
+            return [found for name, part in value.items() for found in find_sentences(part, name)]
+        if isinstance(value, list):
+            return [found for part in value for found in find_sentences(part, key)]
+        return [value] if isinstance(value, str) and len(value.split()) > 6 and key not in told else []
+
+    assert find_sentences({key: value for key, value in numbers.items() if key != "verdicts"}) == []
+
+
+def test_a_name_that_a_template_prints_must_be_known(tmp_path: Path) -> None:
+    (tmp_path / "a.tex.j2").write_text("<< missing >>")
+    with pytest.raises(AsgdError, match=r"a\.tex\.j2: UndefinedError: 'missing' is undefined; correct the template"):
+        Templates(tmp_path).render("a.tex", {})
+    with pytest.raises(AsgdError, match=r"b\.tex\.j2: TemplateNotFound"):
+        Templates(tmp_path).render("b.tex", {})
+
+
+def test_a_project_without_templates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsgdError, match=r"templates: has no templates \*\.tex\.j2; restore them from git"):
+        list_generated(tmp_path)
+
+
+def test_a_template_more_is_a_generated_file_more(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "report/templates", tmp_path / "templates")
+    (tmp_path / "templates/seeds.tex.j2").write_text("<< seeds | listed >>\n")
+    assert set(list_generated(tmp_path)) - set(GENERATED) == {"seeds.tex"}
+    write_tables(tmp_path / "out", tmp_path, collect())
+    assert (tmp_path / "out/seeds.tex").read_text() == "0 and 1\n"
+
+
+def test_every_macro_of_the_report_is_generated_and_used(tmp_path: Path) -> None:
+    macros = read_macros(write_example(tmp_path)["numbers.tex"])
+    source = (PROJECT / "report" / "report.tex").read_text()
+    for name in macros:
+        assert f"\\{name}" in source, name
+    assert macros["runCount"] == str(len(RUNS))
+    assert macros["presetName"] == r"toy\_1"
+    assert macros["presetDescription"] == r"50\% \& more\_or\_less"
+    assert macros["stabilityLimits"].startswith("2 ($m = 1$), 0.165 ($m = 10$), 0.0532")
+    mean = TABLES["arms"].loc[TABLES["arms"]["experiments"].str.startswith("delay"), "final_test_accuracy_mean"].iloc[0]
+    assert f"{100 * mean:.1f}~\\% ($m = 1$)" in macros["delaySummary"]
+    assert f"{100 * mean:.1f}~\\% ($p = 0$)" in macros["dropoutSummary"]
+    assert macros["momentumSummary"] == ""  # the study of this test has no such experiment
+    assert macros["verdictSummary"] == "reproduced: C1; not applicable: C5-server-ema."
+    assert "dead: at chance, and the gradient" in macros["outcomeMeanings"]
+
+
+def test_the_report_source_holds_no_results() -> None:
+    text = (PROJECT / "report" / "report.tex").read_text().split(r"\section{Results}")[1]
+    assert not re.search(r"\d\d\.\d|\d+ ?(runs|seeds)\b", text)
+
+
+def test_the_claims_table_has_verdict_effect_and_reason() -> None:
+    table = fill("claims.tex", collect())
+    assert r"\emph{the larger $m$, the slower the loss falls per server step} \\".replace(r"} \\", "}}") in table
+    effect = (
+        r"mean training loss, $m = 10$ minus $m = 1$ (the step that decides): +0.100 nats [$-$0.020, +0.200] (95~\%)"
+    )
+    assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 & the mean loss rises at" in table
+    last = (
+        r"C5-\allowbreak server-\allowbreak ema & \textbf{not applicable} & -- & -- & 0 & no paired runs at $m = 100$"
+    )
+    assert last in table
+
+
+def test_the_accuracy_tables_list_each_arm_once() -> None:
+    text = fill("accuracy.tex", collect())
+    assert len(re.findall(r"\$\\pm\$", text)) == len(TABLES["arms"])
+    assert r"$m = 100$, server EMA" in text
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
+    assert [name for name in ("delay", "momentum", "dropout") if rf"\emph{{{name}}}" in text] == [
+        "delay",
+        "momentum",
+        "dropout",
+    ]
+
+
+def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
+    arms = pd.concat(
+        [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
+    )
+    text = fill("accuracy.tex", {"accuracies": list_accuracies(arms.assign(experiments="map"))})
+    assert text.splitlines()[1:] == [
+        f"The {len(arms)} arms of experiment map are in the table of arms only (arms.csv)."
+    ]
+
+
+def test_the_environment_tolerates_missing_values(tmp_path: Path) -> None:
+    text = write_example(tmp_path)["environment.tex"]
+    assert r"Processor & A\_1 \& B" in text
+    assert "Python & not recorded" in text
+
+
+def test_the_environment_is_gathered_from_the_records(tmp_path: Path) -> None:
+    for index, cpu in enumerate(("one", "two")):
+        record = {
+            "hardware": {"cpu": cpu, "cores": 2},
+            "versions": {"python": "3.11"},
+            "last_step": 10,
+            "wall_seconds": 1800,
+        }
+        (tmp_path / f"{index}.json").write_text(json.dumps(record))
+    found = collect_environment(sorted(tmp_path.glob("*.json")))
+    assert found == {"cpu": "one / two", "cores": "2", "python": "3.11", "total_steps": 20, "core_hours": 1.0}
+
+
+def test_the_first_error_of_latex_is_found() -> None:
+    output = "This is pdfTeX\n./report.tex:12: Undefined control sequence.\nl.12 \\nope\n! later"
+    assert find_first_error(output) == "./report.tex:12: Undefined control sequence."
+    assert find_first_error("x\n! Emergency stop.\ny") == "! Emergency stop."
+
+
+def build_example(folder: Path, demonstration: bool) -> str:
+    write_example(folder, demonstration)
+    use_style(PROJECT / "report" / "asgd.mplstyle")
+    draw_figure("figure1_delay", TABLES, "delay", folder / "figure1_delay")
+    generated = [*(folder / name for name in GENERATED), folder / "figure1_delay.pdf"]
+    build_report(PROJECT / "report", generated, folder / "report.pdf")
+    command = ["pdftotext", "-l", "1", folder / "report.pdf", "-"]
+    return " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="skipped: no pdftotext")
+def test_the_report_builds_and_a_demonstration_says_so_on_its_first_page(tmp_path: Path) -> None:
+    first = build_example(tmp_path / "a", demonstration=True)
+    assert "This is a demonstration on synthetic data." in first
+    assert "no evidence for or against the paper" in first
+    assert "no evidence" not in build_example(tmp_path / "b", demonstration=False)
+    command = ["pdftotext", tmp_path / "b" / "report.pdf", "-"]
+    text = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert "Figure 1 of the paper: (a) training loss" in text
+    assert "Figure 2 of the paper: (a)" not in text  # the study of this test has no such figure
+    assert "??" not in text
+    assert "C10" not in text
+    assert "C3b (in some runs already m = 70 does not train). Reproduced: some runs die, not all." in text
+    assert not (tmp_path / "b" / "report.log").exists()
+
+
+@needs_latex
+def test_the_same_sources_give_the_same_pdf(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        build_report_without_figures(tmp_path / name)
+    assert (tmp_path / "a" / "report.pdf").read_bytes() == (tmp_path / "b" / "report.pdf").read_bytes()
+
+
+def build_report_without_figures(folder: Path) -> None:
+    write_example(folder)
+    build_report(PROJECT / "report", [folder / name for name in GENERATED], folder / "report.pdf")
+
+
+@needs_latex
+def test_a_failed_build_names_the_error_and_keeps_the_log(tmp_path: Path) -> None:
+    (tmp_path / "report.tex").write_text("\\documentclass{article}\n\\begin{document}\n\\nope\n\\end{document}\n")
+    with pytest.raises(AsgdError, match=r"LaTeX failed: .*report\.tex:3: Undefined control sequence.*out\.log"):
+        build_report(tmp_path, [], tmp_path / "out.pdf")
+    assert "Undefined control sequence" in (tmp_path / "out.log").read_text()
+    assert not (tmp_path / "out.pdf").exists()
+
+
+@needs_latex
+def test_a_missing_generated_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AsgdError, match=r"numbers\.tex: cannot be read"):
+        build_report(PROJECT / "report", [tmp_path / "numbers.tex"], tmp_path / "out.pdf")
