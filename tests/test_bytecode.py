@@ -12,8 +12,8 @@ from tests.pipeline import ROOT
 def test_an_edit_of_the_same_size_and_time_is_run(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     sources = Path(shutil.copytree(ROOT / "src", tmp_path / "src", ignore=ignored))
-    module = sources / "asgd/analyses/stability.py"
-    command = [sys.executable, "-c", "from asgd.analyses.stability import EDITED; print(EDITED)"]
+    module = sources / "asgd/analyses/stability/thresholds.py"
+    command = [sys.executable, "-c", "from asgd.analyses.stability.thresholds import EDITED; print(EDITED)"]
     environment = {**os.environ, "PYTHONPATH": str(sources)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     text = module.read_text()

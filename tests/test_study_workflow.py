@@ -28,7 +28,7 @@ FIGURES = ("phase_map", "sharpness", "reconciliation", "readings", "death", "reg
 
 #: Modules that no rule names, and which rules make something by them: the last one is of probes alone.
 DECIDING = {
-    "analyses/stability.py": {"analyse_sharpness", "analyse_death", "analyse_phase_map"},
+    "analyses/stability/thresholds.py": {"analyse_sharpness", "analyse_death", "analyse_phase_map"},
     "analyses/death/autopsy.py": {"analyse_death"},
     "tables/arms.py": {"analyse_death", "judge_claims", "analyse_phase_map"},
     "tables/statistics.py": {"analyse_death", "analyse_phase_map"},

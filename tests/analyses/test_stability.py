@@ -71,16 +71,39 @@ def test_the_polynomial_is_the_characteristic_equation(
 def test_the_simulation_is_stable_just_below_and_unstable_just_above(
     num_workers: int, kind: tuple[float, str, str]
 ) -> None:
+    """From many starts, in which the workers hold different weights."""
     threshold = find_threshold(num_workers, *kind)
-    ends = []
-    for factor in (0.9, 1.1):
-        server = Server(torch.ones(1, dtype=torch.float64), num_workers, factor * threshold, *kind)
+    for factor in (0.97, 1.03):
+        starts = torch.randn(num_workers, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        server = Server(starts[0], num_workers, factor * threshold, *kind)
+        for worker, start in zip(server.workers, starts, strict=True):
+            worker.weights.copy_(start)
         history = []
-        for _ in range(4000):
+        for _ in range(6000):
             server.step(server.worker.weights.clone())
-            history.append(abs(float(server.weights)))
-        ends.append(max(history[-200:]))
-    assert ends[0] < 1 < 10 < ends[1]
+            history.append(server.weights.abs().numpy())
+        early, late = np.max(history[2800:3000], axis=0), np.max(history[-200:], axis=0)
+        assert ((late < early) if factor < 1 else (late > early)).all()
+
+
+@pytest.mark.parametrize("where", ["server", "worker"])
+@given(num_workers=st.integers(1, 300), momentum=st.floats(0, 0.99))
+def test_the_conventions_differ_by_1_minus_b_in_rate(where: str, num_workers: int, momentum: float) -> None:
+    ema, pytorch = (find_threshold(num_workers, momentum, where, kind) for kind in ("ema", "pytorch"))
+    assert ema * (1 - momentum) == pytest.approx(pytorch, rel=1e-9)
+
+
+def test_momentum_at_the_server_never_raises_the_limit_in_effective_rate() -> None:
+    """For a staleness of 2 or more; at 0 and 1 it does."""
+    for num_workers in (3, 4, 10, 100):
+        for momentum in (0.1, 0.5, 0.9, 0.99):
+            assert find_threshold(num_workers, momentum, "server", "ema") <= find_threshold(num_workers)
+    assert find_threshold(1, 0.9, "server", "ema") > find_threshold(1)
+
+
+def test_ten_million_workers_have_a_limit_too() -> None:
+    m = 10_000_000
+    assert find_threshold(m) == pytest.approx(2 * math.sin(math.pi / (2 * (2 * m - 1))), rel=1e-7)
 
 
 def test_momentum_at_the_workers_raises_the_limit_and_at_the_server_it_does_not() -> None:

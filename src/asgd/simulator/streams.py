@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # A stream's number is part of every result: append, never renumber.
-_STREAMS = {"weights": 0, "order": 1, "dropout": 2}
+_STREAMS = {"weights": 0, "order": 1, "dropout": 2, "schedule": 3}
 
 #: Dropout draws 16-bit numbers, so a rate is rounded to a multiple of 1/65536.
 MASK_LEVELS = 1 << 16
