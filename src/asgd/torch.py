@@ -114,7 +114,7 @@ class DelayedOptimizer(Optimizer):
         """
         if closure is not None:
             raise AsgdError("step: takes no closure, which would compute the gradient at the server's weights")
-        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():  # type: ignore[no-untyped-call]
             raise AsgdError("step: cannot be captured in a CUDA graph, which would repeat one worker's turn")
         self._refuse_in_block("step")
         worker = self._expect_worker()
@@ -202,14 +202,14 @@ class DelayedOptimizer(Optimizer):
     @torch.no_grad()
     def _load(self, worker: int) -> None:
         """Make the parameters the copy of ``worker``."""
-        if self._copies:
-            torch._foreach_copy_(list(self._copies), [copies[worker] for copies in self._copies.values()])
+        for parameter, copies in self._copies.items():
+            parameter.copy_(copies[worker])
         self._mark(worker)
 
     def _save(self, worker: int) -> None:
         """Make the copy of ``worker`` the parameters."""
-        if self._copies:
-            torch._foreach_copy_([copies[worker] for copies in self._copies.values()], list(self._copies))
+        for parameter, copies in self._copies.items():
+            copies[worker].copy_(parameter)
         self._mark(worker)
 
     def _mark(self, worker: int) -> None:
