@@ -208,6 +208,7 @@ def test_a_run_resumed_from_a_file_has_the_same_bits(
     saved = torch.load(tmp_path / "state.pt", weights_only=True)
     other.load_state_dict(saved["model"])
     resumed.load_state_dict(saved["optimizer"])
+    assert (resumed.worker, resumed.staleness) == (optimizer.worker, optimizer.staleness)
     expected = take_steps(model, optimizer, batches[num_before:])
     assert take_steps(other, resumed, batches[num_before:]) == expected
     assert is_equal(copy_weights(model), copy_weights(other))
@@ -224,6 +225,19 @@ def test_copies_and_pickles_go_on_with_the_same_bits(duplicate: Callable[[Any], 
     other, resumed = duplicate((model, optimizer))
     expected = take_steps(model, optimizer, batches[11:])
     assert take_steps(other, resumed, batches[11:]) == expected
+
+
+def test_two_runs_may_continue_from_one_state() -> None:
+    models = [make_model() for _ in range(3)]
+    first, *others = [DelayedOptimizer(SGD(model.parameters(), lr=0.1), 3) for model in models]
+    batches = draw_batches(10, models[0])
+    take_steps(models[0], first, batches[:5])
+    saved = copy.deepcopy(first.state_dict())
+    for optimizer in others:
+        optimizer.load_state_dict(saved)
+    losses = [take_steps(model, each, batches[5:]) for model, each in zip(models[1:], others, strict=True)]
+    others[0].load_state_dict(saved)  # what it was loaded from has not been trained
+    assert losses[0] == losses[1] == take_steps(models[1], others[0], batches[5:])
 
 
 def test_an_iterator_goes_on_and_does_not_go_back() -> None:
@@ -461,6 +475,10 @@ def test_weights_that_something_else_changed_are_refused() -> None:
     model.load_state_dict(stale)  # the same values again are no change
     take_steps(model, optimizer, batches[4:5])
     own = copy_weights(model)
+    model[0].weight.data = torch.zeros(8, 5)  # other memory, the same version
+    with pytest.raises(AsgdError, match="was changed"):
+        optimizer.step()
+    model[0].weight.data = own[0].clone()
     nn.init.zeros_(model[0].weight)
     with pytest.raises(AsgdError, match=r"a parameter of shape \(8, 5\) was changed since it was loaded"):
         optimizer.step()
