@@ -7,10 +7,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import active_children, get_context
-from types import ModuleType
 from typing import NoReturn, TypeVar
 
 from asgd.errors import AsgdError
@@ -23,7 +21,8 @@ Result = TypeVar("Result")
 def map_processes(function: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
     """Yield ``function`` of each of ``items``, in their order, computed by ``jobs`` processes: by this one if it is 1.
 
-    ``function`` is one of the package, and it, ``items`` and results can be pickled. An exception of ``function`` is
+    ``function`` is one of the package, and it, ``items`` and results can be pickled. A script that calls this does so
+    under ``if __name__ == "__main__"``, since each process imports it. An exception of ``function`` is
     raised here, and then, as after Ctrl-C, no process goes on. Raises AsgdError where a process was killed.
     """
     jobs = min(jobs, len(items))
@@ -33,9 +32,7 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item], job
     before = set(active_children())
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin) as pool:
         try:
-            with _hidden_main():
-                results = pool.map(partial(_call, function), items)
-            yield from results
+            yield from pool.map(partial(_call, function), items)
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             for child in set(active_children()) - before:
@@ -64,14 +61,3 @@ def _call(function: Callable[[Item], Result], item: Item) -> Result:
         return function(item)
     except SystemExit:
         os._exit(128 + signal.SIGTERM)  # the pool would pass it on, and begin with the next item
-
-
-@contextmanager
-def _hidden_main() -> Iterator[None]:
-    """Within the block no main program is seen: a process that is started would run it, and a script has no guard."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -16,7 +16,6 @@ from asgd.runs.folder import check_run, is_finished, list_files
 #: Bytes that a file of a run may have. Those of the study have 16 kB at most.
 _MOST_BYTES = 64 << 20
 
-
 _RUN_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
 
 

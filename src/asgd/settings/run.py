@@ -14,16 +14,12 @@ from asgd.settings.validation import StrictModel
 #: Closer to 1 the engines, with single precision and 16-bit dropout masks, would round it to 1.
 Probability = Annotated[float, Field(ge=0, le=0.99999)]
 
-
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-
 
 #: The most evaluations of a run: each is a row of metrics.csv and of the tables.
 MOST_EVALUATIONS = 1_000_000
 
-
 _NEVER = object()
-
 
 #: Stands in the name of a run that has probes, so that the name tells which files the run has.
 PROBED = "-probed"

@@ -23,9 +23,7 @@ from asgd.settings.validation import StrictModel, _has_repetition, _refuse_repet
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 
-
 _NAME_RULE = "use at most 100 letters, digits and '_', with '-' and '.' only inside"
-
 
 #: What lies in results/ beside the folders of the presets.
 _TAKEN = ("runs", "kept", "checkpoints", "benchmark.json")

@@ -37,6 +37,7 @@ from asgd.runs.sources import (
     find_sources,
     forget_sources,
     identify_run,
+    list_families,
     run_family,
 )
 from asgd.runs.train import train_run
@@ -236,8 +237,13 @@ def accept_sources(
     kept = read_kept(params, results)
     if not kept:
         raise AsgdError(f"{results}: no preset has tables there, so there is nothing to compare with")
-    closures = {family: hash_sources(find_sources(family)) for family in dict.fromkeys(_families_of(kept))}
+    closures = {family: hash_sources(find_sources(family)) for family in list_families()}
     entries = {**{family: _own(closure) for family, closure in closures.items()}, **read_accepted()}
+    if lost := [run for run in kept if _is_lost(run)]:
+        presets = ", ".join(dict.fromkeys(run.preset for run in lost))
+        report(f"{presets}: runs get new names, since the earlier sources of their images were never accepted")
+        kept = [run for run in kept if run not in lost]
+    closures = {family: closures[family] for family in dict.fromkeys(_families_of(kept))}
     stale = {family for family, closure in closures.items() if entries[family]["closure"] != closure}
     evidence = check_images(kept, results, data_root) if stale else {}
     drawn = draw_runs([run for run in kept if run_family(run.config) in stale], number, seed)
@@ -283,6 +289,12 @@ def check_images(kept: Iterable[Kept], results: Path, data_root: Path) -> dict[s
             raise AsgdError(f"{folder}: other images than the runs of {preset} saw; nothing is accepted")
         evidence.setdefault(reader_family(data.source), {})[preset] = found
     return evidence
+
+
+def _is_lost(run: Kept) -> bool:
+    """Whether nothing says what the sources that gave a run its name were called."""
+    named = {*_families_of([run])} <= read_accepted().keys()
+    return not named and identify_run(run.config, source_fingerprint(run.data)).name != run.name
 
 
 def _families_of(kept: Iterable[Kept]) -> Iterator[str]:

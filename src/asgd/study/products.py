@@ -16,7 +16,6 @@ from asgd.tables import columns
 #: What aggregation makes from runs, in tables/.
 AGGREGATED = (*(f"{name}.csv" for name in columns.AGGREGATED), "environment.json", "study.json")
 
-
 JUDGED = ("claims.json", "claims.html", "metrics.json")
 REPORT = "report.pdf"
 

@@ -23,12 +23,9 @@ from asgd.tables.table import Tables
 
 CHANCE_LOSS = math.log(NUM_CLASSES)  #: nats; what a non-finite run counts as
 
-
 CHANCE_ACCURACY = 1 / NUM_CLASSES
 
-
 _LOSSES = ("train_loss", "train_eval_loss", "test_loss")
-
 
 _ACCURACIES = ("train_eval_accuracy", "test_accuracy")
 
