@@ -1,0 +1,1 @@
+"""What the server does with a gradient: one file a rule."""
