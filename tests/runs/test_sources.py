@@ -109,7 +109,7 @@ def test_a_new_key_engine_or_command_renames_nothing(sources: Path) -> None:
     before = name_runs(sources)
     additions = {
         "settings/run.py": (
-            '    seed: Seed = Field(0, description="seed of all',
+            '    seed: Seed = parameter(0, description="seed of all',
             '    clip: float | None = parameter(None, as_before=None, ge=0, description="largest norm")\n',
         ),
         "simulator/engines.py": ("ENGINES = {", 'OTHERS = {"other": "asgd.simulator.other"}\n'),
@@ -148,6 +148,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def accept(project: Project, *flags: str) -> str:
     command = (sys.executable, "-m", "asgd", "sources", "accept", *flags)
     return project.run("env", f"PYTHONPATH={project.folder / 'src'}", *command).stdout
+
+
+def test_images_that_were_never_accepted_are_said_and_left_out(project: Project, tmp_path: Path) -> None:
+    copied = project.copy_to(tmp_path / "copy")
+    reader = copied.folder / "src/asgd/data/synthetic.py"
+    reader.write_text(reader.read_text() + "\nEDITED = True\n")
+    (copied.folder / "src/asgd/accepted.json").write_text("{}")
+    output = accept(copied)
+    assert "tiny: runs get new names, since the earlier sources of their images were never accepted" in output
 
 
 def missing_runs(project: Project) -> int:
