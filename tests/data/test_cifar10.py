@@ -66,7 +66,7 @@ def test_reads_the_official_format_class_by_class_in_turn(tmp_path: Path, where:
     if where == "unpacked":
         path = tmp_path / "unpacked"
         with tarfile.open(tmp_path / FILENAME) as tar:
-            tar.extractall(path, filter="data")
+            tar.extractall(path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
     images = read_cifar10(path, tmp_path / "data", archive)
 

@@ -34,7 +34,7 @@ def test_the_report_shows_figures_claims_and_where_they_come_from(tmp_path: Path
     about = show_page(tmp_path / "report.html", "text=Figures", f"{row} >> a[iconname=information-circle]")
     assert "Figure 1 of the paper: training loss" in about.text
     assert "2 runs of experiment delay, preset tiny, images synthetic-" in about.text
-    assert "workflow/scripts/plot_figure1_delay.py" in about.text
+    assert "asgd.figures.figure1_delay" in about.text
 
     claims = show_page(tmp_path / "report.html", "text=Claims", "a[iconname=eye]")
     assert (claims.requests, claims.errors) == ([], [])

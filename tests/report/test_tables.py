@@ -134,6 +134,7 @@ def test_a_project_without_templates_is_refused(tmp_path: Path) -> None:
 
 def test_a_template_more_is_a_generated_file_more(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "report/templates", tmp_path / "templates")
+    shutil.copy(PROJECT / "report/report.tex", tmp_path)
     (tmp_path / "templates/seeds.tex.j2").write_text("<< seeds | listed >>\n")
     assert set(list_generated(tmp_path)) - set(GENERATED) == {"seeds.tex"}
     write_tables(tmp_path / "out", tmp_path, collect())

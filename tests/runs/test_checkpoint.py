@@ -195,7 +195,7 @@ def test_the_checkpoint_of_other_kernels_is_not_used(dataset: Dataset, tmp_path:
         train_run(config, dataset, Killer(45), "plain", checkpointer)
     saved = read_checkpoint(path)
     write_checkpoint(path, type(saved)(saved.rows, saved.engine, "other", saved.seconds))
-    with pytest.warns(UserWarning, match="of kernels other, not plain"):
+    with pytest.warns(UserWarning, match="of backend other, not plain"):
         train_run(config, dataset, None, "plain", checkpointer)
 
 

@@ -17,7 +17,7 @@ from tests.pipeline import TINY, Project, copy_repository, run
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> Path:
+def store(tmp_path: Path) -> Path:
     """A store of one run."""
     data = DataConfig(source="synthetic", num_train=40, num_test=20)
     dataset = load_data(prepare_data(data, tmp_path / "data", progress=False))
@@ -28,7 +28,7 @@ def pool(tmp_path: Path) -> Path:
 
 
 def test_a_deleted_run_comes_back_whole(store: Path, tmp_path: Path) -> None:
-    (folder,) = pool.iterdir()
+    (folder,) = store.iterdir()
     before = {name: (folder / name).read_bytes() for name in list_files(folder.name)}
     keep_runs([folder.name, "not-trained"], store, tmp_path / "kept")
     assert (tmp_path / "kept" / folder.name / "run.json").samefile(folder / "run.json")  # no space taken
@@ -37,11 +37,11 @@ def test_a_deleted_run_comes_back_whole(store: Path, tmp_path: Path) -> None:
     assert restore_runs(["other"], store, tmp_path / "kept") == 0  # one that nobody asks for stays where it is
     assert restore_runs([folder.name], store, tmp_path / "kept") == 1
     assert {name: (folder / name).read_bytes() for name in list_files(folder.name)} == before
-    assert sorted(path.name for path in pool.iterdir()) == [folder.name]
+    assert sorted(path.name for path in store.iterdir()) == [folder.name]
 
 
 def test_a_damaged_run_does_not_come_back(store: Path, tmp_path: Path) -> None:
-    (folder,) = pool.iterdir()
+    (folder,) = store.iterdir()
     keep_runs([folder.name], store, tmp_path / "kept")
     (folder / "metrics.csv").write_text("edited")
     shutil.rmtree(folder)
@@ -50,7 +50,7 @@ def test_a_damaged_run_does_not_come_back(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_under_another_name_does_not_come_back(store: Path, tmp_path: Path) -> None:
-    (folder,) = pool.iterdir()
+    (folder,) = store.iterdir()
     shutil.copytree(folder, tmp_path / "kept/another")
     assert restore_runs(["another"], store, tmp_path / "kept") == 0
     assert not (store / "another").exists()

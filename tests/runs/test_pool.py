@@ -31,13 +31,13 @@ A, B, C = RUNS
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> Path:
+def store(tmp_path: Path) -> Path:
     """Two finished runs, and one that is not."""
     for name in (A, B):
-        put_run(tmp_path / "pool", name)
-    (tmp_path / "pool/unfinished-3").mkdir()
-    (tmp_path / "pool/unfinished-3/metrics.csv").write_text("step")
-    return tmp_path / "pool"
+        put_run(tmp_path / "store", name)
+    (tmp_path / "store/unfinished-3").mkdir()
+    (tmp_path / "store/unfinished-3/metrics.csv").write_text("step")
+    return tmp_path / "store"
 
 
 def put_run(store: Path, name: str) -> None:
@@ -47,7 +47,7 @@ def put_run(store: Path, name: str) -> None:
 
 
 def contents(store: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(store)): path.read_bytes() for path in pool.rglob("*") if path.is_file()}
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
 def test_finished_runs_come_back_whole(store: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_runs_that_no_preset_asks_for_are_found_and_deleted(tmp_path: Path) -> N
     assert [path.name for path in unused] == ["m1-lr0.5-seed0-000000000000", "m1-lr0.5-seed0-000000000000.npz"]
     assert [measure_size(path) for path in unused] == [10, 1]
     remove_unused(unused)
-    assert {path.name for path in pool.iterdir()} == set(wanted)
+    assert {path.name for path in store.iterdir()} == set(wanted)
     assert find_unused(params, [store], checkpoints, tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run with probes: its files, its name, and what becomes of it in archives, tables and the pool."""
+"""The folder of a run with probes: its files, its name, and what becomes of it in archives, tables and the store."""
 
 import os
 import shutil
@@ -18,7 +18,8 @@ from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
-from asgd.tables.aggregate import COLUMNS, read_runs, summarize_arms
+from asgd.tables.aggregate import read_runs, summarize_arms
+from asgd.tables.columns import AGGREGATED
 from tests.pipeline import ROOT
 
 CONFIG = RunConfig(probes={"displacement": {"every": 4}}, train_eval_images=0)
@@ -27,17 +28,17 @@ DATA = DataConfig(source="synthetic", num_train=40, num_test=20)
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> Path:
-    """A pool of a probed run and the same without probes."""
+def store(tmp_path: Path) -> Path:
+    """A store of a probed run and the same without probes."""
     dataset = load_data(prepare_data(DATA, tmp_path / "data", progress=False))
     for config in (CONFIG, PLAIN):
         write_run(train_run(config, dataset), tmp_path / "runs" / identify_run(config, dataset.fingerprint).name)
     return tmp_path / "runs"
 
 
-def names(pool: Path) -> tuple[str, str]:
+def names(store: Path) -> tuple[str, str]:
     """The probed run, and the plain one."""
-    plain, probed = sorted((path.name for path in pool.iterdir()), key=lambda name: "probed" in name)
+    plain, probed = sorted((path.name for path in store.iterdir()), key=lambda name: "probed" in name)
     return probed, plain
 
 
@@ -45,45 +46,45 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_name_says_which_files_there_are(pool: Path) -> None:
-    probed, plain = names(pool)
-    assert sorted(contents(pool / probed)) == ["metrics.csv", "probes.csv", "run.json"] == sorted(list_files(probed))
-    assert sorted(contents(pool / plain)) == ["metrics.csv", "run.json"] == sorted(list_files(plain))
-    assert (pool / probed / "metrics.csv").read_bytes() == (pool / plain / "metrics.csv").read_bytes()
-    assert read_probes(pool / probed)[1].splitlines()[1].startswith("0,0.0,,,,0.0")
-    (pool / probed / "probes.csv").unlink()
-    assert not is_finished(pool / probed)
+def test_the_name_says_which_files_there_are(store: Path) -> None:
+    probed, plain = names(store)
+    assert sorted(contents(store / probed)) == ["metrics.csv", "probes.csv", "run.json"] == sorted(list_files(probed))
+    assert sorted(contents(store / plain)) == ["metrics.csv", "run.json"] == sorted(list_files(plain))
+    assert (store / probed / "metrics.csv").read_bytes() == (store / plain / "metrics.csv").read_bytes()
+    assert read_probes(store / probed)[1].splitlines()[1].startswith("0,0.0,,,,0.0")
+    (store / probed / "probes.csv").unlink()
+    assert not is_finished(store / probed)
 
 
 @pytest.mark.parametrize("change", [lambda text: text[:-5], lambda text: text.replace("staleness", "stale")])
-def test_edited_probes_are_named(pool: Path, change) -> None:  # type: ignore[no-untyped-def]
-    file = pool / names(pool)[0] / "probes.csv"
+def test_edited_probes_are_named(store: Path, change) -> None:  # type: ignore[no-untyped-def]
+    file = store / names(store)[0] / "probes.csv"
     file.write_text(change(file.read_text()))
     with pytest.raises(AsgdError, match=r"probes\.csv: truncated or edited"):
         read_run(file.parent)
 
 
-def test_packed_and_kept_runs_come_back_with_their_probes(pool: Path, tmp_path: Path) -> None:
-    before = contents(pool)
-    keep_runs(names(pool), pool, tmp_path / "kept")
-    assert pack_runs(names(pool), pool, tmp_path / "runs.tar.xz") == 2
+def test_packed_and_kept_runs_come_back_with_their_probes(store: Path, tmp_path: Path) -> None:
+    before = contents(store)
+    keep_runs(names(store), store, tmp_path / "kept")
+    assert pack_runs(names(store), store, tmp_path / "runs.tar.xz") == 2
     assert unpack_runs(tmp_path / "runs.tar.xz", tmp_path / "unpacked") == 2
     assert contents(tmp_path / "unpacked") == before
-    both = names(pool)
-    shutil.rmtree(pool)
-    assert restore_runs(both, pool, tmp_path / "kept") == 2
-    assert contents(pool) == before
+    both = names(store)
+    shutil.rmtree(store)
+    assert restore_runs(both, store, tmp_path / "kept") == 2
+    assert contents(store) == before
 
 
-def test_tables_have_a_column_of_probes_only_where_a_run_has_some(pool: Path) -> None:
-    probed, plain = names(pool)
-    runs, _ = read_runs([pool / plain], {})
-    assert list(runs.columns) == list(COLUMNS["runs"])
-    runs, _ = read_runs([pool / plain, pool / probed], {})
-    assert list(runs.columns) == [*COLUMNS["runs"], "probes"]
+def test_tables_have_a_column_of_probes_only_where_a_run_has_some(store: Path) -> None:
+    probed, plain = names(store)
+    runs, _ = read_runs([store / plain], {})
+    assert list(runs.columns) == list(AGGREGATED["runs"].columns)
+    runs, _ = read_runs([store / plain, store / probed], {})
+    assert list(runs.columns) == [*AGGREGATED["runs"].columns, "probes"]
     row = runs.set_index("run").loc[probed]
     assert RunConfig(probes=row["probes"]) == RunConfig(probes=CONFIG.model_dump()["probes"])
-    assert list(summarize_arms(runs).columns) == [*COLUMNS["arms"], "probes"]
+    assert list(summarize_arms(runs).columns) == [*AGGREGATED["arms"].columns, "probes"]
 
 
 def test_probes_are_a_flag_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,22 +110,6 @@ def test_a_program_trains_as_the_command_does_and_is_told_the_folders(folder: Pa
     assert train_orders(orders, Setup(store=Path("pool")), jobs=2) == folders
 
 
-def test_a_script_without_a_guard_can_share_its_runs_among_processes(folder: Path) -> None:
-    """As Snakemake's scripts are: a process that began with the script again would begin others."""
-    text = f"""
-print("begins")
-from asgd.runs.orders import train_orders
-from asgd.settings.order import Order
-from asgd.settings.validation import validate
-orders = [validate(Order, {{"run": {RUN!r} | {{"seed": seed}}, "data": {DATA!r}}}, "test") for seed in (0, 1)]
-print(len(train_orders(orders, jobs=2)))
-"""
-    Path("script.py").write_text(text)
-    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
-    assert (done.returncode, lines.count("begins"), lines[-1]) == (0, 1, "2"), done.stderr
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_processes_end_with_the_command_and_their_runs_go_on(folder: Path, number: signal.Signals, status: int) -> None:
     lines = [line(f"r{seed}", seed=seed, steps=400_000, evaluations_per_epoch=1) for seed in range(3)]

@@ -13,7 +13,7 @@ from asgd.tables.table import Tables
 PLOT = Plot(
     caption="Figure 3 of the paper: training at m = 1 for each dropout rate p.",
     tables=("arms", "curves", "evaluations"),
-    about=Subject(varies=("dropout",), may_vary=("num_workers",)),
+    about=Subject(varies=("dropout",)),
 )
 
 

@@ -185,7 +185,9 @@ def unpack_sources(commit: str) -> Iterator[Path]:
         reason = " ".join(done.stderr.decode(errors="replace").split())
         raise AsgdError(f"--earlier {commit}: no sources of that commit here ({reason}); give another")
     with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # since Python 3.11.4
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(folder)
         yield Path(folder, "src")
 
 
