@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from asgd.analyses.analysis import analysis_tables, list_analyses, select_analyses
+from asgd.analyses.analysis import analysis_tables, list_analyses
 from asgd.analyses.given import check_tables
 from asgd.analyses.make import make_analysis
 from asgd.errors import AsgdError
-from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
 from asgd.simulator.outcome import OUTCOMES
 from asgd.study.plan import Study, plan_study
+from asgd.study.products import select_figures
 from asgd.study.prune import find_unused
 from tests.pipeline import ROOT
 
@@ -48,16 +48,28 @@ def make_sharpness(study: Study, **about: Any) -> pd.DataFrame:
     return pd.read_csv("sharpness.csv")
 
 
+def plan_with(subjects: dict[str, str], **experiments: Any) -> Study:
+    preset = {"data": DATA, "seeds": [4], "experiments": experiments, "subjects": subjects}
+    return plan_study(Params.model_validate({"preset": "tiny", "presets": {"tiny": preset}}), Path("data"))
+
+
 def test_an_experiment_is_found_by_what_varies_whatever_its_name() -> None:
-    varied = [RunConfig(num_workers=m, learning_rate=rate, momentum=b) for m, rate, b in ((1, 0.1, 0), (2, 0.2, 0.9))]
-    readings = [RunConfig(output_relu=relu) for relu in (True, False)]
-    found = select_analyses({"first": varied[:1], "any": varied, "second": readings})
-    assert {name: chosen.experiment for name, chosen in found.items()} == {
-        "death": "second",
-        "phase_map": "any",
-        "sharpness": "any",
-    }
-    assert select_analyses({"delay": [RunConfig(num_workers=m) for m in (1, 2)]}) == {}
+    varied = {"num_workers": [1, 2], "learning_rate": [0.01, 0.02], "variants": [{"momentum": 0}, {"momentum": 0.9}]}
+    study = plan_with({}, first={"num_workers": 1}, any=varied, second={"output_relu": [True, False]})
+    found = {name: chosen.experiment for name, chosen in study.analyses.items()}
+    assert found == {"death": "second", "phase_map": "any", "sharpness": "any"}
+    assert plan_with({}, delay={"num_workers": [1, 2]}).analyses == {}
+
+
+def test_a_preset_may_say_what_a_figure_and_an_analysis_are_about() -> None:
+    both = {"num_workers": [1, 2], "learning_rate": [0.01, 0.02]}
+    study = plan_with({"figure1_delay": "both", "death": "both"}, both=both)
+    assert select_figures(study)["figure1_delay"] == "both"
+    assert study.analyses["death"].experiment == "both"
+    with pytest.raises(AsgdError, match=r"presets\.tiny\.subjects\.figure1_dely: no figure or analysis has this name"):
+        plan_with({"figure1_dely": "both"}, both=both)
+    with pytest.raises(ValueError, match=r"subjects\.death = 'none': no such experiment; they are both"):
+        plan_with({"death": "none"}, both=both)
 
 
 def test_declared_tables_have_their_keys_and_are_made_by_one_analysis() -> None:

@@ -5,13 +5,12 @@ has ``plan(given)`` besides: all runs that it needs, as far as is known. It is a
 it names no further ones: so it may look at some runs to choose others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from asgd.members import find_members
-from asgd.settings.run import RunConfig
-from asgd.settings.subjects import Subject, list_varying
+from asgd.settings.subjects import Subject
 from asgd.tables.table import Table
 
 ROOM = "asgd.analyses"
@@ -50,16 +49,6 @@ class Chosen(NamedTuple):
 def list_analyses() -> dict[str, Analysis]:
     """All analyses, by name."""
     return find_members(ROOM, Analysis, Subject, Table)
-
-
-def select_analyses(experiments: Mapping[str, Sequence[RunConfig]]) -> dict[str, Chosen]:
-    """Those that a study with these experiments has, by name."""
-    varying = {name: list_varying(configs) for name, configs in experiments.items()}
-    found = {
-        name: next((experiment for experiment, keys in varying.items() if analysis.about.fits(keys)), None)
-        for name, analysis in list_analyses().items()
-    }
-    return {name: Chosen(list_analyses()[name], experiment) for name, experiment in found.items() if experiment}
 
 
 def analysis_tables() -> dict[str, Table]:

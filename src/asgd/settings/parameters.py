@@ -25,6 +25,11 @@ def kinds_of(parameter: str) -> list[str]:
     return [name for name in RunConfig.model_fields if _about(name)["kind_of"] == parameter]
 
 
+def whole_of(parameter: str) -> str:
+    """The parameter of which ``parameter`` says the kind; itself if it says none."""
+    return str(_about(parameter)["kind_of"]) or parameter
+
+
 def order_values(key: str, values: "pd.Series[Any]") -> "pd.Series[Any]":
     """What a column of a run parameter is sorted by: the order of its words, if each of its values has one."""
     ranks = {word: rank for rank, word in enumerate(_about(key)["words"])}

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asgd.settings.parameters import list_parameters, whole_of
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Preset
 
-#: What says which kind of momentum there is: it varies with `momentum`.
-_KINDS_OF_MOMENTUM = frozenset({"momentum_where", "momentum_convention"})
+#: The parameters, but the seed, in which the runs of each experiment differ.
+Varying = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -20,27 +21,25 @@ class Subject:
     varies: tuple[str, ...]
     may_vary: tuple[str, ...] = ()
 
-    def fits(self, varying: Sequence[str]) -> bool:
-        """Whether an experiment with these ``varying`` parameters is one."""
-        found = {"momentum" if key in _KINDS_OF_MOMENTUM else key for key in varying}
+    def find(self, varying: Varying) -> str | None:
+        """The name of the first experiment that is one; None if none is."""
+        return next((name for name, parameters in varying.items() if self._fits(parameters)), None)
+
+    def _fits(self, parameters: Sequence[str]) -> bool:
+        found = set(map(whole_of, parameters))
         return set(self.varies) <= found <= {*self.varies, *self.may_vary}
 
-    def find(self, experiments: Mapping[str, Sequence[RunConfig]]) -> str | None:
-        """The name of the first experiment that is one; None if none is."""
-        return next((name for name, configs in experiments.items() if self.fits(list_varying(configs))), None)
 
-
-def find_subject(
-    preset: Preset, name: str, subject: Subject, experiments: Mapping[str, Sequence[RunConfig]]
-) -> str | None:
+def find_subject(preset: Preset, name: str, subject: Subject, varying: Varying) -> str | None:
     """The experiment that the figure or analysis ``name`` is about: what the preset says, or what varies tells."""
-    return preset.subjects.get(name) or subject.find(experiments)
+    return preset.subjects.get(name) or subject.find(varying)
 
 
-def list_varying(configs: Sequence[RunConfig]) -> list[str]:
-    """The run parameters, but the seed, in which runs differ."""
-    if not configs:
-        return []
-    first = configs[0]
-    keys = [key for key in RunConfig.model_fields if key != "seed"]
-    return [key for key in keys if any(getattr(config, key) != getattr(first, key) for config in configs)]
+def find_varying(experiments: Mapping[str, Sequence[RunConfig]]) -> Varying:
+    """The parameters in which the runs of each experiment differ."""
+    return {name: _list_varying(configs) for name, configs in experiments.items()}
+
+
+def _list_varying(configs: Sequence[RunConfig]) -> list[str]:
+    first = configs[0] if configs else None
+    return [key for key in list_parameters() if any(getattr(one, key) != getattr(first, key) for one in configs)]

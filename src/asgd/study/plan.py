@@ -6,12 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from asgd.analyses.analysis import Chosen, select_analyses
+from asgd.analyses.analysis import Chosen, list_analyses
 from asgd.data import prepared_folder, source_fingerprint
+from asgd.errors import AsgdError
+from asgd.figures.plot import list_plots
 from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Params, expand_experiments
-from asgd.settings.subjects import Subject, find_subject
+from asgd.settings.subjects import Subject, Varying, find_subject, find_varying
 from asgd.settings.validation import validate
 
 
@@ -26,7 +28,8 @@ class Study:
     @cached_property
     def analyses(self) -> dict[str, Chosen]:
         """The analyses that the study has, by name, each with the experiment that it is about."""
-        return select_analyses({name: [run.config for run in runs] for name, runs in self.experiments.items()})
+        found = {name: (one, self.find_subject(name, one.about)) for name, one in list_analyses().items()}
+        return {name: Chosen(analysis, experiment) for name, (analysis, experiment) in found.items() if experiment}
 
     def describe_analysis(self, name: str) -> dict[str, Any]:
         """What decides an analysis beside the tables that it reads: plain values, for ``asgd.analyses``."""
@@ -51,14 +54,14 @@ class Study:
         """Every run, once, by name, in the order of the experiments."""
         return {run.name: run for runs in self.experiments.values() for run in runs}
 
-    @property
-    def configs(self) -> dict[str, list[RunConfig]]:
-        """The configurations of every experiment's runs."""
-        return {name: [run.config for run in runs] for name, runs in self.experiments.items()}
+    @cached_property
+    def varying(self) -> Varying:
+        """The parameters in which the runs of each experiment differ."""
+        return find_varying({name: [run.config for run in runs] for name, runs in self.experiments.items()})
 
     def find_subject(self, name: str, subject: Subject) -> str | None:
         """The experiment that the figure or analysis ``name`` is about; None if the study has none."""
-        return find_subject(self.params.selected, name, subject, self.configs)
+        return find_subject(self.params.selected, name, subject, self.varying)
 
     def manifest(self) -> dict[str, Any]:
         """All that decides what is made from the runs: a change of it is a change of the results."""
@@ -87,7 +90,11 @@ class Study:
 
 
 def plan_study(params: Params, data_root: Path) -> Study:
-    """Resolve the selected preset. Raises AsgdError where its data or a run cannot be named."""
+    """Resolve the selected preset. Raises AsgdError where its data, a run or a subject cannot be named."""
+    known = [*list_plots(), *list_analyses()]
+    if unknown := [name for name in params.selected.subjects if name not in known]:
+        about = f"presets.{params.preset}.subjects.{unknown[0]}"
+        raise AsgdError(f"{about}: no figure or analysis has this name; they have {', '.join(known)}")
     data = params.selected.data
     fingerprint = source_fingerprint(data)
     experiments = {
