@@ -185,3 +185,13 @@ def test_nothing_that_was_there_is_renamed(project: Project) -> None:
     families = [dict(re.findall(r"^([\w/]+): (.*)$", text, re.MULTILINE)) for text in (before, after)]
     changed = {name for name in families[0] if families[0][name] != families[1][name]}
     assert changed == {"reference"}
+
+
+def test_an_edited_caption_reaches_the_report(project: Project) -> None:
+    """The figure's own rule does not make the file of captions."""
+    assert "build_tables" not in project.planned_jobs()
+    figure = project.folder / "src/asgd/figures/accuracies.py"
+    before = figure.read_text()
+    figure.write_text(before.replace("The final test accuracy", "The last test accuracy"))
+    assert "build_tables" in project.planned_jobs()
+    figure.write_text(before)

@@ -2,8 +2,11 @@
 
 import ast
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -68,6 +71,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         fail_halfway()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_signal_as_soon_as_the_temporary_file_is_there_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code.co_name != "atomic_path":
+            return None
+        if event == "line" and list(tmp_path.iterdir()):
+            sys.settrace(None)
+            raise SystemExit
+        return interrupt
+
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(SystemExit):
+            write_text(tmp_path / "a.csv", "text")
+    finally:
+        sys.settrace(before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_temporary_file_has_the_targets_suffix_and_folder(tmp_path: Path) -> None:

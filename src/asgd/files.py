@@ -2,12 +2,12 @@
 
 import glob
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from asgd.errors import AsgdError
@@ -21,21 +21,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises AsgdError where the file system refuses (full, read-only), naming ``path``.
     """
     target = Path(path)
-    temporary = None
+    # Named before anything is made: a signal that ends the process at any moment then leaves no file behind.
+    temporary = target.parent / f".{target.stem}-{token_hex(4)}{target.suffix}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; results are for everybody
         temporary.replace(target)
     except OSError as error:
         raise AsgdError(
             f"{target}: cannot be written ({error.strerror or error}); free space or fix its permissions"
         ) from error
     finally:
-        if temporary is not None:
+        with suppress(OSError):  # where it is neither there nor can be, the error above says why
             temporary.unlink(missing_ok=True)
 
 
@@ -106,9 +103,3 @@ def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         raise ValueError(f"a key stands twice among {', '.join(key for key, _ in pairs)[:100]}")
     return values
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

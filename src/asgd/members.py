@@ -25,9 +25,8 @@ Kind = TypeVar("Kind")
 def find_members(room: str, kind: type[Kind], *parts: type) -> dict[str, Kind]:
     """The declarations of ``kind`` in the modules of ``room`` (as in ``asgd.figures``), by module, in order of name.
 
-    That of a package stands in its ``__init__``.
-    A module without one is no member. ``parts`` are further dataclasses that a declaration may call. Raises AsgdError
-    for a declaration that takes more than plain values.
+    That of a package stands in its ``__init__``. A module without one is no member. ``parts`` are further dataclasses
+    that a declaration may call. Raises AsgdError for a declaration that takes more than plain values.
     """
     vocabulary = {part.__name__: part for part in (kind, *parts)}
     folder = SOURCES.joinpath(*room.split("."))

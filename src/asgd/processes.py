@@ -22,8 +22,8 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item], job
     """Yield ``function`` of each of ``items``, in their order, computed by ``jobs`` processes: by this one if it is 1.
 
     ``function`` is one of the package, and it, ``items`` and results can be pickled. A script that calls this does so
-    under ``if __name__ == "__main__"``, since each process imports it. An exception of ``function`` is
-    raised here, and then, as after Ctrl-C, no process goes on. Raises AsgdError where a process was killed.
+    under ``if __name__ == "__main__"``, since each process imports it. An exception of ``function`` is raised here, and
+    then, as after Ctrl-C, no process goes on. Raises AsgdError where a process was killed.
     """
     jobs = min(jobs, len(items))
     if jobs <= 1:
@@ -53,6 +53,7 @@ def _begin() -> None:
 
 
 def _end(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # the pool sends it too: a second one would interrupt the removal
     sys.exit(128 + number)  # as an exception, so that files in the making are removed
 
 

@@ -53,6 +53,15 @@ def test_each_line_is_a_run_of_its_own(folder: Path, jobs: str) -> None:
     assert not list((folder / "results/checkpoints").iterdir())
 
 
+def test_each_call_opens_the_images_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of one call share them; a later call in another folder must not take them for its own."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        train_orders([Order.model_validate({"run": RUN, "data": DATA})])
+        assert list((tmp_path / name / "data").glob("synthetic-*/meta.json"))
+
+
 def test_lines_come_from_standard_input_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{line('a')}\n"))
     assert main(["train", "--each", "-"]) == 0

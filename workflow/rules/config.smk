@@ -1,5 +1,7 @@
 # What params.yaml and --config ask for, and where it goes.
 
+from asgd.settings import folders
+from asgd.settings.folders import DATA_ROOT, KEPT
 from asgd.settings.study import load_params
 from asgd.errors import AsgdError
 from asgd.runs.folder import list_files as list_run_files
@@ -10,9 +12,7 @@ from asgd.study.products import check_taken, list_analysis_files
 from asgd.study.plan import plan_study
 from asgd.study.manifest import check_shipped, write_manifest
 
-DATA_ROOT = Path("data")
-RUNS = "results/runs"
-KEPT = Path("results/kept")
+RUNS = str(folders.RUNS)
 
 try:
     OPTIONS = read_options(config)

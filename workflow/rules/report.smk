@@ -27,6 +27,7 @@ PRODUCTS.add(
         "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json", exclude={"analyses"})},
         "claims": STUDY.manifest()["claims"],
     },
+    roots=[f"{FIGURE_ROOM}.{figure}" for figure in PLOTS],  # their captions
 )
 
 

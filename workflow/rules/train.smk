@@ -23,27 +23,29 @@ rule compile_engine:
         "{ASGD} compile > {output:q}"
 
 
-def needed_to_train(runs):
-    """What ``runs`` are trained from; nothing if all are there: where the images are not, nobody need prepare them."""
-    lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
+# Looked for once: a study may have very many runs.
+LACKING = {name: run for name, run in STUDY.runs.items() if not is_finished(Path(RUNS, name))}
+
+
+def needed_to_train(lacking):
+    """What runs that are not there are trained from."""
     compiled = [COMPILED] if any(run.config.resolved_engine()[0] == "fused" for run in lacking) else []
-    return [ancient(file) for file in [DATA, *compiled]] if lacking else []
+    return [ancient(file) for file in [DATA, *compiled]]
 
 
 def cut_jobs():
     """The runs of each training job."""
-    runs, data = list(STUDY.runs.values()), STUDY.params.selected.data
+    data = STUDY.params.selected.data
     if workflow.is_main_process and workflow.local_exec:
-        lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
-        return cut_batches(lacking, data, RUNS_PER_JOB, START, workflow.cores)
+        return cut_batches(list(LACKING.values()), data, RUNS_PER_JOB, START, workflow.cores)
     # A job on a cluster reads this file again, when other jobs may have ended and on a machine with other cores, and
     # must find its own rule: so the cut depends on the study alone.
-    return cut_batches(runs, data, RUNS_PER_JOB, START_ON_CLUSTER)
+    return cut_batches(list(STUDY.runs.values()), data, RUNS_PER_JOB, START_ON_CLUSTER)
 
 
 # A rule for each job: it trains those of its runs that are not there.
 for number, runs in enumerate(cut_jobs()):
-    lacking = [run for run in runs if not is_finished(Path(RUNS, run.name))]
+    lacking = [run for run in runs if run.name in LACKING]
     if not lacking:
         continue
 

@@ -8,6 +8,7 @@ from asgd.analyses.analysis import ROOM, list_analyses
 from asgd.analyses.given import Given, check_tables
 from asgd.files import write_json
 from asgd.members import load_member
+from asgd.settings.folders import DATA_ROOT
 from asgd.tables.files import read_table, write_table
 
 Paths = Mapping[str, str | Path]
@@ -18,7 +19,7 @@ def make_analysis(
     tables: Paths,
     outputs: Paths,
     *,
-    data_root: Path = Path("data"),
+    data_root: Path = DATA_ROOT,
     jobs: int = 1,
     report: Callable[[list[str]], None] = lambda names: None,
 ) -> None:

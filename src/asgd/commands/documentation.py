@@ -109,7 +109,9 @@ def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
 def _describe_type(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     plain = default not in (None, "", PydanticUndefined) and not isinstance(default, (BaseModel, dict))
-    return _name_type(field.annotation) + (f"; default `{default}`" if plain else "")
+    about = field.json_schema_extra
+    unit = f", {about['unit']}" if isinstance(about, dict) and about.get("unit") else ""
+    return _name_type(field.annotation) + unit + (f"; default `{default}`" if plain else "")
 
 
 def _name_type(annotation: Any) -> str:

@@ -9,12 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from asgd.settings.data import DataConfig
+from asgd.settings.folders import DATA_ROOT
 from asgd.settings.study import check_name
-
-DATA_ROOT = Path("data")
-RUNS = Path("results/runs")
-KEPT = Path("results/kept")
-CHECKPOINTS = Path("results/checkpoints")
 
 
 def add_params_flag(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,8 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import DATA_ROOT, RUNS, add_preset_flag, path
+from asgd.commands.flags import add_preset_flag, path
+from asgd.settings.folders import DATA_ROOT, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(help="put a preset's runs into one file", description="Pack finished runs.")

@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from asgd.commands.command import Command
-from asgd.commands.flags import CHECKPOINTS, DATA_ROOT, KEPT, RUNS, add_params_flag
+from asgd.commands.flags import add_params_flag
+from asgd.settings.folders import CHECKPOINTS, DATA_ROOT, KEPT, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(

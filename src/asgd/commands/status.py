@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from asgd.commands.command import Command
-from asgd.commands.flags import DATA_ROOT, RUNS, add_params_flag, add_preset_flag
+from asgd.commands.flags import add_params_flag, add_preset_flag
+from asgd.settings.folders import DATA_ROOT, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(

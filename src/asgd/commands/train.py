@@ -3,9 +3,10 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import CHECKPOINTS, RUNS, add_data_flags, add_model_flags, collect, count, path, seconds
+from asgd.commands.flags import add_data_flags, add_model_flags, collect, count, path, seconds
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
+from asgd.settings.folders import CHECKPOINTS, RUNS
 from asgd.settings.order import Order
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate

@@ -3,7 +3,8 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import RUNS, path
+from asgd.commands.flags import path
+from asgd.settings.folders import RUNS
 
 COMMAND = Command(help="put packed runs back", description="Put packed runs into the store.")
 

@@ -15,9 +15,10 @@ from asgd.data.sources import fingerprint_reader
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
 from asgd.settings.data import DataConfig
+from asgd.settings.folders import DATA_ROOT
 
 
-def source_fingerprint(data: DataConfig, root: Path = Path("data"), read_again: bool = False) -> str:
+def source_fingerprint(data: DataConfig, root: Path = DATA_ROOT, read_again: bool = False) -> str:
     """64 hexadecimal digits that identify the images which ``data`` asks for, without reading them where possible.
 
     An archive with a pinned ``sha256`` is not opened, so a clone without it can still name its runs. An image folder
@@ -39,7 +40,7 @@ def _identify(data: DataConfig, root: Path, read_again: bool) -> tuple[object, .
     return ("folder", _hash_folder(path, root, read_again)) if path.is_dir() else ("archive", hash_file(path))
 
 
-def prepared_folder(data: DataConfig, root: Path = Path("data")) -> Path:
+def prepared_folder(data: DataConfig, root: Path = DATA_ROOT) -> Path:
     """Where the prepared arrays of ``data`` lie, or will: a folder of ``root`` named after their fingerprint."""
     return Path(root) / folder_name(data.source, source_fingerprint(data, root))
 

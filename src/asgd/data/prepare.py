@@ -7,9 +7,10 @@ from asgd.data.fingerprint import check_sha256, data_path, folder_name, prepared
 from asgd.data.images import SourceImages
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
+from asgd.settings.folders import DATA_ROOT
 
 
-def prepare_data(data: DataConfig, root: Path = Path("data"), progress: bool = True) -> Path:
+def prepare_data(data: DataConfig, root: Path = DATA_ROOT, progress: bool = True) -> Path:
     """Make the prepared folder of ``data`` under ``root`` unless it is there, and return it.
 
     It holds train_images.npy, train_labels.npy, test_images.npy, test_labels.npy and meta.json. Progress goes to

@@ -16,6 +16,7 @@ from asgd.runs.progress import ProgressWatcher
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
+from asgd.settings.folders import CHECKPOINTS, DATA_ROOT, KEPT, RUNS
 from asgd.settings.order import Order
 from asgd.settings.validation import validate
 from asgd.simulator.simulate import plan_evaluations
@@ -25,10 +26,10 @@ from asgd.simulator.simulate import plan_evaluations
 class Setup:
     """Where training jobs find their files and leave them: the same for all runs of a command."""
 
-    data_root: Path = Path("data")  #: of the prepared images
-    store: Path = Path("results/runs")  #: the folder of the runs' folders
-    kept: Path = Path("results/kept")  #: the folder of second names of finished runs
-    checkpoints: Path = Path("results/checkpoints")  #: folder
+    data_root: Path = DATA_ROOT  #: of the prepared images
+    store: Path = RUNS  #: the folder of the runs' folders
+    kept: Path = KEPT  #: the folder of second names of finished runs
+    checkpoints: Path = CHECKPOINTS  #: folder
     checkpoint_every: float = 60.0  #: seconds
     kernels: str = "auto"  #: of the fused engine
     logs: Path | None = None  #: the folder of a log for each run; else all is written to the terminal
@@ -44,12 +45,17 @@ class Done:
     error: str = ""
 
 
-def train_order(order: Order, setup: Setup, again: bool = True) -> Done:
+def train_order(order: Order, setup: Setup) -> Done:
     """Train the run, or finish it from its checkpoint, and write its results; the checkpoint is still there then.
 
-    Without ``again`` a run that is whole in its folder is left as it is. Raises AsgdError where it cannot be trained,
-    or where its folder holds damaged files.
+    Raises AsgdError where it cannot be trained.
     """
+    _forget_data()
+    return _train_order(order, setup)
+
+
+def _train_order(order: Order, setup: Setup, again: bool = True) -> Done:
+    """As ``train_order``; without ``again`` a run that is whole in its folder is left as it is, and checked."""
     run = identify_run(order.run, _name_data(order.data, setup.data_root)).name
     folder = Path(order.out) if order.out else setup.store / run
     if not again and folder.name == run and is_finished(folder):
@@ -78,6 +84,7 @@ def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int 
     was killed cost nothing then.
     """
     setup = setup or Setup()
+    _forget_data()
     if jobs > 1:
         for data in dict.fromkeys(order.data for order in orders):
             prepare_data(data, setup.data_root)  # once, before the processes ask for them together
@@ -97,7 +104,7 @@ def _try_order(order: Order, setup: Setup) -> Done:
         print(f"{order.label}: see {log}", flush=True)  # the last line, should the process be killed
     try:
         with log_output(log):
-            return train_order(order, setup, again=False)
+            return _train_order(order, setup, again=False)
     except AsgdError as error:
         print_error(f"{order.label}: {error}")
         return Done(order.label, error=str(error))
@@ -116,6 +123,13 @@ def _open_data(data: DataConfig, root: Path) -> Dataset:
 @cache
 def _name_data(data: DataConfig, root: Path) -> str:
     return source_fingerprint(data, root)
+
+
+def _forget_data() -> None:
+    """What runs share they share within one call: by the next the images, or the folder that paths start from, may be
+    others."""
+    _open_data.cache_clear()
+    _name_data.cache_clear()
 
 
 def read_orders(path: Path) -> list[Order]:

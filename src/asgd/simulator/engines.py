@@ -1,6 +1,5 @@
 """The engines by name: which module simulates a run, imported only when it is needed."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,14 +59,6 @@ def build_engine(
         raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
     torch.set_num_threads(1)  # runs are parallel, not the 62,006 weights of one
     return ReferenceEngine(config, images, labels)
-
-
-def compile_engines(configs: Iterable[RunConfig]) -> None:
-    """Compile what runs of ``configs`` need, before processes start that each would."""
-    if any(config.resolved_engine()[0] == "fused" for config in configs):
-        from asgd.simulator.fused import compile_once
-
-        compile_once()
 
 
 def attach_probes(engine: "Engine", config: RunConfig, images: "Images") -> "ProbedEngine | None":

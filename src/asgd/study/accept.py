@@ -33,20 +33,14 @@ from asgd.errors import AsgdError
 from asgd.files import read_json, write_json, write_text
 from asgd.processes import map_processes
 from asgd.runs.folder import format_metrics
-from asgd.runs.sources import (
-    find_sources,
-    forget_sources,
-    identify_run,
-    list_families,
-    run_family,
-)
+from asgd.runs.sources import find_sources, forget_sources, identify_run, list_families, run_family
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
-from asgd.settings.validation import validate
 from asgd.simulator.simulate import METRICS_COLUMNS
 from asgd.tables.aggregate import complete_evaluations
+from asgd.tables.arms import whole_config_of
 from asgd.tables.files import read_table
 
 #: Relative difference that counts as rounding, of single precision too, in columns declared to round otherwise.
@@ -90,8 +84,7 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
         if missing := set(runs["run"]) - evaluations.keys():
             raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
         for row in runs.to_dict("records"):
-            settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row.get(key))}
-            config = validate(RunConfig, settings, f"{tables / 'runs.csv'}: {row['run']}")
+            config = whole_config_of(row, str(tables / "runs.csv"))
             about = (str(row["outcome"]), config, data, evaluations[row["run"]])
             kept += [Kept(row["run"], preset, name, *about) for name in str(row["experiments"]).split(";")]
     return kept
@@ -122,7 +115,7 @@ def train_again(
     A run that differs there, perhaps because the table was made on another machine, is trained by the sources in
     ``earlier`` too, if there are any, and compared with that.
     """
-    for data in {run.data.model_dump_json(): run.data for run in runs}.values():
+    for data in {run.data for run in runs}:
         prepare_data(data, data_root)  # once, before the jobs ask for it together
     work = partial(_train, data_root=data_root, rounding=frozenset(rounding), earlier=earlier)
     yield from map_processes(work, sorted(runs, key=lambda run: -run.evaluations["step"].max()), jobs)  # longest first
@@ -131,9 +124,8 @@ def train_again(
 def _train(run: Kept, data_root: Path, rounding: frozenset[str], earlier: Path | None) -> Compared:
     dataset = load_data(prepare_data(run.data, data_root))
     result = train_run(run.config, dataset)
-    trained = complete_evaluations(pd.read_csv(io.StringIO(format_metrics(result.rows))), result.record)[
-        list(METRICS_COLUMNS)
-    ]
+    metrics = pd.read_csv(io.StringIO(format_metrics(result.rows)))
+    trained = complete_evaluations(metrics, result.record)[list(METRICS_COLUMNS)]
     versions = result.record["versions"]
     found = compare_evaluations(run, trained, rounding, versions)
     if not found.differing or earlier is None:
@@ -147,22 +139,13 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
     """metrics.csv of ``run`` as trained by the package in the folder ``sources``."""
     with TemporaryDirectory() as folder:
         flags = [*_type_flags(run.config), *_type_flags(run.data, "data-"), f"--data-root={data_root}"]
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "asgd",
-            "train",
-            *flags,
-            f"--checkpoints={folder}",
-            f"--out={folder}/run",
-        ]
+        command = [sys.executable, "-P", "-m", "asgd", "train", *flags]
+        command += [f"--checkpoints={folder}", f"--out={folder}/run"]
         environment = {**os.environ, "PYTHONPATH": str(sources)}
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
         if done.returncode:
-            raise AsgdError(
-                f"{run.name}: the earlier sources cannot train it ({done.stderr.strip().splitlines()[-1:]})"
-            )
+            why = done.stderr.strip().splitlines()[-1:]
+            raise AsgdError(f"{run.name}: the earlier sources cannot train it ({why})")
         if (name := read_json(f"{folder}/run/run.json")["run"]) != run.name:
             raise AsgdError(f"--earlier: by these sources {run.name} would be {name}; give a commit that has its name")
         return pd.read_csv(f"{folder}/run/metrics.csv")
@@ -241,10 +224,13 @@ def accept_sources(
         raise AsgdError(f"{results}: no preset has tables there, so there is nothing to compare with")
     closures = {family: hash_sources(find_sources(family)) for family in list_families()}
     entries = {**{family: _own(closure) for family, closure in closures.items()}, **read_accepted()}
-    if lost := [run for run in kept if _is_lost(run)]:
-        presets = ", ".join(dict.fromkeys(run.preset for run in lost))
+    # Nothing says what the sources were called that gave these runs their names.
+    if lost := {
+        run.name: run.preset for run in _find_renamed(kept) if not {*_families_of([run])} <= read_accepted().keys()
+    }:
+        presets = ", ".join(dict.fromkeys(lost.values()))
         report(f"{presets}: runs get new names, since the earlier sources of their images were never accepted")
-        kept = [run for run in kept if run not in lost]
+        kept = [run for run in kept if run.name not in lost]
     closures = {family: closures[family] for family in dict.fromkeys(_families_of(kept))}
     stale = {family for family, closure in closures.items() if entries[family]["closure"] != closure}
     evidence = check_images(kept, results, data_root) if stale else {}
@@ -293,10 +279,10 @@ def check_images(kept: Iterable[Kept], results: Path, data_root: Path) -> dict[s
     return evidence
 
 
-def _is_lost(run: Kept) -> bool:
-    """Whether nothing says what the sources that gave a run its name were called."""
-    named = {*_families_of([run])} <= read_accepted().keys()
-    return not named and identify_run(run.config, source_fingerprint(run.data)).name != run.name
+def _find_renamed(kept: Sequence[Kept]) -> list[Kept]:
+    """Those of ``kept`` that the sources, by what accepted.json says of them, name otherwise."""
+    fingerprints = {data: source_fingerprint(data) for data in {run.data for run in kept}}
+    return [run for run in kept if identify_run(run.config, fingerprints[run.data]).name != run.name]
 
 
 def _families_of(kept: Iterable[Kept]) -> Iterator[str]:
@@ -335,14 +321,14 @@ def _describe(compared: Compared) -> str:
     return "differs, " + ", ".join(f"{name} by {size:.2g}" for name, size in compared.differing.items())
 
 
-def _write(entries: Mapping[str, Any], kept: Iterable[Kept]) -> None:
+def _write(entries: Mapping[str, Any], kept: Sequence[Kept]) -> None:
     """Write accepted.json, unless runs would have other names even so."""
     path = Path(str(files("asgd") / ACCEPTED))
     before = path.read_text(encoding="utf-8")
     write_json(path, dict(sorted(entries.items())))
     forget_sources()
-    wrong = [run.name for run in kept if identify_run(run.config, source_fingerprint(run.data)).name != run.name]
-    if wrong:
+    if wrong := _find_renamed(kept):
         write_text(path, before)
         forget_sources()
-        raise AsgdError(f"{len(wrong)} runs have other names even so, {wrong[0]} first: settings changed, not accepted")
+        about = f"{len(wrong)} runs have other names even so, {wrong[0].name} first"
+        raise AsgdError(f"{about}: settings changed, not accepted")

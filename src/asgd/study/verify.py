@@ -16,9 +16,8 @@ import pandas as pd
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
 from asgd.runs.sources import fingerprint_run
-from asgd.settings.run import Run, RunConfig
+from asgd.settings.run import Run
 from asgd.settings.study import Params
-from asgd.settings.validation import validate
 from asgd.study.accept import check_accepted
 from asgd.study.manifest import compare_manifests, compare_tables, name_some
 from asgd.study.plan import plan_study
@@ -37,6 +36,7 @@ from asgd.study.remake import (
     check_summaries,
 )
 from asgd.study.shipped import CHECKSUMS, Results
+from asgd.tables.arms import whole_config_of
 
 #: The libraries that decide what a run computes.
 _LIBRARIES = ("numpy", "numba", "torch")
@@ -227,8 +227,7 @@ def _other_names(runs: pd.DataFrame, fingerprint: str) -> list[str]:
 
 
 def _has_its_name(row: Mapping[Any, Any], fingerprint: str) -> bool:
-    settings = {key: row[key] for key in RunConfig.model_fields if not pd.isna(row.get(key))}
-    config = validate(RunConfig, settings, f"runs.csv: {row['run']}")
+    config = whole_config_of(row)
     return bool(
         row["run"] == Run.identify(config, fingerprint, fingerprint_run(config)).name and row["arm"] == config.arm()
     )

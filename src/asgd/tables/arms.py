@@ -104,8 +104,16 @@ def pair(first: Curves, second: Curves) -> tuple[Curves, Curves]:
 
 def config_of(row: Mapping[Any, Any]) -> RunConfig:
     """The settings of a row of runs.csv, but for those that do not tell arms apart here."""
-    keys = RunConfig.model_fields.keys() & row.keys() - _WITHOUT_EFFECT
-    return validate(RunConfig, {key: row[key] for key in keys if not pd.isna(row[key])}, f"runs.csv: {row.get('run')}")
+    return whole_config_of({key: value for key, value in row.items() if key not in _WITHOUT_EFFECT})
+
+
+def whole_config_of(row: Mapping[Any, Any], where: str = "runs.csv") -> RunConfig:
+    """The whole configuration of a row of runs.csv: an empty cell, or a column that is absent, has the key's default.
+
+    Raises AsgdError, which begins with ``where`` and the run's name, for settings that no run can have.
+    """
+    settings = {key: row[key] for key in RunConfig.model_fields if key in row and not pd.isna(row[key])}
+    return validate(RunConfig, settings, f"{where}: {row.get('run')}")
 
 
 def _setting(config: RunConfig) -> str:

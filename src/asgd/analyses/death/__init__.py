@@ -108,7 +108,8 @@ def plan(given: Given) -> list[RunConfig]:
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables death, death_logits and death_survey, and the summary."""
     config = choose_dying_run(given).config
-    table, survey = dissect_run(given), survey_deaths(given)
+    declared = {name: list(one.columns) for name, one in ANALYSIS.tables.items()}
+    table, survey = dissect_run(given, declared["death"]), survey_deaths(given, declared["death_survey"])
     live = count_live_at_start(given)
     ranks = rank_explanations(given.tables["runs"], given.base, live)
     tables = {"death": table, "death_logits": list_logit_deaths(table[table["output_relu"]]), "death_survey": survey}

@@ -5,7 +5,7 @@ is dead when all ten are (``asgd.simulator.outcome``). So the server's weights a
 logit of each class, *before* that ReLU, over a fixed sample of test images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -26,10 +26,6 @@ _SHARE_BEFORE = 0.9
 _RESOLUTION = 50
 
 _NAMES = ("num_workers", "learning_rate", "seed", "output_relu")
-_PROBED = (
-    *("step", "epoch", "train_loss", "gradient_norm", "zero_gradient_share", "test_loss", "test_accuracy"),
-    *("zero_logit_share", "staleness_displacement", *LOGITS, "live_logits"),
-)
 
 
 class Chosen(NamedTuple):
@@ -113,13 +109,13 @@ def plan_autopsy(given: Given) -> list[RunConfig]:
     return [*timed, *_plan_pair(given)[0]]
 
 
-def dissect_run(given: Given) -> pd.DataFrame:
+def dissect_run(given: Given, columns: Sequence[str]) -> pd.DataFrame:
     """The probes of the chosen run until a little after its death (or to its end), and of it without the output ReLU.
 
-    One table, with the columns of ``death.csv``; its column output_relu tells the two apart.
+    One table, with the ``columns`` of ``death.csv``; its column output_relu tells the two apart.
     """
     pair, every = _plan_pair(given)
-    return pd.concat([_tabulate_probes(given, config, every) for config in pair], ignore_index=True)
+    return pd.concat([_tabulate_probes(given, config, every) for config in pair], ignore_index=True)[list(columns)]
 
 
 def select_rows(probes: pd.DataFrame, every: int) -> pd.DataFrame:
@@ -156,9 +152,7 @@ def _plan_pair(given: Given) -> tuple[list[RunConfig], int]:
 def _tabulate_probes(given: Given, config: RunConfig, every: int) -> pd.DataFrame:
     rows = select_rows(given.trained(config).probes, every)
     rows = rows[rows["test_loss"].notna().cummin()]
-    table = rows.reindex(columns=list(_PROBED)).astype({"live_logits": int})
-    for position, name in enumerate(_NAMES):
-        table.insert(position, name, getattr(config, name))
+    table = rows.assign(**{name: getattr(config, name) for name in _NAMES}).astype({"live_logits": int})
     sharpness = rows["sharpness"] if "sharpness" in rows else pd.Series(dtype=float)
     regular = rows["step"] % (every * max(1, given.settings.sharpness_every)) == 0
     table["sharpness"] = sharpness.where(regular)

@@ -6,7 +6,7 @@ from the start, by the draw of the initial weights, and the run only has to lose
 and m, the second on the seed; every seed meets every rate and m, so the two can be told apart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -31,11 +31,6 @@ from asgd.tables.statistics import ranking_probability
 #: How far ahead of a burst the sharpness is measured, in rounds of m steps: the burst itself may end in a flat place.
 _ROUNDS_AHEAD = (4, 2, 1)
 
-_COLUMNS = (
-    *("num_workers", "learning_rate", "pools", "seed", "last_step", "silent_from", "live_at_start", "burst_step"),
-    *("live_before_burst", "live_after_burst", "stability", "silent_images", "control"),
-)
-
 
 def plan_survey(given: Given) -> tuple[list[RunConfig], bool]:
     """For every run that died: it, followed; it without the output ReLU; and, when it was followed, it up to its burst.
@@ -50,9 +45,9 @@ def plan_survey(given: Given) -> tuple[list[RunConfig], bool]:
     return [*starts, *first, *(_ahead(given, row) for row in dead)], True
 
 
-def survey_deaths(given: Given) -> pd.DataFrame:
-    """Every run without momentum and dropout that died; a row a run, with the columns of ``death_survey.csv``."""
-    return pd.DataFrame([_survey_run(given, row) for row in _list_dead(given)], columns=list(_COLUMNS))
+def survey_deaths(given: Given, columns: Sequence[str]) -> pd.DataFrame:
+    """Every run without momentum and dropout that died; a row a run, with the ``columns`` of ``death_survey.csv``."""
+    return pd.DataFrame([_survey_run(given, row) for row in _list_dead(given)], columns=list(columns))
 
 
 def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[int, int]) -> dict[str, float]:

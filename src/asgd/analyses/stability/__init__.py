@@ -1,7 +1,7 @@
 """How large eta * lambda may be: the linear stability of delayed SGD near a minimum of curvature lambda.
 
-Round robin has a characteristic polynomial (``thresholds``), the random worker a recursion of its mean
-(``thresholds``) and of its mean square (``mean_square``), and any other schedule is simulated (``lyapunov``).
+Round robin has a characteristic polynomial (``thresholds``), the random worker recursions of its mean and of its mean
+square (``random_worker``), and any other schedule is simulated (``lyapunov``).
 ``limits`` puts the right one to a schedule, and ``advice`` judges a learning rate by it.
 """
 

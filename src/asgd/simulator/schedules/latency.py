@@ -44,13 +44,12 @@ class Latency:
         return worker, self._free
 
     def stream(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        heard = []
-        for _ in range(number):
+        workers, times = np.empty(number, np.int64), np.empty(number)
+        for place in range(number):
             worker, time = self.hear()
             self.start(worker, time)
-            heard.append((worker, time))
-        workers, times = zip(*heard, strict=True)
-        return np.array(workers), np.array(times)
+            workers[place], times[place] = worker, time
+        return workers, times
 
     def list_running(self, time: float) -> list[int]:
         return [worker for arrival, _, worker in sorted(self._queue, key=lambda entry: entry[1]) if arrival > time]
