@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -40,8 +41,20 @@ def find_members(room: str, kind: type[Kind], *parts: type) -> dict[str, Kind]:
 
 
 def load_member(room: str, name: str) -> ModuleType:
-    """The module of a member, imported."""
-    return import_module(f"{room}.{name}")
+    """The module of a member, imported; ``name`` may be the path of a user's own. AsgdError if that cannot be."""
+    return _load_file(name) if name.endswith(".py") else import_module(f"{room}.{name}")
+
+
+def _load_file(path: str) -> ModuleType:
+    spec = spec_from_file_location(f"asgd_member_{Path(path).stem}", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise AsgdError(f"{path}: no such file; give the path of a Python file")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # it is somebody's code
+        raise AsgdError(f"{path}: cannot be imported ({type(error).__name__}: {error}); correct it") from error
+    return module
 
 
 def _declarations(path: Path, name: str) -> Iterator[ast.Call]:

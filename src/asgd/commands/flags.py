@@ -56,12 +56,18 @@ def collect(options: argparse.Namespace, model: type[BaseModel], prefix: str = "
 
 
 def _flag_type(field: FieldInfo) -> dict[str, Any]:
+    if {int, Literal["full"]} <= {*get_args(field.annotation)}:
+        return {"type": _number_or_word, "metavar": "N|full"}
     types = [t for t in get_args(field.annotation) or (field.annotation,) if t is not type(None)]
     if get_origin(field.annotation) is Literal:
         return {"choices": types, "type": type(types[0])}
     if types[0] is bool:
         return {"action": argparse.BooleanOptionalAction}
     return {"type": types[0], "metavar": types[0].__name__.upper()}
+
+
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def path(text: str) -> Path:

@@ -1,5 +1,6 @@
 """What is said of run parameters: their names in labels, their units, and how their values are written."""
 
+import math
 from collections.abc import Iterable, Mapping
 from numbers import Number
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,20 @@ def whole_of(parameter: str) -> str:
 
 def order_values(key: str, values: "pd.Series[Any]") -> "pd.Series[Any]":
     """What a column of a run parameter is sorted by: the order of its words, if each of its values has one."""
+    if values.dtype.kind == "O":  # `full` among numbers, as text
+        numbers = values.map(_as_number)
+        if (numbers < math.inf).any():
+            return numbers
     ranks = {word: rank for rank, word in enumerate(_about(key)["words"])}
     found = values.map(lambda value: ranks.get(_write(value), -1))
     return values if (found < 0).any() else found
+
+
+def _as_number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.inf
 
 
 def label_settings(settings: Mapping[str, Any], keys: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ class Probe:
 class ProbeConfig(StrictModel):
     """When a probe is taken, beside the last step of the run, and on how many images."""
 
-    every: int | None = Field(None, ge=1, description="server steps from one to the next, the first at step 0")
+    every: int | None = Field(None, ge=1, description="gradients from one to the next, the first before any")
     epochs: list[Annotated[float, Field(ge=0)]] = Field([], description="further times")
     num_images: int | None = Field(500, ge=1, description="images, the first ones; all where there are fewer, or null")
 
@@ -31,20 +31,20 @@ class ProbeConfig(StrictModel):
     def _sort(cls, epochs: list[float]) -> list[float]:
         return sorted(set(epochs))  # one way to write them, so that runs share a folder
 
-    def steps(self, total_steps: int, steps_per_epoch: int) -> set[int]:
-        """The steps of a run at which the probe is taken."""
-        regular = range(0, total_steps + 1, self.every) if self.every else ()
-        further = (round(epoch * steps_per_epoch) for epoch in self.epochs)
-        return {total_steps, *regular, *(step for step in further if step <= total_steps)}
+    def places(self, total: int, per_epoch: int) -> set[int]:
+        """After how many gradients of a run the probe is taken: of ``total``, ``per_epoch`` of them in an epoch."""
+        regular = range(0, total + 1, self.every) if self.every else ()
+        further = (round(epoch * per_epoch) for epoch in self.epochs)
+        return {total, *regular, *(place for place in further if place <= total)}
 
 
-#: What is known of the steps since the row before; every row of probes.csv has it.
+#: What is known of the gradients since the row before; every row of probes.csv has it.
 _ROW = {
     "step": "server steps taken",
-    "epoch": "passes over the training set: step / steps per epoch",
+    "epoch": "passes over the training set: gradients / gradients in an epoch",
     "train_loss": "mean training loss since the row before, at the stale weights, nats; empty at step 0",
-    "gradient_norm": "norm of the gradient applied last; empty at step 0",
-    "zero_gradient_share": "share of steps since the row before with an all-zero gradient; empty at step 0",
+    "gradient_norm": "norm of the last step's gradient; empty at step 0",
+    "zero_gradient_share": "share of gradients applied since the row before that were all zero; empty at step 0",
 }
 
 

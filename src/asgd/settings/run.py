@@ -2,13 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
+from asgd.settings.choice import Members, check_needs, is_file, name_choice
+from asgd.settings.keys import NEVER, Keys, before, parameter
+from asgd.settings.network import NetworkKeys, list_networks
+from asgd.settings.policy import PolicyKeys, list_policies
 from asgd.settings.probes import ProbeConfig, list_probes
+from asgd.settings.schedule import ScheduleKeys, list_schedules
+from asgd.settings.update import UpdateKeys, list_updates
 from asgd.settings.validation import StrictModel
 
 #: Closer to 1 the engines, with single precision and 16-bit dropout masks, would round it to 1.
@@ -16,10 +21,21 @@ Probability = Annotated[float, Field(ge=0, le=0.99999)]
 
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
+
+def _read_batch_size(value: Any) -> Any:
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if number == "full" or (isinstance(number, int) and 1 <= number <= _MOST_IMAGES):
+        return number
+    raise PydanticCustomError("batch_size", "must be a whole number from 1 to 10,000,000, or full")
+
+
+_MOST_IMAGES = 10_000_000
+
+#: Images in a mini-batch.
+BatchSize = Annotated[int | Literal["full"], BeforeValidator(_read_batch_size)]
+
 #: The most evaluations of a run: each is a row of metrics.csv and of the tables.
 MOST_EVALUATIONS = 1_000_000
-
-_NEVER = object()
 
 #: Stands in the name of a run that has probes, so that the name tells which files the run has.
 PROBED = "-probed"
@@ -27,38 +43,8 @@ PROBED = "-probed"
 _PROBES_EXAMPLE = '{"sharpness": {"epochs": [0, 1]}}'
 
 
-def parameter(
-    default: Any,
-    *,
-    description: str,
-    symbol: str = "",
-    unit: str = "",
-    words: Mapping[str, str] | None = None,
-    kind_of: str = "",
-    as_before: Any = _NEVER,
-    **limits: Any,
-) -> Any:
-    """A run parameter, and all that is said of it anywhere: flags, reference, labels and tables take it from here.
-
-    ``symbol``: what a label calls it (default: its name); ``unit``: of its values; ``words``: what a label says for a
-    value, by the value as text, instead of ``symbol = value``; ``kind_of``: the parameter of which it says the kind,
-    and without which (at 0) it means nothing. ``as_before``: for a parameter added after runs were named, the value
-    that means what they did; at it the parameter is left out of their hash. It is written out, and never taken from
-    ``default``: if the default changed, old results would pass for new ones.
-    """
-    about: dict[str, Any] = {"symbol": symbol, "unit": unit, "words": dict(words or {}), "kind_of": kind_of}
-    about |= {} if as_before is _NEVER else {"as_before": as_before}
-    return Field(default, description=description, json_schema_extra=about, **limits)
-
-
-def _as_before(field: FieldInfo) -> Any:
-    """The value at which a key is left out of the hash; for a key of the first runs none is."""
-    extra = field.json_schema_extra
-    return extra.get("as_before", _NEVER) if isinstance(extra, dict) else _NEVER
-
-
-class RunConfig(StrictModel):
-    """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
+class TrainingKeys(Keys):
+    """Workers, momentum, and how long is trained on what."""
 
     num_workers: int = parameter(
         1, ge=1, le=10_000_000, symbol="m", description="m, the number of workers; the staleness is m - 1 (Section II)"
@@ -95,8 +81,18 @@ class RunConfig(StrictModel):
         description="max-pooling after the first convolution only, or after both",
     )
     learning_rate: float = parameter(0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper gives none")
-    batch_size: int = parameter(
-        4, ge=1, le=10_000_000, unit="images", description="images in a mini-batch (Section II: 4)"
+    batch_size: BatchSize = parameter(
+        4,
+        unit="images",
+        description="images in a mini-batch (Section II: 4); full: all training images, in one gradient",
+    )
+    num_images: int | None = parameter(
+        None,
+        as_before=None,
+        ge=1,
+        le=10_000_000,
+        unit="images",
+        description="training images, the first of each class, in turn; all by default",
     )
     epochs: float = parameter(
         1.0,
@@ -106,7 +102,11 @@ class RunConfig(StrictModel):
         description="passes over the training set; the paper gives no number",
     )
     steps: int | None = parameter(
-        None, ge=1, le=10**12, unit="server steps", description="server steps; if set, it replaces `epochs`"
+        None,
+        ge=1,
+        le=10**12,
+        unit="gradients",
+        description="length in gradients, each a server step unless the policy says otherwise; it replaces `epochs`",
     )
     evaluations_per_epoch: int = parameter(4, ge=1, le=100_000, description="evaluations on the test set in an epoch")
     train_eval_images: int = parameter(
@@ -117,7 +117,7 @@ class RunConfig(StrictModel):
         description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
     )
     engine: Literal["auto", "fused", "reference"] = parameter(
-        "auto", description="the simulator; auto takes fused on the CPU, reference on another device"
+        "auto", description="the simulator; auto takes fused, or reference where that cannot do what is asked"
     )
     device: str = parameter(
         "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine"
@@ -128,6 +128,10 @@ class RunConfig(StrictModel):
         description=f"what is measured along the way (probes.csv), and when, as in {_PROBES_EXAMPLE}",
     )
     seed: Seed = parameter(0, description="seed of all streams of the run")
+
+
+class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys):
+    """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
     @field_validator("probes", mode="before")
     @classmethod
@@ -185,7 +189,41 @@ class RunConfig(StrictModel):
             object.__setattr__(self, "momentum_convention", "pytorch")
         if self.steps is not None:
             object.__setattr__(self, "epochs", 1.0)
+        if self.network != "paper":  # those two are readings of the paper's
+            object.__setattr__(self, "pools", 2)
+            object.__setattr__(self, "output_relu", True)
         return self
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> "RunConfig":
+        for key, members in _CHOICES.items():
+            check_needs(self, key, members)
+        if self.policy == "synchronous" and self.backups >= self.num_workers:
+            raise ValueError(f"backups = {self.backups}: the server waits for none of {self.num_workers} workers")
+        if self.stop and self.schedule == "replay":
+            raise ValueError(
+                "stop = True changes who is heard when, which schedule = replay has recorded; leave it out"
+            )
+        if self.averages and not is_file(self.update) and list_updates()[self.update].by_staleness:
+            raise ValueError(f"policy = {self.policy} has no stale gradients, so update = {self.update} does nothing")
+        if self.network != "paper" and self.dropout:
+            raise ValueError(f"network = {self.network} has no dropout, so dropout = {self.dropout} does nothing")
+        if self.engine == "fused" and (lacks := self.fused_lacks):
+            raise ValueError(f"engine = 'fused' has no {lacks}; use reference or auto")
+        return self
+
+    @property
+    def averages(self) -> bool:
+        """Whether a step is the mean of several gradients."""
+        return not is_file(self.policy) and list_policies()[self.policy].averages
+
+    @property
+    def fused_lacks(self) -> str:
+        """What the fused engine cannot do of what is asked; empty if nothing."""
+        for key, members in _CHOICES.items():
+            if is_file(name := getattr(self, key)) or not getattr(members()[name], "fused", True):
+                return f"{key} = {name}"
+        return ""
 
     def resolved_engine(self) -> tuple[str, str]:
         """The engine that `auto` stands for, and why: by the configuration alone, never by the machine."""
@@ -193,6 +231,8 @@ class RunConfig(StrictModel):
             return self.engine, "asked for"
         if self.device != "cpu":
             return "reference", f"fused runs on the CPU only, and the device is {self.device}"
+        if lacks := self.fused_lacks:
+            return "reference", f"fused has no {lacks}"
         return "fused", "the fastest on the CPU"
 
     def hashed(self) -> dict[str, Any]:
@@ -202,7 +242,7 @@ class RunConfig(StrictModel):
         they keep their names.
         """
         values = {**self.model_dump(), "engine": self.resolved_engine()[0]}
-        return {key: value for key, value in values.items() if value != _as_before(type(self).model_fields[key])}
+        return {key: value for key, value in values.items() if value != before(type(self).model_fields[key])}
 
     def arm(self) -> str:
         """A short name of the arm: a hash of everything but the seed."""
@@ -212,14 +252,34 @@ class RunConfig(StrictModel):
         """A name for people; only the hash that follows it in a folder's name tells runs apart."""
         momentum = f"-b{self.momentum!r}-{self.momentum_where}-{self.momentum_convention}" if self.momentum else ""
         dropout = f"-p{self.dropout!r}" if self.dropout else ""
+        chosen = "".join(f"-{name_choice(name)}" for name in self.list_choices().values())
         probed = PROBED if self.probes else ""
-        return f"m{self.num_workers}{momentum}{dropout}-lr{self.learning_rate!r}-seed{self.seed}{probed}"
+        return f"m{self.num_workers}{momentum}{dropout}{chosen}-lr{self.learning_rate!r}-seed{self.seed}{probed}"
+
+    @staticmethod
+    def choices() -> tuple[str, ...]:
+        """The keys that name a member: schedule, policy, update and network."""
+        return tuple(_CHOICES)
+
+    def list_choices(self) -> dict[str, str]:
+        """Schedule, policy, update and network, by key, where they are others than those of the paper."""
+        chosen = {key: getattr(self, key) for key in _CHOICES}
+        return {key: name for key, name in chosen.items() if name != before(type(self).model_fields[key])}
 
     @classmethod
     def later_keys(cls) -> dict[str, Any]:
         """The keys that came after the first runs, each with the value that means what those did."""
-        found = {key: _as_before(field) for key, field in cls.model_fields.items()}
-        return {key: value for key, value in found.items() if value is not _NEVER}
+        found = {key: before(field) for key, field in cls.model_fields.items()}
+        return {key: value for key, value in found.items() if value is not NEVER}
+
+
+#: The keys that name a member, and what finds these.
+_CHOICES: dict[str, Members] = {
+    "schedule": list_schedules,
+    "policy": list_policies,
+    "update": list_updates,
+    "network": list_networks,
+}
 
 
 class Run(StrictModel):

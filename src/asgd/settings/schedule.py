@@ -1,38 +1,101 @@
 """Which schedule: whose gradient reaches the server next, and when."""
 
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import field_validator
 
-from asgd.settings.validation import StrictModel
+from asgd.members import find_members
+from asgd.settings.choice import check_choice
+from asgd.settings.keys import Keys, parameter
 
 
-class ScheduleConfig(StrictModel):
-    """Whose gradient comes next. All but ``schedule`` is for `latency`."""
+@dataclass(frozen=True)
+class Schedule:
+    """The declaration of a schedule, in its file in ``asgd.simulator.schedules``."""
 
-    schedule: Literal["round_robin", "random", "latency"] = Field(
+    heard: str  #: whose gradient comes next
+    requires: tuple[str, ...] = ()  #: keys that must be given with it
+
+
+def list_schedules() -> dict[str, Schedule]:
+    """All schedules, by name."""
+    return find_members("asgd.simulator.schedules", Schedule)
+
+
+_LATENCY = {"schedule": "latency"}
+
+
+class ScheduleKeys(Keys):
+    """Whose gradient comes next."""
+
+    schedule: str = parameter(
         "round_robin",
-        description="whose gradient comes next: worker k mod m; a worker drawn for each gradient; or the first to "
-        "finish, where each gradient takes a random time of mean 1",
+        as_before="round_robin",
+        words={"round_robin": "round robin", "random": "random worker", "latency": "random times", "replay": "replay"},
+        description="whose gradient comes next, by the name of a schedule or the path of your own (NAME.py)",
     )
-    latency: Literal["gamma", "pareto"] = Field("gamma", description="latency: the distribution of a gradient's time")
-    latency_cv: float = Field(
-        1.0, ge=0, le=100, description="latency gamma: coefficient of variation; 0: all times equal; 1: exponential"
+    latency: Literal["gamma", "pareto"] = parameter(
+        "gamma",
+        as_before="gamma",
+        only_with=_LATENCY,
+        words={"gamma": "gamma", "pareto": "Pareto"},
+        description="distribution of the time that a gradient takes, of mean 1",
     )
-    latency_shape: float = Field(1.5, gt=1, le=100, description="latency pareto: its shape; the tail is longer near 1")
-    slow_share: float = Field(0.0, ge=0, le=1, description="latency: share of slow workers")
-    slow_factor: float = Field(1.0, ge=1, le=1000, description="latency: how many times as long a slow worker takes")
-    server_time: float = Field(
-        0.0, ge=0, le=1000, description="latency: what the server takes for a message, in mean times of a gradient"
+    latency_cv: float = parameter(
+        1.0,
+        as_before=1.0,
+        only_with={**_LATENCY, "latency": "gamma"},
+        symbol="cv",
+        ge=0,
+        le=100,
+        description="coefficient of variation of gamma times; 0: all equal, which is round robin; 1: exponential",
+    )
+    latency_shape: float = parameter(
+        1.5,
+        as_before=1.5,
+        only_with={**_LATENCY, "latency": "pareto"},
+        symbol="shape",
+        gt=1,
+        le=100,
+        description="shape of Pareto times; the tail is longer near 1",
+    )
+    slow_share: float = parameter(
+        0.0, as_before=0.0, only_with=_LATENCY, ge=0, le=1, description="share of slow workers, the last ones"
+    )
+    slow_factor: float = parameter(
+        1.0,
+        as_before=1.0,
+        only_with=_LATENCY,
+        ge=1,
+        le=1000,
+        description="how many times as long a gradient takes a slow worker",
+    )
+    server_time: float = parameter(
+        0.0,
+        as_before=0.0,
+        only_with=_LATENCY,
+        ge=0,
+        le=1000,
+        unit="mean times of a gradient",
+        description="what the server takes for a message, first come, first served",
+    )
+    trace: str | None = parameter(
+        None,
+        as_before=None,
+        only_with={"schedule": "replay"},
+        min_length=1,
+        description="file of the recorded schedule: CSV with a column `worker`, or a delay in each line",
+    )
+    trace_sha256: str | None = parameter(
+        None,
+        as_before=None,
+        only_with={"schedule": "replay"},
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of that file, so that a run means one schedule; another file is an error",
     )
 
-    @model_validator(mode="after")
-    def _refuse_without_effect(self) -> "ScheduleConfig":
-        meant = {"schedule"}
-        if self.schedule == "latency":
-            other = {"gamma": "latency_shape", "pareto": "latency_cv"}[self.latency]
-            meant = set(type(self).model_fields) - {other}
-        for key in sorted(self.model_fields_set - meant):
-            setting = f"latency = {self.latency}" if self.schedule == "latency" else f"schedule = {self.schedule}"
-            raise ValueError(f"{key} means nothing with {setting}; leave it out")
-        return self
+    @field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, name: str) -> str:
+        return check_choice("schedule", name, list_schedules)

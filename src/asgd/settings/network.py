@@ -1,0 +1,39 @@
+"""Which network is trained."""
+
+from dataclasses import dataclass
+
+from pydantic import field_validator
+
+from asgd.members import find_members
+from asgd.settings.choice import check_choice
+from asgd.settings.keys import Keys, parameter
+
+
+@dataclass(frozen=True)
+class Network:
+    """The declaration of a network, in its file in ``asgd.simulator.networks``."""
+
+    layers: str  #: what it is
+    source: str  #: who proposed it
+    fused: bool = False  #: whether the fused engine has it
+
+
+def list_networks() -> dict[str, Network]:
+    """All networks, by name."""
+    return find_members("asgd.simulator.networks", Network)
+
+
+class NetworkKeys(Keys):
+    """Which network is trained."""
+
+    network: str = parameter(
+        "paper",
+        as_before="paper",
+        words={"paper": "the paper's network", "resnet8": "ResNet-8", "resnet20": "ResNet-20"},
+        description="the network, by its name or the path of your own (NAME.py)",
+    )
+
+    @field_validator("network")
+    @classmethod
+    def _check_network(cls, name: str) -> str:
+        return check_choice("network", name, list_networks)

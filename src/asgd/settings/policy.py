@@ -1,0 +1,72 @@
+"""Which policy: which gradients become steps."""
+
+from dataclasses import dataclass
+
+from pydantic import field_validator
+
+from asgd.members import find_members
+from asgd.settings.choice import check_choice
+from asgd.settings.keys import Keys, parameter
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The declaration of a policy, in its file in ``asgd.simulator.policies``."""
+
+    steps: str  #: which gradients become steps
+    source: str  #: who proposed it
+    requires: tuple[str, ...] = ()  #: keys that must be given with it
+    needs: tuple[tuple[str, str, str], ...] = ()  #: keys, the value that each must have, and why
+    averages: bool = False  #: whether a step is the mean of several gradients, all taken at the present weights
+
+
+def list_policies() -> dict[str, Policy]:
+    """All policies, by name."""
+    return find_members("asgd.simulator.policies", Policy)
+
+
+class PolicyKeys(Keys):
+    """Which gradients become steps."""
+
+    policy: str = parameter(
+        "every",
+        as_before="every",
+        words={"every": "every gradient", "discard": "discard", "synchronous": "synchronous"},
+        description="which gradients become steps, by the name of a policy or the path of your own (NAME.py)",
+    )
+    max_staleness: int | None = parameter(
+        None,
+        as_before=None,
+        only_with={"policy": "discard"},
+        ge=1,
+        le=10**12,
+        unit="server steps",
+        description="a gradient as stale as this is thrown away",
+    )
+    stop: bool = parameter(
+        False,
+        as_before=False,
+        only_with={"policy": "discard"},
+        words={"False": "computed to the end", "True": "stopped"},
+        description="whether a gradient's computation is cancelled as soon as it is too stale",
+    )
+    backups: int = parameter(
+        0,
+        as_before=0,
+        only_with={"policy": "synchronous"},
+        ge=0,
+        le=10_000_000,
+        description="how many of the m workers the server does not wait for",
+    )
+    cancel: bool = parameter(
+        True,
+        as_before=True,
+        only_with={"policy": "synchronous"},
+        words={"False": "late ones finish", "True": "late ones restart"},
+        description="whether the workers that the server did not wait for start again at once",
+    )
+
+    @field_validator("policy")
+    @classmethod
+    def _check_policy(cls, name: str) -> str:
+        return check_choice("policy", name, list_policies)

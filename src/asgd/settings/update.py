@@ -1,0 +1,84 @@
+"""Which update: the rule by which a gradient changes the weights."""
+
+from dataclasses import dataclass
+
+from pydantic import field_validator
+
+from asgd.members import find_members
+from asgd.settings.choice import check_choice
+from asgd.settings.keys import Keys, parameter
+
+
+@dataclass(frozen=True)
+class Update:
+    """The declaration of an update, in its file in ``asgd.simulator.updates``."""
+
+    step: str  #: what it does with a gradient
+    source: str  #: who proposed it
+    fused: bool = False  #: whether the fused engine has it
+    by_staleness: bool = True  #: whether it is plain SGD where no gradient is stale
+    needs: tuple[tuple[str, str, str], ...] = ()  #: keys, the value that each must have, and why
+
+
+def list_updates() -> dict[str, Update]:
+    """All updates, by name."""
+    return find_members("asgd.simulator.updates", Update)
+
+
+class UpdateKeys(Keys):
+    """What the server does with a gradient."""
+
+    update: str = parameter(
+        "sgd",
+        as_before="sgd",
+        words={
+            "sgd": "SGD",
+            "staleness_scaled": "rate / (staleness + 1)",
+            "delay_adaptive": "delay-adaptive",
+            "dc_constant": "DC-ASGD-c",
+            "dc_adaptive": "DC-ASGD-a",
+            "gap_aware": "gap-aware",
+            "look_ahead": "look-ahead",
+            "adagrad": "Adagrad",
+        },
+        description="the rule by which a gradient changes the weights, by its name or the path of your own (NAME.py)",
+    )
+    dc_strength: float = parameter(
+        0.04,
+        as_before=0.04,
+        only_with={"update": "dc_constant"},
+        symbol="lambda",
+        ge=0,
+        le=1e6,
+        description="lambda of dc_constant",
+    )
+    dc_adaptive_strength: float = parameter(
+        2.0,
+        as_before=2.0,
+        only_with={"update": "dc_adaptive"},
+        symbol="lambda_0",
+        ge=0,
+        le=1e6,
+        description="lambda_0 of dc_adaptive",
+    )
+    gap_scale: float = parameter(
+        1.0,
+        as_before=1.0,
+        only_with={"update": "gap_aware"},
+        gt=0,
+        le=1e30,
+        description="how many usual steps halve a gradient in gap_aware; 1e30 is plain SGD",
+    )
+    adagrad_initial: float = parameter(
+        1e-6,
+        as_before=1e-6,
+        only_with={"update": "adagrad"},
+        gt=0,
+        le=1e6,
+        description="what the sum of squares starts from in adagrad",
+    )
+
+    @field_validator("update")
+    @classmethod
+    def _check_update(cls, name: str) -> str:
+        return check_choice("update", name, list_updates)
