@@ -139,9 +139,9 @@ def test_sgd_has_the_bits_of_the_reference_engine(num_workers: int, momentum: fl
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 21), nn.ReLU(), nn.Linear(21, 10))
     engine = ReferenceEngine(config, images, labels, module=copy.deepcopy(model))
     optimizer = DelayedOptimizer(SGD(model.parameters(), lr=0.05, momentum=momentum), num_workers)
-    for indices in BatchStream(config.seed, len(images), config.batch_size).take_indices(30):
-        assert torch.equal(parameters_to_vector(model.parameters()), engine.server.worker.weights)
-        assert optimizer.staleness == engine.server.staleness
+    for step, indices in enumerate(BatchStream(config.seed, len(images), 8).indices(np.arange(30))):
+        assert torch.equal(parameters_to_vector(model.parameters()), engine.server.stale(step % num_workers))
+        assert optimizer.staleness == min(step, num_workers - 1)
         engine.advance(1)
         inputs = normalize_images(images[indices], torch.float32, "cpu")
         optimizer.zero_grad()

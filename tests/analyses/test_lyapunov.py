@@ -10,7 +10,6 @@ from asgd.analyses.stability.lyapunov import Order, find_simulated_threshold, ly
 from asgd.analyses.stability.random_worker import find_mean_square_threshold
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
-from asgd.settings.schedule import ScheduleConfig
 from tests.analyses.recursions import step_matrices
 
 KINDS = [
@@ -75,23 +74,20 @@ def test_exponential_times_have_the_limit_of_random_workers() -> None:
     """At twice the sum of both 95 % intervals."""
     m = 10
     drawn = find_simulated_threshold(at_random(m), m)
-    timed = find_limit(RunConfig(num_workers=m), ScheduleConfig(schedule="latency", latency_cv=1.0))
+    timed = find_limit(RunConfig(num_workers=m, schedule="latency", latency_cv=1.0))
     assert abs(timed.threshold - drawn.threshold) < 2 * (timed.error + drawn.error)
     assert 0 < timed.error < 0.05 * timed.threshold
 
 
 def test_equal_times_are_round_robin_and_spread_out_times_are_less_harmful() -> None:
-    limits = [
-        find_limit(RunConfig(num_workers=10), ScheduleConfig(schedule="latency", latency_cv=cv)).threshold
-        for cv in (0.0, 0.3)
-    ]
+    limits = [find_limit(RunConfig(num_workers=10, schedule="latency", latency_cv=cv)).threshold for cv in (0.0, 0.3)]
     assert limits[0] == pytest.approx(find_threshold(10), rel=1e-3)
     assert limits[1] > 1.1 * limits[0]
 
 
 def test_one_worker_needs_no_simulation() -> None:
     for schedule in ("round_robin", "random", "latency"):
-        limit = find_limit(RunConfig(), ScheduleConfig.model_validate({"schedule": schedule}))
+        limit = find_limit(RunConfig(schedule=schedule))
         assert (limit.threshold, limit.error) == (pytest.approx(2), 0)
 
 
@@ -107,7 +103,7 @@ def test_one_worker_needs_no_simulation() -> None:
 )
 def test_what_paths_cannot_tell_is_refused(run: dict[str, object], message: str) -> None:
     with pytest.raises(AsgdError, match=message):
-        find_limit(RunConfig.model_validate(run), ScheduleConfig(schedule="latency"))
+        find_limit(RunConfig.model_validate({"schedule": "latency", **run}))
 
 
 def test_a_worker_that_is_never_heard_leaves_no_limit() -> None:
@@ -118,10 +114,10 @@ def test_a_worker_that_is_never_heard_leaves_no_limit() -> None:
 @pytest.mark.parametrize("schedule", [{"latency_cv": 30}, {"slow_share": 0.5, "slow_factor": 1000}])
 def test_very_uneven_times_have_a_limit_below_that_of_one_worker(schedule: dict[str, float]) -> None:
     """Where one worker is so fast that it works alone, nearly that."""
-    limit = find_limit(RunConfig(num_workers=10), ScheduleConfig.model_validate({"schedule": "latency", **schedule}))
+    limit = find_limit(RunConfig.model_validate({"num_workers": 10, "schedule": "latency", **schedule}))
     assert find_threshold(10) < limit.threshold < 2
 
 
 def test_a_server_that_is_always_busy_makes_round_robin() -> None:
-    limit = find_limit(RunConfig(num_workers=10), ScheduleConfig(schedule="latency", server_time=50.0))
+    limit = find_limit(RunConfig(num_workers=10, schedule="latency", server_time=50.0))
     assert limit.threshold == pytest.approx(find_threshold(10), rel=2e-3)

@@ -76,11 +76,13 @@ def test_the_simulation_is_stable_just_below_and_unstable_just_above(
     for factor in (0.97, 1.03):
         starts = torch.randn(num_workers, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         server = Server(starts[0], num_workers, factor * threshold, *kind)
-        for worker, start in zip(server.workers, starts, strict=True):
-            worker.weights.copy_(start)
+        for sent, start in zip(server.sent, starts, strict=True):
+            sent.copy_(start)
         history = []
-        for _ in range(6000):
-            server.step(server.worker.weights.clone())
+        for step in range(6000):
+            worker = step % num_workers
+            server.apply(server.stale(worker).clone(), worker, num_workers - 1)
+            server.send(worker)
             history.append(server.weights.abs().numpy())
         early, late = np.max(history[2800:3000], axis=0), np.max(history[-200:], axis=0)
         assert ((late < early) if factor < 1 else (late > early)).all()

@@ -12,45 +12,40 @@ from asgd.analyses.stability.advice import Advice, Judgement, advise
 from asgd.analyses.stability.limits import find_limit
 from asgd.commands.cli import main
 from asgd.settings.run import RunConfig
-from asgd.settings.schedule import ScheduleConfig
 
-ROUND_ROBIN = ScheduleConfig()
-RANDOM = ScheduleConfig(schedule="random")
+EXACT = ["round_robin", "random"]
 HOW_TO = Path(__file__).parents[2] / "docs/how-to/stability.md"
 SYNTHETIC = ["--data-source", "synthetic", "--data-num-train", "80", "--data-num-test", "20"]
 
 
-def judge(config: RunConfig, factor: float, schedule: ScheduleConfig = ROUND_ROBIN) -> Judgement:
+def judge(config: RunConfig, factor: float) -> Judgement:
     """At sharpness 20, a learning rate that is ``factor`` times the largest stable one."""
-    rate = factor * find_limit(config, schedule).threshold / 20
-    found = advise(config, schedule, rate, 20.0).judgement
+    rate = factor * find_limit(config).threshold / 20
+    found = advise(config, rate, 20.0).judgement
     assert found is not None
     assert found.ratio == pytest.approx(factor)
     return found
 
 
-@pytest.mark.parametrize("schedule", [ROUND_ROBIN, RANDOM], ids=["round_robin", "random"])
+@pytest.mark.parametrize("schedule", EXACT)
 @pytest.mark.parametrize(
     ("factor", "verdict"),
     [(0.1, "stable"), (0.94, "stable"), (0.96, "marginal"), (1.04, "marginal"), (1.06, "not stable")],
 )
-def test_within_5_percent_of_the_limit_a_rate_is_marginal(
-    factor: float, verdict: str, schedule: ScheduleConfig
-) -> None:
-    assert judge(RunConfig(num_workers=10), factor, schedule).verdict == verdict
+def test_within_5_percent_of_the_limit_a_rate_is_marginal(factor: float, verdict: str, schedule: str) -> None:
+    assert judge(RunConfig(num_workers=10, schedule=schedule), factor).verdict == verdict
 
 
 def test_within_the_uncertainty_of_a_simulated_limit_a_rate_is_marginal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Per-worker momentum, random times and short paths: the interval is wider than 5 %."""
     monkeypatch.setattr(lyapunov, "NUM_GRADIENTS", 20_000)
-    config = RunConfig(num_workers=100, momentum=0.9, momentum_where="worker")
-    schedule = ScheduleConfig(schedule="latency")
-    limit = find_limit(config, schedule)
+    config = RunConfig(num_workers=100, momentum=0.9, momentum_where="worker", schedule="latency")
+    limit = find_limit(config)
     margin = limit.error / limit.threshold
     assert margin > 0.05
-    found = judge(config, 1 + 0.9 * margin, schedule)
+    found = judge(config, 1 + 0.9 * margin)
     assert (found.verdict, found.stable_workers) == ("marginal", None)
-    assert judge(config, 1 + 1.1 * margin, schedule).verdict == "not stable"
+    assert judge(config, 1 + 1.1 * margin).verdict == "not stable"
 
 
 @pytest.mark.parametrize(
@@ -66,24 +61,24 @@ def test_within_the_uncertainty_of_a_simulated_limit_a_rate_is_marginal(monkeypa
     ],
 )
 def test_the_cause_is_what_would_have_to_change(config: RunConfig, rate: float, cause: str) -> None:
-    found = advise(config, ROUND_ROBIN, rate, 20.0).judgement
+    found = advise(config, rate, 20.0).judgement
     assert found is not None
     assert found.cause == cause
 
 
-@pytest.mark.parametrize("schedule", [ROUND_ROBIN, RANDOM], ids=["round_robin", "random"])
+@pytest.mark.parametrize("schedule", EXACT)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_what_would_be_stable_is_and_a_little_more_is_not(schedule: ScheduleConfig, momentum: float) -> None:
-    config = RunConfig(num_workers=50, momentum=momentum, momentum_where="worker")
-    found = judge(config, 2.0, schedule)
+def test_what_would_be_stable_is_and_a_little_more_is_not(schedule: str, momentum: float) -> None:
+    config = RunConfig(num_workers=50, momentum=momentum, momentum_where="worker", schedule=schedule)
+    found = judge(config, 2.0)
 
     def verdict(num_workers: int, rate: float) -> str:
         other = RunConfig.model_validate({**config.model_dump(), "num_workers": num_workers})
-        judged = advise(other, schedule, rate, 20.0).judgement
+        judged = advise(other, rate, 20.0).judgement
         assert judged is not None
         return judged.verdict
 
-    rate = 2.0 * find_limit(config, schedule).threshold / 20
+    rate = 2.0 * find_limit(config).threshold / 20
     assert found.stable_workers is not None
     assert verdict(found.stable_workers, rate) == "stable"
     assert verdict(found.stable_workers + 1, rate) != "stable"
@@ -93,8 +88,7 @@ def test_what_would_be_stable_is_and_a_little_more_is_not(schedule: ScheduleConf
 
 def test_limits_in_effective_rate_do_not_depend_on_the_convention() -> None:
     found: list[Advice] = [
-        advise(RunConfig(num_workers=30, momentum=0.9, momentum_convention=kind), ROUND_ROBIN)
-        for kind in ("pytorch", "ema")
+        advise(RunConfig(num_workers=30, momentum=0.9, momentum_convention=kind)) for kind in ("pytorch", "ema")
     ]
     assert found[0].places == pytest.approx(found[1].places)
     assert found[0].places["at the server"] < found[0].places["no momentum"] < found[0].places["at each worker"]
@@ -154,8 +148,8 @@ def test_a_measured_sharpness_says_of_which_loss(
     [
         ("--epochs 3", "--epochs: is for --measure; add --measure, or leave it out"),
         ("--data-source synthetic", "--data-source: is for --measure"),
-        ("--latency-cv 0.5", "latency_cv means nothing with schedule = round_robin; leave it out"),
-        ("--schedule latency --latency-shape 2", "latency_shape means nothing with latency = gamma"),
+        ("--latency-cv 0.5", "latency_cv = 0.5 means nothing with schedule = round_robin; leave it out"),
+        ("--schedule latency --latency-shape 2", "latency_shape = 2.0 means nothing with latency = gamma"),
         ("--schedule latency --latency pareto --latency-shape 1", "latency_shape = 1.0"),
         ("--schedule latency --num-workers 3000", "num_workers = 3,000"),
         ("--momentum 1", "momentum = 1.0"),

@@ -12,7 +12,8 @@ from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Engine
 from asgd.simulator.fused import FusedEngine
-from asgd.simulator.reference import ReferenceEngine, build_network
+from asgd.simulator.parts import build_network
+from asgd.simulator.reference import ReferenceEngine
 from tests.simulator.fused_cases import KERNELS, draw_images
 
 MOMENTA: list[dict[str, Any]] = [
@@ -31,7 +32,7 @@ def make_config(**keys: Any) -> RunConfig:
 
 def same_bytes(one: FusedEngine, two: FusedEngine) -> bool:
     states = one.state(), two.state()
-    return all(np.array_equal(states[0][key], states[1][key]) for key in ("ring", "velocities", "step"))
+    return all(np.array_equal(states[0][key], states[1][key]) for key in ("ring", "velocities", "memory", "served"))
 
 
 @pytest.mark.parametrize(("num_workers", "num_steps"), [(1, 200), (2, 200), (8, 200), (100, 300)])
@@ -194,7 +195,7 @@ def test_images_may_be_mapped_into_memory_read_only(tmp_path: Any) -> None:
         (IMAGES[:, ::-1], LABELS, "must be contiguous uint8"),
         (IMAGES, LABELS[:-1], "one label for each image"),
         (IMAGES, LABELS + 1, "must be 0 to 9"),
-        (IMAGES[:3], LABELS[:3], "batch_size = 4: there are only 3"),
+        (IMAGES[:3], LABELS[:3], "batch_size = 4: larger than the training set of 3 images"),
     ],
 )
 def test_unusable_data_is_refused_in_one_line(images: Any, labels: Any, message: str) -> None:

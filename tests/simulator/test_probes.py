@@ -74,7 +74,7 @@ def test_probes_are_those_of_the_run_at_their_steps(dataset: Dataset, engine: st
     before = max(step for step in table.index if step < 180)
     run.advance(before)
     last = run.advance(180 - before)
-    assert row["train_loss"] == pytest.approx(last.loss_sum / last.num_steps, rel=1e-12)
+    assert row["train_loss"] == pytest.approx(last.loss_sum / last.num_gradients, rel=1e-12)
     assert row["gradient_norm"] == last.gradient_norm
     assert row["staleness_displacement"] == run.staleness_displacement()
     load_weights(network, run.weights)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from asgd.settings.run import RunConfig
 from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
-from asgd.simulator.reference import ReferenceEngine, build_network
+from asgd.simulator.parts import build_network
+from asgd.simulator.reference import ReferenceEngine
 from asgd.simulator.streams import BatchStream
 
 RNG = np.random.default_rng(0)
@@ -29,7 +30,7 @@ def test_one_worker_equals_torch_optim_sgd_bit_for_bit(momentum: float) -> None:
     engine = ReferenceEngine(config, IMAGES, LABELS)
     network = build_network(config)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=momentum)
-    for indices in BatchStream(3, len(IMAGES), 4).take_indices(30):
+    for indices in BatchStream(3, len(IMAGES), 4).indices(np.arange(30)):
         optimizer.zero_grad()
         F.cross_entropy(network(normalize_images(IMAGES[indices])), torch.from_numpy(LABELS[indices])).backward()
         optimizer.step()
@@ -44,7 +45,7 @@ def test_many_workers_match_separate_networks() -> None:
     engine = ReferenceEngine(config, IMAGES, LABELS)
     server, *workers = (build_network(config) for _ in range(4))
     optimizer = torch.optim.SGD(server.parameters(), lr=config.learning_rate, momentum=0.9)
-    for step, indices in enumerate(BatchStream(1, len(IMAGES), 4).take_indices(20)):
+    for step, indices in enumerate(BatchStream(1, len(IMAGES), 4).indices(np.arange(20))):
         worker = workers[step % 3]
         worker.zero_grad()
         F.cross_entropy(worker(normalize_images(IMAGES[indices])), torch.from_numpy(LABELS[indices])).backward()
@@ -90,7 +91,7 @@ def test_a_restored_engine_continues_bit_for_bit() -> None:
     two.restore(one.state())
     assert one.advance(5) == two.advance(5)
     assert np.array_equal(one.weights, two.weights)
-    assert one.server.staleness == two.server.staleness
+    assert one.tally.state()["staleness"].tolist() == two.tally.state()["staleness"].tolist()
 
 
 def test_paired_streams_give_all_arms_the_same_start_and_the_same_batches() -> None:
@@ -106,7 +107,7 @@ def test_the_gradient_is_that_of_the_stale_weights() -> None:
     engine = engine_of(num_workers=2, seed=2)
     start = engine.weights
     engine.advance(1)
-    indices = BatchStream(2, len(IMAGES), 4).take_indices(2)[1]
+    indices = BatchStream(2, len(IMAGES), 4).indices(np.arange(2))[1]
     _, gradient = engine.compute_gradient(torch.from_numpy(start), indices)
     before = engine.weights
     engine.advance(1)
@@ -122,7 +123,7 @@ def test_dropout_0_changes_nothing_and_dropout_does() -> None:
 
 def test_masks_zero_units_and_rescale_the_rest() -> None:
     network = PaperNetwork(dropout=0.5)
-    masks = torch.from_numpy(BatchStream(0, 4, 2, 204).take_masks(1)[0].astype(np.int32))
+    masks = torch.from_numpy(BatchStream(0, 4, 2, 204).masks(np.arange(1))[0].astype(np.int32))
     hidden = []
     network.fc2.register_forward_pre_hook(lambda module, inputs: hidden.append(inputs[0]))
     images = normalize_images(IMAGES[:2])
@@ -155,7 +156,7 @@ def test_all_logits_zero_gives_loss_ln_10_and_a_gradient_of_exactly_zero() -> No
     engine = engine_of()
     weights = engine.server.weights
     weights[-10:] = -1e3  # the bias of the logits, under a ReLU
-    engine.server.worker.weights.copy_(weights)
+    engine.server.sent[0].copy_(weights)
     found = engine.evaluate(IMAGES, LABELS)
     assert found.zero_logit_share == 1
     assert found.loss == pytest.approx(np.log(10), rel=1e-12)

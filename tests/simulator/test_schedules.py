@@ -13,7 +13,7 @@ from asgd.simulator.policies.discard import Discard
 from asgd.simulator.policies.every import Every
 from asgd.simulator.policies.synchronous import Synchronous
 from asgd.simulator.schedules.latency import Latency
-from asgd.simulator.schedules.random_worker import RandomWorker
+from asgd.simulator.schedules.random import RandomWorker
 from asgd.simulator.schedules.round_robin import RoundRobin
 
 WORKERS = [1, 2, 7, 30]

@@ -1,6 +1,7 @@
-"""The protocol of Section II: staleness, copies, and the delayed recursion."""
+"""The protocol of Section II: copies, and the delayed recursion."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,21 +14,21 @@ KINDS = [
 ]
 
 
+def step(server: Server, t: int, gradient: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Step t of the paper's protocol."""
+    num_workers = len(server.sent)
+    worker = t % num_workers
+    server.apply(gradient(server.stale(worker)), worker, min(t, num_workers - 1))
+    server.send(worker)
+
+
 def run_quadratic(server: Server, curvature: float, steps: int) -> list[float]:
     """Weights W_0 ... W_steps of delayed descent on curvature * w^2 / 2."""
     history = [float(server.weights)]
-    for _ in range(steps):
-        server.step(curvature * server.worker.weights)
+    for t in range(steps):
+        step(server, t, lambda weights: curvature * weights)
         history.append(float(server.weights))
     return history
-
-
-@pytest.mark.parametrize("num_workers", [1, 2, 7])
-def test_staleness_is_t_in_the_first_round_and_m_minus_1_after(num_workers: int) -> None:
-    server = Server(torch.zeros(1), num_workers, 0.1)
-    for step in range(4 * num_workers):
-        assert server.staleness == min(step, num_workers - 1)
-        server.step(torch.ones(1))
 
 
 @pytest.mark.parametrize(("momentum", "where", "convention"), KINDS)
@@ -69,22 +70,22 @@ def test_ema_at_the_server_is_the_pytorch_convention_at_a_smaller_rate() -> None
     weights = torch.ones(3, dtype=torch.float64)
     ema = Server(weights, 4, 0.1, 0.9, "server", "ema")
     pytorch = Server(weights, 4, 0.1 * (1 - 0.9), 0.9, "server", "pytorch")
-    for _ in range(50):
+    for t in range(50):
         for server in (ema, pytorch):
-            server.step(0.5 * server.worker.weights)
+            step(server, t, lambda weights: 0.5 * weights)
     assert torch.allclose(ema.weights, pytorch.weights, rtol=1e-13)
 
 
 def test_stale_weights_are_copies() -> None:
     start = torch.ones(4)
     server = Server(start, 3, 0.5)
-    storages = {tensor.data_ptr() for tensor in (start, server.weights, *[worker.weights for worker in server.workers])}
+    storages = {tensor.data_ptr() for tensor in (start, server.weights, *server.sent)}
     assert len(storages) == 5
-    server.step(torch.ones(4))
-    assert torch.equal(server.workers[0].weights, server.weights)
-    assert torch.equal(server.workers[1].weights, torch.ones(4))
-    server.step(torch.ones(4))
-    assert torch.equal(server.workers[0].weights, torch.full((4,), 0.5))
+    step(server, 0, torch.ones_like)
+    assert torch.equal(server.stale(0), server.weights)
+    assert torch.equal(server.stale(1), torch.ones(4))
+    step(server, 1, torch.ones_like)
+    assert torch.equal(server.stale(0), torch.full((4,), 0.5))
     assert torch.equal(start, torch.ones(4))
 
 
@@ -92,9 +93,9 @@ def test_stale_weights_are_copies() -> None:
 @pytest.mark.parametrize("convention", ["pytorch", "ema"])
 def test_momentum_0_changes_nothing(where: str, convention: str) -> None:
     plain, zero = Server(torch.ones(2), 3, 0.1), Server(torch.ones(2), 3, 0.1, 0.0, where, convention)
-    for _ in range(9):
+    for t in range(9):
         for server in (plain, zero):
-            server.step(server.worker.weights**3)
+            step(server, t, lambda weights: weights**3)
     assert torch.equal(plain.weights, zero.weights)
 
 

@@ -23,6 +23,7 @@ class Images:
     train_labels: NDArray[np.int64]
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
+    classes: tuple[str, ...] = tuple("0123456789")
 
 
 def colour_images(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -34,13 +35,13 @@ def colour_images(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.
 
 
 IMAGES = Images(*colour_images(200, 0), *colour_images(100, 1))
-SCHEDULE = EvaluationPlan(total_steps=100, steps_per_epoch=50, evaluations_per_epoch=2)
+SCHEDULE = EvaluationPlan(total=100, per_epoch=50, evaluations_per_epoch=2)
 
 
 def run(plan: EvaluationPlan = SCHEDULE, bias: float | None = None, **settings: Any) -> list[Row]:
     engine = ReferenceEngine(RunConfig(**settings), IMAGES.train_images, IMAGES.train_labels)
     if bias is not None:
-        for weights in (engine.server.weights, *[worker.weights for worker in engine.server.workers]):
+        for weights in (engine.server.weights, *engine.server.sent):
             weights[-10:] = bias
     return list(simulate(engine, IMAGES, plan, train_eval_images=20))
 
@@ -51,14 +52,14 @@ def outcome(rows: list[Row]) -> str:
 
 @given(total=st.integers(1, 500), per_epoch=st.integers(1, 100), evaluations=st.integers(1, 12))
 def test_a_schedule_starts_at_0_ends_at_the_last_step_and_rises(total: int, per_epoch: int, evaluations: int) -> None:
-    steps = EvaluationPlan(total, per_epoch, evaluations).evaluation_steps()
+    steps = EvaluationPlan(total, per_epoch, evaluations).evaluations()
     assert (steps[0], steps[-1]) == (0, total)
     assert all(a < b for a, b in itertools.pairwise(steps))
     assert set(range(per_epoch, total, per_epoch)) <= set(steps)
 
 
 def test_four_evaluations_an_epoch() -> None:
-    assert EvaluationPlan(25000, 12500, 4).evaluation_steps() == [3125 * k for k in range(9)]
+    assert EvaluationPlan(25000, 12500, 4).evaluations() == [3125 * k for k in range(9)]
 
 
 def test_a_run_that_trains() -> None:
@@ -73,7 +74,7 @@ def test_a_run_that_trains() -> None:
 def test_a_run_that_stays_alive_at_chance() -> None:
     rows = run(learning_rate=1e-9)
     assert outcome(rows) == "plateau"
-    assert rows[-1].step == SCHEDULE.total_steps
+    assert rows[-1].step == SCHEDULE.total
 
 
 def test_a_dead_run_stops_early_with_constant_loss() -> None:
@@ -87,17 +88,17 @@ def test_a_dead_run_stops_early_with_constant_loss() -> None:
 def test_a_run_that_dies_while_its_weights_still_move_goes_on() -> None:
     """The gradient is exactly zero, but the velocity of an earlier one is not: it may yet come back to life."""
     engine = ReferenceEngine(RunConfig(momentum=0.99), IMAGES.train_images, IMAGES.train_labels)
-    engine.server.weights[-10:] = engine.server.worker.weights[-10:] = -1e3
-    engine.server.velocity[:] = 1e-3
+    engine.server.weights[-10:] = engine.server.sent[0][-10:] = -1e3
+    engine.server.velocities[0][:] = 1e-3
     rows = list(simulate(engine, IMAGES, SCHEDULE, 20))
     assert rows[1].zero_gradient_share == 1
-    assert rows[-1].step == SCHEDULE.total_steps
+    assert rows[-1].step == SCHEDULE.total
 
 
 def test_a_run_that_overflows_stops_early_with_empty_cells() -> None:
     rows = run(output_relu=False, learning_rate=1e6)
     assert outcome(rows) == "non_finite"
-    assert rows[-1].step < SCHEDULE.total_steps
+    assert rows[-1].step < SCHEDULE.total
     assert math.isnan(rows[-1].test_accuracy)
     assert all(math.isfinite(row.test_loss) for row in rows[:-1])
 

@@ -9,7 +9,7 @@ from asgd.commands.flags import add_data_flags, add_model_flags, collect, path
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
-from asgd.settings.schedule import ScheduleConfig
+from asgd.settings.schedule import ScheduleKeys
 from asgd.settings.validation import validate
 
 COMMAND = Command(
@@ -20,11 +20,14 @@ COMMAND = Command(
     "out; it lowers the limit.",
 )
 MEASURED_EPOCHS = 0.25
-_THEORY = {"num_workers", "momentum", "momentum_where", "momentum_convention", "learning_rate"}
+_THEORY = {
+    *("num_workers", "momentum", "momentum_where", "momentum_convention", "learning_rate"),
+    *ScheduleKeys.model_fields,
+}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Those of the run, of the schedule, and of the images for --measure."""
+    """Those of the run, and of the images for --measure."""
     curvature = parser.add_mutually_exclusive_group()
     curvature.add_argument(
         "--sharpness", type=_positive, metavar="LAMBDA", help="the largest eigenvalue of the loss's Hessian, if known"
@@ -36,8 +39,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "and measure its sharpness on 500 training images",
     )
     parser.add_argument("--json", type=path, metavar="FILE", help="also write all numbers to FILE")
-    add_model_flags(parser.add_argument_group("schedule"), ScheduleConfig)
-    about = "run (keys of `run` in params.yaml); all but workers, momentum and learning rate are for --measure"
+    about = (
+        "run (keys of `run` in params.yaml); all but workers, momentum, schedule and learning rate are for --measure"
+    )
     add_model_flags(parser.add_argument_group(about), RunConfig)
     add_data_flags(parser)
 
@@ -46,7 +50,6 @@ def run(options: argparse.Namespace) -> None:
     """Find the limit, judge, print."""
     settings, data = collect(options, RunConfig), collect(options, DataConfig, "data-")
     config = validate(RunConfig, settings, "asgd stability")
-    schedule = validate(ScheduleConfig, collect(options, ScheduleConfig), "asgd stability")
     unused = [*(set(settings) - _THEORY), *(f"data-{name}" for name in data)]
     if unused and not options.measure:
         flag = min(unused).replace("_", "-")
@@ -59,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     if options.measure:
         sharpness, source = _measure(options, settings, data)
         rate = config.learning_rate
-    advice = advise(config, schedule, rate, sharpness)
+    advice = advise(config, rate, sharpness)
     print(format_advice(advice, source))
     if options.json:
         write_json(options.json, advice_to_json(advice))

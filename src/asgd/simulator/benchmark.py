@@ -25,16 +25,19 @@ from torch.nn import functional as F
 
 from asgd.machine import find_processor
 from asgd.settings.run import RunConfig
+from asgd.simulator.benchmark_delay import measure_network, measure_variants
 from asgd.simulator.benchmark_jobs import measure_job, measure_start_up, measure_two_processes, time_call
 from asgd.simulator.engine import Engine
 from asgd.simulator.fused import FusedEngine, choose_kernels
+from asgd.simulator.fused.layout import LANES
 from asgd.simulator.fused.options import OPTIONS
-from asgd.simulator.fused.vectors import LANES, load_rows, outer, scalars, store_block, zeros
+from asgd.simulator.fused.vectors import load_rows, outer, scalars, store_block, zeros
 from asgd.simulator.networks import shapes as architecture
 from asgd.simulator.reference import ReferenceEngine
+from asgd.simulator.training_set import find_batch_size
 
 WORKERS = (1, 8, 100)
-MOMENTUM, DROPOUT = 0.9, 0.2
+MOMENTUM, DROPOUT, BATCH_SIZE = 0.9, 0.2, 4
 #: Server steps of each engine in a round: about equal times.
 ROUND_STEPS = {"naive": 20, "reference": 20, "fused-plain": 100, "fused-vector": 200}
 EVALUATION_IMAGES = 10_000
@@ -69,7 +72,7 @@ class NaiveSimulator:
         for worker in self.workers:
             worker.load_state_dict(self.server.state_dict())
         self.optimizer = torch.optim.SGD(self.server.parameters(), lr=config.learning_rate, momentum=config.momentum)
-        self.batch_size = config.batch_size
+        self.batch_size = find_batch_size(config, len(images))
         self.num_steps = 0
 
     def advance(self, num_steps: int) -> None:
@@ -93,7 +96,7 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def run_benchmark(rounds: int = 15, start_up: bool = True) -> dict[str, Any]:
-    """Measure everything; about six minutes. ``start_up``: also whole jobs and their start, which compiles once more.
+    """Measure everything; about seven minutes. ``start_up``: also whole jobs and their start, which compiles once more.
 
     ``ratio_to_naive`` is by engine and number of workers (as text), with momentum and without dropout.
     """
@@ -114,6 +117,8 @@ def run_benchmark(rounds: int = 15, start_up: bool = True) -> dict[str, Any]:
             "steps": steps,
             "evaluation": measure_evaluation(max(3, rounds // 3)),
             "two_processes": measure_two_processes(),
+            "variants": measure_variants(*draw_images(5000), 2 * rounds),
+            "network": measure_network(*draw_images(1280), max(3, rounds // 3)),
         }
     finally:
         torch.set_flush_denormal(False)
@@ -152,7 +157,7 @@ def measure_steps(num_workers: int, momentum: float, dropout: float, rounds: int
             "microseconds": float(np.median(measured)) * 1e6,
             "steps_per_second": 1 / float(np.median(measured)),
             "ratio_to_naive": float(np.median(times["naive"] / measured)),
-            "share_of_peak": count_operations(config.batch_size) / float(np.median(measured)) / (peak * 1e9),
+            "share_of_peak": count_operations(BATCH_SIZE) / float(np.median(measured)) / (peak * 1e9),
         }
         for name, measured in times.items()
     ]
@@ -271,6 +276,8 @@ def format_benchmark(result: dict[str, Any]) -> str:
             f"{best} (its best batch size) {evaluation['seconds'][best]:.3f} s: {ratio:.1f} times faster"
         )
     console.print(f"two processes at once: {both['ratio']:.2f} times the steps of one ({both['one']:.0f} steps/s)")
+    for what, ratios in (("gradient, fused at m = 8", result["variants"]), ("ResNet-8 step", result["network"])):
+        console.print(f"{what}: {', '.join(f'{name} {ratio:.2f}' for name, ratio in ratios.items())}")
     if "start_up_seconds" in result:
         start = result["start_up_seconds"]
         console.print(f"start-up of a job: {start['cold']:.1f} s cold, {start['cached']:.2f} s cached")

@@ -1,8 +1,9 @@
 """What an engine is: the interface between the simulation itself and everything that watches it.
 
-Protocol (Section II of the paper). At step t the server takes one SGD step with the gradient that worker t mod m
-computed on its own stale weights and on mini-batch t, then sends that worker the new weights. So the gradient applied
-at step t was taken at W_max(0, t - (m - 1)): the staleness is tau = m - 1 after the first round.
+Protocol (Section II of the paper). Workers compute gradients, each on the weights that it was sent last and on a
+mini-batch; the server takes a step with the gradient of the worker that it hears, then sends it the new weights. Whom
+it hears is a matter of the schedule, what it does with a gradient of policy and update: see ``asgd.simulator.events``
+and ``asgd.simulator.updates``.
 """
 
 import math
@@ -14,16 +15,38 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from asgd.simulator.events import Events, Tally
+
 
 @dataclass(frozen=True)
 class Interval:
-    """What happened over consecutive server steps."""
+    """What happened over consecutive gradients."""
 
-    num_steps: int
-    loss_sum: float  #: sum over steps of the mini-batch's mean loss at the stale weights; may be inf or nan
-    num_zero_gradients: int  #: steps whose gradient was exactly zero in every entry
-    gradient_norm: float  #: Euclidean norm of the last step's gradient
+    num_gradients: int  #: that were charged
+    num_applied: int  #: of these; the others were not computed here
+    loss_sum: float  #: sum over those applied of the mini-batch's mean loss at the stale weights; may be inf or nan
+    num_zero_gradients: int  #: of those applied, how many were exactly zero in every entry
+    gradient_norm: float  #: Euclidean norm of the last step's gradient; not-a-number where there was no step
+    corrections: tuple[float, ...] = ()  #: ||correction|| / ||gradient||, of every so many steps
 
+    def join(self, later: "Interval") -> "Interval":
+        """This one and ``later``, which follows it."""
+        norm = self.gradient_norm if math.isnan(later.gradient_norm) else later.gradient_norm
+        return Interval(
+            self.num_gradients + later.num_gradients,
+            self.num_applied + later.num_applied,
+            self.loss_sum + later.loss_sum,
+            self.num_zero_gradients + later.num_zero_gradients,
+            norm,
+            self.corrections + later.corrections,
+        )
+
+
+#: Where none has happened yet.
+NOTHING = Interval(0, 0, 0.0, 0, math.nan)
+
+#: Steps from one to the next whose correction is measured.
+SAMPLED_EVERY = 128
 
 OnPart = Callable[[Interval], None]
 
@@ -51,16 +74,25 @@ class Engine(Protocol):
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """A copy of the server's weights W_t, in the order of ``architecture.parameter_shapes``: [num_parameters]."""
+        """A copy of the server's weights W_t, in the order of the network's parameters: [num_parameters]."""
         ...
 
-    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
-        """Take ``num_steps`` (>= 1) server steps.
+    @property
+    def tally(self) -> Tally:
+        """What the gradients so far come to."""
+        ...
+
+    def advance(self, num_gradients: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
+        """Go on until ``num_gradients`` (>= 1) more gradients are charged.
 
         ``on_part`` is called with each part of them, and may look at the engine then. Parts end after the numbers of
-        steps in ``stops``, ascending and counted from here, and perhaps elsewhere. The stops change nothing at all, bit
-        for bit; how steps are cut into calls changes no more than the last bits of ``loss_sum``.
+        gradients in ``stops``, ascending and counted from here, and perhaps elsewhere. The stops change nothing at all,
+        bit for bit; how gradients are cut into calls changes no more than the last bits of ``loss_sum``.
         """
+        ...
+
+    def skip(self, num_gradients: int) -> None:
+        """Charge ``num_gradients`` (>= 0) more without computing them: nothing can come of them."""
         ...
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
@@ -68,7 +100,10 @@ class Engine(Protocol):
         ...
 
     def staleness_displacement(self) -> float:
-        """||W_t - W_s|| of the server's weights and the stale ones of the worker whose gradient comes next."""
+        """||W_t - U|| of the server's weights and those of the worker whose gradient comes next.
+
+        Not-a-number where no gradient comes next, at the end of a recorded schedule.
+        """
         ...
 
     def state(self) -> dict[str, Any]:
@@ -81,8 +116,15 @@ class Engine(Protocol):
 
 
 def cut(start: int, end: int, stops: Iterable[int]) -> Iterable[tuple[int, int]]:
-    """The steps from ``start`` to ``end`` in parts that end at ``stops``: (first, last), half open."""
+    """The gradients from ``start`` to ``end`` in parts that end at ``stops``: (first, last), half open."""
     return pairwise([start, *(stop for stop in stops if start < stop < end), end])
+
+
+def find_sampled(events: Events, first_step: int) -> NDArray[np.bool_]:
+    """Which of ``events`` close a step whose correction is measured; ``first_step``: steps taken before them."""
+    steps = first_step + np.cumsum(events.closes)
+    found: NDArray[np.bool_] = events.closes & (steps % SAMPLED_EVERY == 0)
+    return found
 
 
 def measure_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

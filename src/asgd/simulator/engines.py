@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from asgd.errors import AsgdError
 from asgd.machine import measure_free_memory
 from asgd.members import load_member
+from asgd.settings.choice import is_file
 from asgd.settings.probes import describe_columns
 from asgd.settings.run import RunConfig
-from asgd.simulator.networks.shapes import num_parameters
+from asgd.simulator.networks.shapes import NUM_CLASSES, num_parameters
+from asgd.simulator.parts import ROOMS
 
 if TYPE_CHECKING:
     from asgd.simulator.engine import Engine
@@ -28,9 +30,10 @@ PROBES = "asgd.simulator.probes"
 
 def check_memory(config: RunConfig) -> None:
     """Raise AsgdError where the workers' copies of the weights need more memory than the machine has left."""
-    # The reference engine keeps a velocity for each worker whether it has momentum or not.
-    at_workers = config.resolved_engine()[0] == "reference" or (config.momentum and config.momentum_where == "worker")
-    needed = config.num_workers * num_parameters(config.pools) * 4 * (2 if at_workers else 1)
+    vectors = 1 if config.averages else config.num_workers
+    vectors += config.num_workers if config.momentum and config.momentum_where == "worker" else 0
+    vectors += config.num_workers if config.update == "dc_adaptive" else 0
+    needed = vectors * num_parameters(config.pools) * 4  # other networks have about as many
     free = measure_free_memory()
     if config.device == "cpu" and needed > free:
         raise AsgdError(
@@ -40,15 +43,26 @@ def check_memory(config: RunConfig) -> None:
 
 
 def build_engine(
-    config: RunConfig, images: NDArray[np.uint8], labels: NDArray[np.int64], kernels: str = "auto"
+    config: RunConfig,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    kernels: str = "auto",
+    num_classes: int = NUM_CLASSES,
 ) -> "Engine":
-    """The engine that the configuration asks for, at step 0, on these training images; ``kernels`` forces one of the
-    fused engine's."""
+    """The engine that the configuration asks for, before its first gradient, on these training images.
+
+    ``kernels`` forces one of the fused engine's.
+    """
     check_memory(config)
     # PyTorch takes seconds to import, and the fused engine does without it.
     if config.resolved_engine()[0] == "fused":
         from asgd.simulator.fused import FusedEngine, compile_once
 
+        if num_classes != NUM_CLASSES:
+            raise AsgdError(
+                f"network = {config.network} has {NUM_CLASSES} outputs, and the images have {num_classes} classes; "
+                "take another network"
+            )
         compile_once(kernels)
         return FusedEngine(config, images, labels, kernels=kernels)
     import torch
@@ -57,8 +71,8 @@ def build_engine(
 
     if config.device != "cpu" and not torch.cuda.is_available():
         raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
-    torch.set_num_threads(1)  # runs are parallel, not the 62,006 weights of one
-    return ReferenceEngine(config, images, labels)
+    torch.set_num_threads(1)  # runs are parallel, not the weights of one
+    return ReferenceEngine(config, images, labels, num_classes=num_classes)
 
 
 def attach_probes(engine: "Engine", config: RunConfig, images: "Images") -> "ProbedEngine | None":
@@ -71,6 +85,17 @@ def attach_probes(engine: "Engine", config: RunConfig, images: "Images") -> "Pro
     return ProbedEngine(engine, config, images, measures, describe_columns(measures))
 
 
-def probe_modules(config: RunConfig) -> list[str]:
-    """The modules that the probes of ``config`` are computed by, beside the engine's."""
-    return [f"{PROBES}.{name}" for name in (*config.probes, "probed")] if config.probes else []
+def member_modules(config: RunConfig) -> list[str]:
+    """The modules that ``config`` adds to those of every run: of its schedule, policy, update, network and probes.
+
+    Beside those of the paper, which belong to every run. Of a user's own the path.
+    """
+    chosen = [name if is_file(name) else f"{ROOMS[key]}.{name}" for key, name in config.list_choices().items()]
+    probes = [f"{PROBES}.{name}" for name in (*config.probes, "probed")] if config.probes else []
+    return chosen + probes
+
+
+def paper_modules() -> list[str]:
+    """The modules of schedule, policy, update and network of the paper."""
+    defaults = {key: RunConfig.model_fields[key].default for key in ROOMS}
+    return [f"{ROOMS[key]}.{name}" for key, name in defaults.items()]

@@ -3,14 +3,19 @@ it. It follows from schedule and policy alone, never from weights, so it is know
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asgd.errors import AsgdError
 from asgd.simulator.schedules.arrivals import Arrivals
+
+
+class ScheduleEndError(AsgdError):
+    """A recorded schedule has no further gradient."""
 
 
 class Fate(IntEnum):
@@ -50,9 +55,17 @@ class Events:
         types = (np.int64, np.int64, np.int64, np.int8, np.bool_, np.float64)
         return Events(*(np.array(column, kind) for column, kind in zip(columns, types, strict=True)))
 
+    def join(self, later: "Events") -> "Events":
+        """These, and ``later``."""
+        return Events(*(np.concatenate([getattr(self, each.name), getattr(later, each.name)]) for each in fields(self)))
 
-class Policy(Protocol):
-    """Which gradients become steps."""
+    def select(self, chosen: slice | NDArray[np.bool_]) -> "Events":
+        """Some of them."""
+        return Events(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+
+class Decider(Protocol):
+    """A policy at work: which gradients become steps."""
 
     def advance(self, ledger: "Ledger", number: int) -> Events:
         """The next ``number`` events. How they are cut into calls changes nothing."""
@@ -65,7 +78,7 @@ class Ledger:
     At the start each worker holds the initial weights; worker i computes on mini-batch i.
     """
 
-    def __init__(self, num_workers: int, arrivals: Arrivals, policy: Policy) -> None:
+    def __init__(self, num_workers: int, arrivals: Arrivals, policy: Decider) -> None:
         self.num_workers, self.arrivals, self.policy = num_workers, arrivals, policy
         self.step = 0  #: server steps taken
         self.received = np.zeros(num_workers, np.int64)  #: the server's step when each worker's weights were sent
@@ -86,6 +99,11 @@ class Ledger:
             hear(self)
         taken, self._waiting = self._waiting[:number], self._waiting[number:]
         return Events.of(taken)
+
+    @property
+    def oldest_batch(self) -> int:
+        """No mini-batch before this one is in flight."""
+        return min([int(self.batches.min()), *(event.batch for event in self._waiting)])
 
     def staleness(self, worker: int) -> int:
         """Server steps since the weights that ``worker`` computes on were sent."""
@@ -127,3 +145,89 @@ class Ledger:
             Event(int(w), int(b), int(s), Fate(int(f)), bool(c), float(t)) for w, b, s, f, c, t in state["waiting"]
         ]
         self.arrivals.restore(state["arrivals"])
+
+
+class Tally:
+    """What the events of a run come to."""
+
+    def __init__(self) -> None:
+        self.steps = 0  #: server steps
+        self.time = 0.0  #: of the last gradient
+        self.fates = np.zeros(len(Fate), np.int64)  #: gradients, by what became of them
+        self.staleness = np.zeros(0, np.int64)  #: of the gradients applied: how many had staleness 0, 1, ...
+
+    @property
+    def gradients(self) -> int:
+        """All that were charged."""
+        return int(self.fates.sum())
+
+    def copy(self) -> "Tally":
+        """As it is now."""
+        now = Tally()
+        now.restore(self.state())
+        return now
+
+    def add(self, events: Events) -> None:
+        """Count some more."""
+        self.steps += int(events.closes.sum())
+        self.time = float(events.time[-1]) if len(events.time) else self.time
+        self.fates += np.bincount(events.fate, minlength=len(Fate))
+        found = np.bincount(events.staleness[events.fate == Fate.APPLIED], minlength=len(self.staleness))
+        found[: len(self.staleness)] += self.staleness
+        self.staleness = found
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to continue."""
+        return {"steps": self.steps, "time": self.time, "fates": self.fates.copy(), "staleness": self.staleness}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state`` returned."""
+        self.steps, self.time = int(state["steps"]), float(state["time"])
+        self.fates, self.staleness = (np.array(state[name], np.int64) for name in ("fates", "staleness"))
+
+
+class Course:
+    """The events of a run as an engine takes them: counted, and with a look at the one that comes next."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._ahead = Events.of([])
+        self.tally = Tally()
+
+    def take(self, number: int) -> Events:
+        """The next ``number`` events. How they are cut into calls changes nothing."""
+        seen = len(self._ahead.worker)
+        events = self._ahead.select(slice(number))
+        if number > seen:
+            more = self._ledger.advance(number - seen)
+            events = more if not seen else events.join(more)
+        self._ahead = self._ahead.select(slice(number, None))
+        self.tally.add(events)
+        return events
+
+    def find_next(self) -> int | None:
+        """The worker whose gradient is charged next; None where a recorded schedule is at its end."""
+        if not len(self._ahead.worker):
+            try:
+                self._ahead = self._ledger.advance(1)
+            except ScheduleEndError:
+                return None
+        return int(self._ahead.worker[0])
+
+    @property
+    def oldest_batch(self) -> int:
+        """No mini-batch before this one is asked for any more."""
+        return min([self._ledger.oldest_batch, *map(int, self._ahead.batch)])
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to continue."""
+        ahead = {each.name: getattr(self._ahead, each.name) for each in fields(self._ahead)}
+        return {"ledger": self._ledger.state(), "ahead": ahead, "tally": self.tally.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state`` returned."""
+        self._ledger.restore(state["ledger"])
+        empty = Events.of([])
+        kinds = {each.name: getattr(empty, each.name).dtype for each in fields(empty)}
+        self._ahead = Events(**{name: np.array(state["ahead"][name], kind) for name, kind in kinds.items()})
+        self.tally.restore(state["tally"])

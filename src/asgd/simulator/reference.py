@@ -1,7 +1,9 @@
 """The reference engine: PyTorch, any module, any device. The specification that other engines are checked against."""
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import Evaluation, Interval, OnPart, cut, ignore_part, measure_distance
-from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
-from asgd.simulator.networks.shapes import draw_initial_weights
+from asgd.simulator.engine import (
+    NOTHING,
+    Evaluation,
+    Interval,
+    OnPart,
+    cut,
+    find_sampled,
+    ignore_part,
+    measure_distance,
+)
+from asgd.simulator.events import Fate, Tally
+from asgd.simulator.networks.batch_norm import estimate_statistics, has_statistics
+from asgd.simulator.networks.paper import normalize_images
+from asgd.simulator.networks.shapes import NUM_CLASSES
+from asgd.simulator.parts import build_course, build_network, build_rule, count_averaged
 from asgd.simulator.server import Server
-from asgd.simulator.streams import BatchStream, stream
+from asgd.simulator.streams import BatchStream
+from asgd.simulator.training_set import find_batch_size, select_images
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 _EVALUATION_BATCH = 500
 
-
-def build_network(config: RunConfig) -> PaperNetwork:
-    """The paper's network in the configuration's reading, with the initial weights of the run's seed."""
-    network = PaperNetwork(config.pools, config.output_relu, config.dropout)
-    load_weights(network, draw_initial_weights(stream(config.seed, "weights"), config.pools))
-    return network
+#: Images whose gradient is taken at once: a large mini-batch would not fit the memory.
+_LARGEST_PART = 2048
 
 
 @contextmanager
@@ -43,9 +55,10 @@ def _flush_denormals() -> Iterator[None]:
 class ReferenceEngine:
     """Simulates ``config`` on training ``images`` [n, 32, 32, 3] uint8 and ``labels`` [n] int64.
 
-    ``module`` is any classifier; by default the paper's network with the seed's initial weights. Its own parameters
-    are the initial weights, and its dtype and device are the simulation's. A module with an attribute
-    ``num_dropout_units`` > 0 is called with that many random numbers per sample as its second argument.
+    ``module`` is any classifier; by default the network of ``config`` with the seed's initial weights, for
+    ``num_classes``. Its own parameters are the initial weights, and its dtype and device are the simulation's. A module
+    with an attribute ``num_dropout_units`` > 0 is called with that many random numbers per sample as its second
+    argument. Raises AsgdError where the images do not fit, or the schedule cannot be had.
     """
 
     def __init__(
@@ -55,11 +68,11 @@ class ReferenceEngine:
         labels: NDArray[np.int64],
         module: nn.Module | None = None,
         loss: Loss = F.cross_entropy,
+        num_classes: int = NUM_CLASSES,
     ) -> None:
-        self.module = (module or build_network(config)).to(config.device)
+        self.module = (module or build_network(config, num_classes)).to(config.device)
         self.backend = config.device
-        self.images = images
-        self.labels = labels
+        self.images, self.labels = select_images(config, images, labels)
         self.loss = loss
         self._parameters = list(self.module.parameters())
         self.server = Server(
@@ -69,37 +82,93 @@ class ReferenceEngine:
             config.momentum,
             config.momentum_where,
             config.momentum_convention,
+            build_rule(config),
+            shared=config.averages,
         )
         units = int(getattr(self.module, "num_dropout_units", 0))
-        self._batches = BatchStream(config.seed, len(images), config.batch_size, units)
+        self._batches = BatchStream(config.seed, len(self.labels), find_batch_size(config, len(self.labels)), units)
+        self._check_parts()
+        self._course = build_course(config)
+        self._averaged = count_averaged(config)
+        self._collected = torch.zeros_like(self.server.weights) if self._averaged > 1 else None
 
     @property
     def weights(self) -> NDArray[np.float32]:
         """A copy of the server's weights: [num_parameters]."""
         return self.server.weights.cpu().numpy().copy()
 
-    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
-        """Take ``num_steps`` server steps."""
-        loss, zeros, norm = 0.0, 0, 0.0
-        for first, last in cut(0, num_steps, stops):
-            before = loss
-            loss, more_zeros, norm = self._take_steps(last - first, before)
-            zeros += more_zeros
-            on_part(Interval(last - first, loss - before, more_zeros, norm))
-        return Interval(num_steps, loss, zeros, norm)
+    @property
+    def tally(self) -> Tally:
+        """What the gradients so far come to."""
+        return self._course.tally
 
-    def _take_steps(self, number: int, loss_sum: float) -> tuple[float, int, float]:
-        """The losses of ``number`` steps added to ``loss_sum``, the zero gradients, the last gradient's norm."""
-        num_zero, norm = 0, 0.0
+    def advance(self, num_gradients: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
+        """Go on until ``num_gradients`` more are charged."""
+        found = NOTHING
+        for first, last in cut(0, num_gradients, stops):
+            part = self._take_gradients(last - first, found.loss_sum)
+            on_part(replace(part, loss_sum=part.loss_sum - found.loss_sum))
+            found = replace(found.join(part), loss_sum=part.loss_sum)
+        return found
+
+    def skip(self, num_gradients: int) -> None:
+        """Charge ``num_gradients`` more without computing them."""
+        self._course.take(num_gradients)
+
+    def _take_gradients(self, number: int, loss_sum: float) -> Interval:
+        """What happens over ``number`` gradients, whose losses are added to ``loss_sum``."""
+        num_applied, num_zero, corrections = 0, 0, []
+        last: Tensor | None = None
         self.module.train()
+        first_step = self.tally.steps
+        events = self._course.take(number)
+        sampled = find_sampled(events, first_step)
         with _flush_denormals():
-            for indices in self._batches.take_indices(number):
-                loss, gradient = self.compute_gradient(self.server.worker.weights, indices, self._take_mask())
-                self.server.step(gradient)
-                loss_sum += loss
-                norm = float(gradient.norm())
-                num_zero += norm == 0 and not bool(gradient.any())
-        return loss_sum, num_zero, norm
+            for k in range(number):
+                worker = int(events.worker[k])
+                if events.fate[k] == Fate.APPLIED:
+                    loss, gradient = self._compute(self.server.stale(worker), int(events.batch[k]))
+                    loss_sum += loss
+                    num_applied += 1
+                    num_zero += not bool(gradient.any())
+                    gradient = self._collect(gradient, bool(events.closes[k]))
+                    if events.closes[k]:
+                        last = gradient
+                        used = self.server.apply(gradient, worker, int(events.staleness[k]))
+                        if sampled[k] and self.server.rule.corrects:
+                            used = used * self.server.rule.factor(int(events.staleness[k]))
+                            corrections.append(float((used - gradient).norm() / gradient.norm()))
+                self.server.send(worker)
+        self._batches.forget(self._course.oldest_batch)
+        norm = math.nan if last is None else float(last.norm())
+        return Interval(number, num_applied, loss_sum, num_zero, norm, tuple(corrections))
+
+    def _collect(self, gradient: Tensor, closes: bool) -> Tensor:
+        """The gradient that a step is taken with, once ``closes``: the mean of those since the step before."""
+        if self._collected is None:
+            return gradient
+        self._collected.add_(gradient, alpha=1 / self._averaged)
+        if not closes:
+            return gradient
+        mean = self._collected.clone()
+        self._collected.zero_()
+        return mean
+
+    def _compute(self, weights: Tensor, batch: int) -> tuple[float, Tensor]:
+        """Mean loss and gradient of mini-batch number ``batch``, taken in parts where it is large."""
+        number, size = np.array([batch]), self._batches.batch_size
+        indices, units = self._batches.indices(number)[0], self._batches.num_dropout_units
+        loss, total = 0.0, None
+        for first in range(0, size, _LARGEST_PART):
+            last = min(first + _LARGEST_PART, size)
+            masks = self._batches.masks(number, first, last)[0] if units else None
+            part_loss, gradient = self.compute_gradient(weights, indices[first:last], masks)
+            if size <= _LARGEST_PART:
+                return part_loss, gradient
+            loss += part_loss * (last - first) / size
+            total = (0 if total is None else total) + gradient * ((last - first) / size)
+        assert total is not None
+        return loss, total
 
     def compute_gradient(
         self, weights: Tensor, indices: NDArray[np.int32], masks: NDArray[np.uint16] | None = None
@@ -116,6 +185,7 @@ class ReferenceEngine:
         """Evaluate the server's weights, without dropout."""
         vector_to_parameters(self.server.weights, self._parameters)
         self.module.eval()
+        estimate_statistics(self.module, self._call, self.images)
         loss, correct, zero = 0.0, 0, 0
         for first in range(0, len(images), _EVALUATION_BATCH):
             part = slice(first, first + _EVALUATION_BATCH)
@@ -127,39 +197,33 @@ class ReferenceEngine:
         return Evaluation(loss / len(images), correct / len(images), zero / len(images))
 
     def staleness_displacement(self) -> float:
-        """||W_t - W_s|| of the server's weights and those of the worker whose gradient comes next."""
-        weights = (self.server.weights, self.server.worker.weights)
+        """||W_t - U|| of the server's weights and those of the worker whose gradient comes next."""
+        worker = self._course.find_next()
+        if worker is None:
+            return math.nan
+        weights = (self.server.weights, self.server.stale(worker))
         return measure_distance(*(part.double().cpu().numpy() for part in weights))
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue bit for bit."""
-        server = self.server
-        return {
-            "weights": server.weights.cpu().numpy().copy(),
-            "velocity": server.velocity.cpu().numpy().copy(),
-            "worker_weights": np.stack([worker.weights.cpu().numpy() for worker in server.workers]),
-            "worker_velocities": np.stack([worker.velocity.cpu().numpy() for worker in server.workers]),
-            "received_at": [worker.received_at for worker in server.workers],
-            "num_steps": server.num_steps,
-            "batches": self._batches.state(),
-        }
+        collected = {} if self._collected is None else {"collected": self._collected.cpu().numpy().copy()}
+        return {"server": self.server.state(), "course": self._course.state(), **collected}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what ``state`` returned."""
-        server = self.server
-        server.weights.copy_(torch.from_numpy(state["weights"]))
-        server.velocity.copy_(torch.from_numpy(state["velocity"]))
-        server.num_steps = int(state["num_steps"])
-        for index, worker in enumerate(server.workers):
-            worker.weights.copy_(torch.from_numpy(state["worker_weights"][index]))
-            worker.velocity.copy_(torch.from_numpy(state["worker_velocities"][index]))
-            worker.received_at = int(state["received_at"][index])
-        self._batches.restore(state["batches"])
+        self.server.restore(state["server"])
+        self._course.restore(state["course"])
+        if self._collected is not None:
+            self._collected.copy_(torch.from_numpy(state["collected"]))
 
-    def _take_mask(self) -> NDArray[np.uint16] | None:
-        return self._batches.take_masks(1)[0] if self._batches.num_dropout_units else None
+    def _check_parts(self) -> None:
+        if self._batches.batch_size > _LARGEST_PART and has_statistics(self.module):
+            raise AsgdError(
+                f"batch_size: {self._batches.batch_size:,} images cannot be normalised as one mini-batch; take at most "
+                f"{_LARGEST_PART:,}, by batch_size or num_images"
+            )
 
-    def _call(self, images: NDArray[np.uint8], masks: NDArray[np.uint16] | None) -> Tensor:
+    def _call(self, images: NDArray[np.uint8], masks: NDArray[np.uint16] | None = None) -> Tensor:
         parameter = self._parameters[0]
         inputs = normalize_images(images, parameter.dtype, str(parameter.device))
         if masks is None:

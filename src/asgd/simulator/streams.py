@@ -4,8 +4,7 @@ Every arm derives its streams from the seed alone, so runs of the same seed star
 same mini-batches and dropout masks: they are paired. Every engine consumes these streams, in this order.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,76 +15,82 @@ _STREAMS = {"weights": 0, "order": 1, "dropout": 2, "schedule": 3}
 #: Dropout draws 16-bit numbers, so a rate is rounded to a multiple of 1/65536.
 MASK_LEVELS = 1 << 16
 
+#: Of the generators.
+_PERIOD = 1 << 128
+
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator of one named stream (``weights``, ``order`` or ``dropout``) of ``seed`` (>= 0)."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(_STREAMS[name],))
-    return np.random.Generator(np.random.PCG64(sequence))
+    """The generator of one named stream (``weights``, ``order``, ``dropout`` or ``schedule``) of ``seed`` (>= 0)."""
+    return np.random.Generator(_start(seed, name))
 
 
-@dataclass
+def _start(seed: int, name: str) -> np.random.PCG64:
+    return np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_STREAMS[name],)))
+
+
 class BatchStream:
-    """The mini-batches of a run, in the order in which the server hands them out; mini-batch t is used at step t.
+    """The mini-batches of a run and their dropout masks, by number: they are handed out in that order.
 
     An epoch is a random permutation of the training set cut into mini-batches; a remainder smaller than
-    ``batch_size`` is left out of that epoch. ``num_dropout_units`` is the number of units under dropout per sample
-    (0 without dropout; it must be a multiple of 4, so that a step takes whole 64-bit words from the stream).
+    ``batch_size`` is left out of that epoch. A mini-batch of all images has them in their own order.
+    ``num_dropout_units`` is the number of units under dropout per sample (0 without dropout; it must be a multiple of
+    4, so that a sample takes whole 64-bit words from the stream). What a number stands for follows from the seed alone,
+    so there is no state to keep.
     """
 
-    seed: int
-    num_images: int
-    batch_size: int
-    num_dropout_units: int = 0
-    _order: np.random.Generator = field(init=False, repr=False)
-    _dropout: np.random.Generator = field(init=False, repr=False)
-    _epoch: NDArray[np.int32] = field(init=False, repr=False)
-    _position: int = field(init=False, default=0, repr=False)
+    def __init__(self, seed: int, num_images: int, batch_size: int, num_dropout_units: int = 0) -> None:
+        self.num_images, self.batch_size, self.num_dropout_units = num_images, batch_size, num_dropout_units
+        self._per_epoch = num_images // batch_size
+        self._order, self._dropout = stream(seed, "order"), _start(seed, "dropout")
+        self._drawn = 0  #: epochs
+        self._epochs: dict[int, NDArray[np.int32]] = {}  #: those that are kept, [steps, batch_size] each
+        self._word = 0  #: the 64-bit word that the dropout stream is at
 
-    def __post_init__(self) -> None:
-        self._order = stream(self.seed, "order")
-        self._dropout = stream(self.seed, "dropout")
-        self._epoch = np.empty((0, self.batch_size), np.int32)
+    def indices(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Indices into the training set of the mini-batches ``numbers``: [len(numbers), batch_size] int32."""
+        if self.batch_size == self.num_images:
+            return np.broadcast_to(np.arange(self.num_images, dtype=np.int32), (len(numbers), self.num_images))
+        epochs, places = np.divmod(numbers, self._per_epoch)
+        found = np.empty((len(numbers), self.batch_size), np.int32)
+        for epoch in np.unique(epochs).tolist():
+            here = epochs == epoch
+            found[here] = self._epoch(epoch)[places[here]]
+        return found
 
-    def take_indices(self, num_steps: int) -> NDArray[np.int32]:
-        """Indices into the training set of the next ``num_steps`` mini-batches: [num_steps, batch_size] int32."""
-        parts = []
-        while num_steps > 0:
-            if self._position == len(self._epoch):
-                self._start_epoch()
-            part = self._epoch[self._position : self._position + num_steps]
-            self._position += len(part)
-            num_steps -= len(part)
-            parts.append(part)
-        return np.concatenate(parts) if parts else self._epoch[:0]
+    def masks(self, numbers: NDArray[np.int64], first: int = 0, last: int | None = None) -> NDArray[np.uint16]:
+        """Uniform 16-bit numbers [len(numbers), samples, num_dropout_units]; a unit is dropped where < p * 65536.
 
-    def take_masks(self, num_steps: int) -> NDArray[np.uint16]:
-        """Uniform 16-bit numbers [num_steps, batch_size, num_dropout_units]; a unit is dropped where < p * 65536."""
-        words = num_steps * self.batch_size * self.num_dropout_units // 4
-        raw: NDArray[np.uint64] = self._dropout.bit_generator.random_raw(words)
+        Of samples ``first`` to ``last`` of each mini-batch; by default of all.
+        """
+        count = (self.batch_size if last is None else last) - first
+        words = self.num_dropout_units // 4
+        starts = (numbers * self.batch_size + first) * words
+        raw = np.empty((len(numbers), count * words), np.uint64)
+        # One draw for each stretch of the stream.
+        cuts = (np.flatnonzero(np.diff(starts) != count * words) + 1).tolist()
+        for begin, end in pairwise([0, *cuts, len(numbers)] if len(numbers) else ()):
+            raw[begin:end] = self._draw(int(starts[begin]), (end - begin) * count * words).reshape(end - begin, -1)
         # Little-endian on every machine, so that a word splits into the same four numbers everywhere.
-        return raw.astype("<u8", copy=False).view("<u2").reshape(num_steps, self.batch_size, self.num_dropout_units)
+        return raw.astype("<u8", copy=False).view("<u2").reshape(len(numbers), count, self.num_dropout_units)
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to continue: plain numbers, dictionaries and one array."""
-        return {
-            "order": self._order.bit_generator.state,
-            "dropout": self._dropout.bit_generator.state,
-            "epoch": self._epoch.copy(),
-            "position": self._position,
-        }
+    def forget(self, before: int) -> None:
+        """No mini-batch whose number is below ``before`` will be asked for."""
+        for epoch in [epoch for epoch in self._epochs if epoch < before // self._per_epoch]:
+            del self._epochs[epoch]
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state`` returned."""
-        self._order.bit_generator.state = state["order"]
-        self._dropout.bit_generator.state = state["dropout"]
-        self._epoch = np.array(state["epoch"], np.int32)
-        self._position = int(state["position"])
+    def _epoch(self, epoch: int) -> NDArray[np.int32]:
+        while self._drawn <= epoch:
+            order = self._order.permutation(self.num_images)[: self._per_epoch * self.batch_size]
+            self._epochs[self._drawn] = order.astype(np.int32).reshape(self._per_epoch, self.batch_size)
+            self._drawn += 1
+        return self._epochs[epoch]
 
-    def _start_epoch(self) -> None:
-        steps = self.num_images // self.batch_size
-        order = self._order.permutation(self.num_images)[: steps * self.batch_size]
-        self._epoch = order.astype(np.int32).reshape(steps, self.batch_size)
-        self._position = 0
+    def _draw(self, start: int, words: int) -> NDArray[np.uint64]:
+        if start != self._word:
+            self._dropout.advance((start - self._word) % _PERIOD)
+        self._word = start + words
+        found: NDArray[np.uint64] = self._dropout.random_raw(words)
+        return found
 
 
 def dropout_threshold(rate: float) -> int:

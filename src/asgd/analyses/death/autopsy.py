@@ -66,8 +66,12 @@ def choose_dying_run(given: Given) -> Chosen:
 
 
 def select_plain_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of runs without momentum and dropout and with the output ReLU, which alone can die."""
-    return runs[(runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)]
+    """The rows of the runs that can die: of the paper, without momentum and dropout, with the ReLU on the logits."""
+    plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
+    later = RunConfig.later_keys()
+    for key in RunConfig.choices():
+        plain &= (runs[key].fillna(later[key]) == later[key]) if key in runs else True
+    return runs[plain]
 
 
 def select_dead_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:

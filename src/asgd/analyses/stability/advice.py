@@ -6,7 +6,7 @@ from typing import Any
 from asgd.analyses.stability.limits import Limit, find_limit, is_exact
 from asgd.analyses.stability.thresholds import find_threshold, gradient_share
 from asgd.settings.run import RunConfig
-from asgd.settings.schedule import ScheduleConfig
+from asgd.settings.schedule import ScheduleKeys
 
 #: So near to the limit, as a share of it, a rate is marginal: a minimum is not quite a quadratic.
 MARGIN = 0.05
@@ -44,7 +44,6 @@ class Advice:
     """What stability allows. Limits are of learning rate * sharpness."""
 
     config: RunConfig
-    schedule: ScheduleConfig
     limit: Limit
     one_worker: float  #: the limit without delay, with the same momentum
     places: dict[str, float]  #: limits in effective rate, eta / (1 - b), by where momentum lives; if there is any
@@ -53,24 +52,22 @@ class Advice:
     judgement: Judgement | None  #: where there are a learning rate and a sharpness
 
 
-def advise(
-    config: RunConfig, schedule: ScheduleConfig, learning_rate: float | None = None, sharpness: float | None = None
-) -> Advice:
+def advise(config: RunConfig, learning_rate: float | None = None, sharpness: float | None = None) -> Advice:
     """The limit for the workers and the momentum of ``config``, and what follows for a rate, a ``sharpness`` or both.
 
     ``sharpness``: the curvature lambda, above 0. Raises AsgdError where there are too many workers to simulate.
     """
-    limit = find_limit(config, schedule)
+    limit = find_limit(config)
     one = find_threshold(1, config.momentum, config.momentum_where, config.momentum_convention)
     places = {}
     if config.momentum:
         for name, change in _PLACES.items():
             other = RunConfig.model_validate({**config.model_dump(), **change})
-            places[name] = find_limit(other, schedule).threshold * _effective(other)
+            places[name] = find_limit(other).threshold * _effective(other)
     judgement = None
     if learning_rate is not None and sharpness is not None:
-        judgement = _judge(config, schedule, learning_rate * sharpness, sharpness, limit, one, places)
-    return Advice(config, schedule, limit, one, places, learning_rate, sharpness, judgement)
+        judgement = _judge(config, learning_rate * sharpness, sharpness, limit, one, places)
+    return Advice(config, limit, one, places, learning_rate, sharpness, judgement)
 
 
 def _effective(config: RunConfig) -> float:
@@ -80,7 +77,6 @@ def _effective(config: RunConfig) -> float:
 
 def _judge(
     config: RunConfig,
-    schedule: ScheduleConfig,
     x: float,
     sharpness: float,
     limit: Limit,
@@ -99,16 +95,16 @@ def _judge(
         "delay": True,
     }
     cause = next(name for name, holds in causes.items() if holds)
-    workers = _count_workers(config, schedule, x) if is_exact(schedule) else None
+    workers = _count_workers(config, x) if is_exact(config) else None
     return Judgement(ratio, verdict, cause, (1 - margin) * limit.threshold / sharpness, workers)
 
 
-def _count_workers(config: RunConfig, schedule: ScheduleConfig, x: float) -> int:
+def _count_workers(config: RunConfig, x: float) -> int:
     """The most workers for which ``x`` is called stable, up to a million."""
 
     def is_stable(num_workers: int) -> bool:
         other = config.model_copy(update={"num_workers": num_workers})
-        return x < (1 - MARGIN) * find_limit(other, schedule).threshold
+        return x < (1 - MARGIN) * find_limit(other).threshold
 
     low, high = 0, 1
     while high <= _MOST_WORKERS and is_stable(high):
@@ -124,7 +120,7 @@ def advice_to_json(advice: Advice) -> dict[str, Any]:
     """All numbers, for programs."""
     kind = advice.config.model_dump(include={"num_workers", "momentum", "momentum_where", "momentum_convention"})
     return {
-        "settings": kind | advice.schedule.model_dump(exclude_unset=True) | {"schedule": advice.schedule.schedule},
+        "settings": kind | advice.config.model_dump(include={*ScheduleKeys.model_fields}),
         "limit": asdict(advice.limit),
         "one_worker": advice.one_worker,
         "effective": advice.places,
@@ -139,7 +135,7 @@ def format_advice(advice: Advice, source: str = "") -> str:
     limit, workers = advice.limit, advice.config.num_workers
     error = f" +- {limit.error:.2g}" if limit.error else ""
     lines = [
-        f"{_count(workers)}, {_name_schedule(advice.schedule)}, {_name_momentum(advice.config)}",
+        f"{_count(workers)}, {_name_schedule(advice.config)}, {_name_momentum(advice.config)}",
         f"largest stable learning rate x sharpness: {limit.threshold:.4g}{error} ({limit.method}); "
         f"with one worker: {advice.one_worker:.4g}",
     ]
@@ -176,9 +172,13 @@ def _count(workers: int) -> str:
     return f"{workers:,} worker{'s' if workers > 1 else ''}"
 
 
-def _name_schedule(schedule: ScheduleConfig) -> str:
-    given = schedule.model_dump(include=schedule.model_fields_set - {"schedule"})
-    return " ".join([f"schedule {schedule.schedule}", *(f"{key} {value}" for key, value in given.items())])
+def _name_schedule(config: RunConfig) -> str:
+    named = [key for key in ScheduleKeys.model_fields if key == "schedule" or _is_given(config, key)]
+    return " ".join(f"{key} {getattr(config, key)}" for key in named)
+
+
+def _is_given(config: RunConfig, key: str) -> bool:
+    return bool(getattr(config, key) != RunConfig.model_fields[key].default)
 
 
 def _name_momentum(config: RunConfig) -> str:

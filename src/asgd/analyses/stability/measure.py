@@ -3,6 +3,7 @@
 from asgd.data import Dataset
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
+from asgd.settings.schedule import ScheduleKeys
 from asgd.simulator.engines import build_engine
 from asgd.simulator.probes.sharpness import measure
 from asgd.simulator.simulate import plan_evaluations
@@ -16,9 +17,11 @@ def measure_after_run(config: RunConfig, dataset: Dataset) -> tuple[float, str]:
     One worker, because what delay breaks has no sharpness worth knowing: dead units are flat. Raises AsgdError where
     even this run ends without a positive sharpness.
     """
-    alone = RunConfig.model_validate({**config.model_dump(), "num_workers": 1, "momentum": 0.0})
-    steps = plan_evaluations(alone, len(dataset.train_images)).total_steps
-    engine = build_engine(alone, dataset.train_images, dataset.train_labels)
+    alone = RunConfig.model_validate(
+        {**config.model_dump(exclude={*ScheduleKeys.model_fields}), "num_workers": 1, "momentum": 0.0}
+    )
+    steps = plan_evaluations(alone, len(dataset.train_images)).total
+    engine = build_engine(alone, dataset.train_images, dataset.train_labels, num_classes=len(dataset.classes))
     engine.advance(steps)
     number = min(NUM_IMAGES, len(dataset.train_labels))
     sharpness = measure(engine, alone, dataset, number)["sharpness"]

@@ -12,9 +12,10 @@ from numba.core.serialize import dumps
 
 from asgd.settings.run import RunConfig
 from asgd.simulator.fused import layout
-from asgd.simulator.fused.engine import make_settings
+from asgd.simulator.fused.engine import first_events, make_settings
 from asgd.simulator.fused.kernels import KERNELS
-from asgd.simulator.fused.program import Data, build
+from asgd.simulator.fused.program import Data, Part, build
+from asgd.simulator.fused.updates import make_plain
 
 
 def main(kernels: str) -> None:
@@ -30,7 +31,7 @@ def compile_program(kernels: str) -> bytes:
 
     One compilation serves every configuration, so it takes a step with four black images.
     """
-    program, settings = build(KERNELS[kernels]), make_settings(RunConfig())
+    program, settings = build(KERNELS[kernels]), make_settings(RunConfig(), 4)
     data = Data(
         np.zeros(4 * layout.IMAGE, np.uint8),
         np.zeros(4, np.int64),
@@ -39,7 +40,8 @@ def compile_program(kernels: str) -> bytes:
     )
     weights, velocities = layout.aligned(settings.num_weights), layout.aligned(0)
     scratch = layout.allocate_scratch(settings.num_features)
-    program.take_steps(data, 1, 0, 0.0, weights, velocities, scratch, settings)
+    start = first_events(), 0, 0, 0.0, weights, velocities, scratch.gradient, make_plain()
+    program.take_steps(data, Part(4, True, True), *start, scratch, settings)
     program.evaluate(data, 4, weights, 0, scratch, settings)
     functions: Iterable[Any] = program
     compiled = [next(iter(function.overloads.values())) for function in functions]

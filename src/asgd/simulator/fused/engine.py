@@ -1,6 +1,8 @@
 """The fused engine: the simulation of one run on one CPU core, behind the ``Engine`` protocol."""
 
+import math
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,16 +10,32 @@ from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import Evaluation, Interval, OnPart, cut, ignore_part, measure_distance
-from asgd.simulator.fused import layout
+from asgd.simulator import events as course
+from asgd.simulator.engine import (
+    NOTHING,
+    Evaluation,
+    Interval,
+    OnPart,
+    cut,
+    find_sampled,
+    ignore_part,
+    measure_distance,
+)
+from asgd.simulator.events import Fate, Tally
+from asgd.simulator.fused import layout, updates
 from asgd.simulator.fused.compiling import load_program
 from asgd.simulator.fused.kernels import choose_kernels
-from asgd.simulator.fused.program import Data, Settings
+from asgd.simulator.fused.program import Data, Events, Part, Settings
 from asgd.simulator.networks import shapes as architecture
+from asgd.simulator.parts import build_course, build_rule, count_averaged
 from asgd.simulator.streams import BatchStream, dropout_scale, dropout_threshold, stream
+from asgd.simulator.training_set import find_batch_size, select_images
 
-#: Server steps in one call of the compiled program. Random numbers are drawn for so many at a time.
+#: Gradients whose losses are summed, before they are added to the others.
 CHUNK = 128
+
+#: The most samples in one call of the compiled program: their indices and masks are drawn before it.
+LARGEST_PART = 8192
 
 _FEATURES = {1: 1600, 2: 400}
 _NO_MASKS = np.zeros(0, np.uint16)
@@ -28,8 +46,8 @@ class FusedEngine:
 
     ``train_images`` [n, 32, 32, 3] uint8 (C-contiguous, possibly memory-mapped) and ``train_labels`` [n] int64 are
     not copied. ``weights`` [num_parameters] replaces the initial weights that the seed draws. ``kernels`` is
-    ``vector``, ``plain`` or ``auto``. Raises AsgdError for images of another shape or type, for labels that are not
-    classes, or where there are fewer images than a mini-batch takes.
+    ``vector``, ``plain`` or ``auto``. Raises AsgdError for what the engine does not have, for images of another shape
+    or type, for labels that are not classes, or where there are fewer images than a mini-batch takes.
     """
 
     def __init__(
@@ -41,54 +59,140 @@ class FusedEngine:
         weights: NDArray[np.float32] | None = None,
         kernels: str = "auto",
     ) -> None:
+        if lacks := config.fused_lacks:
+            raise AsgdError(f"the fused engine has no {lacks}; use engine=reference")
         self.config = config
         self.backend = choose_kernels(kernels)
-        self._images, self._labels = _check_images(train_images, train_labels)
-        if len(self._labels) < config.batch_size:
-            raise AsgdError(f"batch_size = {config.batch_size}: there are only {len(self._labels)} training images")
+        self._images, self._labels = _check_images(*select_images(config, train_images, train_labels))
+        batch_size = find_batch_size(config, len(self._labels))
         self._program = load_program(self.backend)
-        self._settings = make_settings(config)
+        self._averaged = count_averaged(config)
+        self._settings = make_settings(config, batch_size, self._averaged)
         self._scratch = layout.allocate_scratch(self._settings.num_features)
         self._positions = layout.weight_positions(config.pools)
-        self._stream = BatchStream(config.seed, len(self._labels), config.batch_size, self._settings.num_masks)
-        self._step = 0
+        self._batches = BatchStream(config.seed, len(self._labels), batch_size, self._settings.num_masks)
+        self._course = build_course(config)
+        self._rule = build_rule(config)
         size = self._settings.num_weights
         if weights is None:
             weights = architecture.draw_initial_weights(stream(config.seed, "weights"), config.pools)
-        self._ring = layout.aligned(config.num_workers * size)
-        self._slots = self._ring.reshape(config.num_workers, size)
-        self._slots[:, self._positions] = weights
+        # Where a step is the mean of gradients all are taken at the present weights, so there is one copy of them.
+        # The server's own weights need a place under `look_ahead` alone, behind those that workers were sent.
+        self._num_slots = 1 if config.averages else config.num_workers
+        num_places = self._num_slots + self._rule.looks_ahead
+        self._ring = layout.aligned(num_places * size)
+        self._places = self._ring.reshape(num_places, size)
+        self._places[:, self._positions] = weights
+        self._served = num_places - 1  #: the place of the server's weights
         velocities = config.num_workers if self._settings.momentum_at_worker else 1
         self._velocities = layout.aligned(velocities * size if config.momentum > 0 else 0)
+        self._gradient = layout.aligned(size)
+        self._opens = True  #: whether the next gradient is the first since a step
+        self._update = updates.make_update(config, self._rule, size)
+        # The velocity of the averaging convention is (1 - b) times that of PyTorch's, with the same b and gradients.
+        # So PyTorch's is kept, and the factor goes into the learning rate.
+        averaging = 1 - config.momentum if config.momentum_convention == "ema" else 1.0
+        self._rate = -config.learning_rate * averaging
 
     @property
     def weights(self) -> NDArray[np.float32]:
         """A copy of the server's weights, in PyTorch's order: [num_parameters]."""
-        current: NDArray[np.float32] = self._slots[self._served]
+        current: NDArray[np.float32] = self._places[self._served]
         return current[self._positions]
 
-    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
-        """Take ``num_steps`` (>= 1) server steps."""
-        loss, zeros, norm = 0.0, 0, 0.0
-        for start in range(0, num_steps, CHUNK):
-            chunk_loss = 0.0  # goes on over stops: the order of a sum decides its last bits
-            for first, last in cut(start, min(start + CHUNK, num_steps), stops):
-                before = chunk_loss
-                chunk_loss, more_zeros, norm = self._take_steps(last - first, before)
-                zeros += more_zeros
-                on_part(Interval(last - first, chunk_loss - before, more_zeros, norm))
-            loss += chunk_loss
-        return Interval(num_steps, loss, zeros, norm)
+    @property
+    def tally(self) -> Tally:
+        """What the gradients so far come to."""
+        return self._course.tally
 
-    def _take_steps(self, number: int, loss: float) -> tuple[float, int, float]:
-        indices = self._stream.take_indices(number).reshape(-1)
-        masks = self._stream.take_masks(number).reshape(-1) if self._settings.num_masks else _NO_MASKS
-        data = Data(self._images, self._labels, indices, masks)
-        found = self._program.take_steps(
-            data, number, self._step, loss, self._ring, self._velocities, self._scratch, self._settings
-        )
-        self._step += number
+    def advance(self, num_gradients: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
+        """Go on until ``num_gradients`` more are charged."""
+        found = NOTHING
+        most = max(1, LARGEST_PART // self._settings.batch_size)
+        for start in range(0, num_gradients, CHUNK):
+            chunk = NOTHING  # its sum goes on over stops: the order of a sum decides its last bits
+            end = min(start + CHUNK, num_gradients)
+            for first, last in cut(start, end, sorted({*stops, *range(start, end, most)})):
+                part = self._take_gradients(last - first, chunk.loss_sum)
+                on_part(replace(part, loss_sum=part.loss_sum - chunk.loss_sum))
+                chunk = replace(chunk.join(part), loss_sum=part.loss_sum)
+            found = found.join(chunk)
         return found
+
+    def skip(self, num_gradients: int) -> None:
+        """Charge ``num_gradients`` more without computing them."""
+        self._course.take(num_gradients)
+
+    def _take_gradients(self, number: int, loss: float) -> Interval:
+        """What happens over ``number`` gradients, whose losses are added to ``loss``."""
+        first_step = self.tally.steps
+        taken = self._course.take(number)
+        sampled = find_sampled(taken, first_step)
+        if self.config.averages:  # no worker has weights of its own: what is not applied leaves no trace
+            applied = taken.fate == Fate.APPLIED
+            taken, sampled = taken.select(applied), sampled[applied]
+        events = self._describe(taken, first_step)
+        numbers = taken.batch[events.applied != 0]
+        found = self._compute(events, numbers, loss) if len(taken.worker) else (loss, 0, math.nan)
+        self._batches.forget(self._course.oldest_batch)
+        corrections = events.corrections[sampled].tolist() if self._rule.corrects else []
+        return Interval(number, len(numbers), *found, tuple(corrections))
+
+    def _describe(self, taken: course.Events, first_step: int) -> Events:
+        """Events as the compiled program takes them."""
+        number = len(taken.worker)
+        opens = np.ones(number, np.uint8)
+        if self._averaged > 1 and number:
+            opens[0], opens[1:], self._opens = self._opens, taken.closes[:-1], bool(taken.closes[-1])
+        factors = self._find_factors(taken.staleness)
+        steps = first_step + np.cumsum(taken.closes)
+        return Events(
+            slots=np.zeros(number, np.int64) if self.config.averages else taken.worker,
+            applied=(taken.fate == Fate.APPLIED).astype(np.uint8),
+            opens=opens,
+            closes=taken.closes.astype(np.uint8),
+            rates=(self._rate * factors).astype(np.float32),
+            biases=updates.find_biases(self._update, self._rule, steps),
+            corrections=1 - factors,
+        )
+
+    def _find_factors(self, staleness: NDArray[np.int64]) -> NDArray[np.float64]:
+        if not self._rule.corrects or self._update.code != updates.PLAIN:
+            return np.ones(len(staleness))
+        return np.array([self._rule.factor(each) for each in staleness.tolist()], np.float64)
+
+    def _compute(self, events: Events, numbers: NDArray[np.int64], loss: float) -> tuple[float, int, float]:
+        """The losses added to ``loss``, how many gradients are zero, the norm of the last step's.
+
+        ``numbers``: of the mini-batches of the gradients applied. A single large one is taken in parts.
+        """
+        size = self._settings.batch_size
+        closing = np.flatnonzero(events.closes)
+        last_step = int(closing[-1]) if len(closing) else -1
+        indices = self._batches.indices(numbers)
+        zeros, norm, starts = [], math.nan, range(0, size, LARGEST_PART)
+        for first in starts if len(numbers) == 1 else [0]:
+            last = min(first + LARGEST_PART, size) if len(numbers) == 1 else size
+            masks = self._batches.masks(numbers, first, last).reshape(-1) if self._settings.num_masks else _NO_MASKS
+            part = np.array(indices[:, first:last]).reshape(-1)
+            loss, zero, norm, served = self._program.take_steps(
+                Data(self._images, self._labels, part, masks),
+                Part(last - first, first == 0, last == size),
+                events,
+                last_step,
+                self._served,
+                loss,
+                self._ring,
+                self._velocities,
+                self._gradient,
+                self._update,
+                self._scratch,
+                self._settings,
+            )
+            zeros.append(zero)
+        if not self._rule.looks_ahead:
+            self._served = int(served)
+        return loss, min(zeros), norm
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
         """Evaluate the server's weights on ``images`` [n >= 1, 32, 32, 3] and ``labels`` [n]."""
@@ -106,59 +210,52 @@ class FusedEngine:
 
         ``indices`` [batch] are training images; ``masks`` [batch, 204] the numbers that decide on dropout.
         """
-        settings = self._settings._replace(num_workers=1, batch_size=len(indices), momentum=np.float32(0))
+        count = len(indices)
+        settings = self._settings._replace(batch_size=count, divisor=count, momentum=np.float32(0))
         settings = settings._replace(momentum_at_worker=False)
         if masks is None:
             settings = settings._replace(dropout_threshold=0, dropout_scale=np.float32(1))
-        data = Data(
-            self._images,
-            self._labels,
-            np.array(indices, np.int32),
-            _NO_MASKS if masks is None else np.array(masks, np.uint16).reshape(-1),
-        )
+        numbers = np.array(indices, np.int32), _NO_MASKS if masks is None else np.array(masks, np.uint16).reshape(-1)
         weights = layout.aligned(settings.num_weights)  # the step spoils them
-        weights[:] = self._slots[self._served]
-        loss, _, _ = self._program.take_steps(data, 1, 0, 0.0, weights, layout.aligned(0), self._scratch, settings)
-        return loss, self._scratch.gradient[self._positions]
+        weights[:] = self._places[self._served]
+        found = self._scratch.gradient
+        arguments = first_events(), 0, 0, 0.0, weights, layout.aligned(0), found, updates.make_plain(), self._scratch
+        data, part = Data(self._images, self._labels, *numbers), Part(count, True, True)
+        loss, _, _, _ = self._program.take_steps(data, part, *arguments, settings)
+        return loss, found[self._positions]
 
     def staleness_displacement(self) -> float:
-        """||W_t - W_s|| of the server's weights and those of the worker whose gradient comes next."""
-        stale = self._slots[self._step % self.config.num_workers]
-        return measure_distance(self._slots[self._served], stale)
+        """||W_t - U|| of the server's weights and those of the worker whose gradient comes next."""
+        worker = self._course.find_next()
+        if worker is None:
+            return math.nan
+        return measure_distance(self._places[self._served], self._places[0 if self.config.averages else worker])
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue bit for bit, with either variant's own arithmetic."""
-        return {
-            "step": self._step,
-            "ring": self._ring.copy(),
-            "velocities": self._velocities.copy(),
-            "stream": self._stream.state(),
-        }
+        arrays = {name: target.copy() for name, target in self._memory().items()}
+        return {**arrays, "served": self._served, "opens": self._opens, "course": self._course.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from ``state``. Raises AsgdError if it is of another configuration."""
-        for name, target in (("ring", self._ring), ("velocities", self._velocities)):
+        for name, target in self._memory().items():
             if np.shape(state[name]) != target.shape:
                 raise AsgdError(f"{name}: the saved state is of another configuration; start the run again")
             target[:] = state[name]
-        self._step = int(state["step"])
-        self._stream.restore(state["stream"])
+        self._served, self._opens = int(state["served"]), bool(state["opens"])
+        self._course.restore(state["course"])
 
-    @property
-    def _served(self) -> int:
-        """The worker served last: its copy is the newest, and so the server's weights."""
-        return (self._step - 1) % self.config.num_workers
+    def _memory(self) -> dict[str, NDArray[np.float32]]:
+        collected = {"gradient": self._gradient} if self._averaged > 1 else {}
+        return {"ring": self._ring, "velocities": self._velocities, "memory": self._update.memory, **collected}
 
 
-def make_settings(config: RunConfig) -> Settings:
+def make_settings(config: RunConfig, batch_size: int, averaged: int = 1) -> Settings:
     """The configuration as the numbers that the compiled program takes."""
     features = _FEATURES[config.pools]
-    # The velocity of the averaging convention is (1 - b) times that of PyTorch's, with the same b and gradients. So
-    # PyTorch's is kept, and the factor goes into the learning rate.
-    averaging = 1 - config.momentum if config.momentum_convention == "ema" else 1.0
     return Settings(
-        num_workers=config.num_workers,
-        batch_size=config.batch_size,
+        batch_size=batch_size,
+        divisor=batch_size * averaged,
         pools=config.pools,
         num_features=features,
         layers=layout.dense_layers(features),
@@ -166,11 +263,16 @@ def make_settings(config: RunConfig) -> Settings:
         output_relu=config.output_relu,
         momentum=np.float32(config.momentum),
         momentum_at_worker=config.momentum_where == "worker" and config.momentum > 0,
-        rate=np.float32(-config.learning_rate * averaging),
         dropout_threshold=dropout_threshold(config.dropout),
         dropout_scale=np.float32(dropout_scale(config.dropout)),
         num_masks=architecture.NUM_DROPOUT_UNITS if config.dropout > 0 else 0,
     )
+
+
+def first_events() -> Events:
+    """A single gradient that is applied, without moving the weights."""
+    one, zero = np.ones(1, np.uint8), np.zeros(1, np.float32)
+    return Events(np.zeros(1, np.int64), one, one, one, zero, zero, np.zeros(1))
 
 
 def _check_images(images: Any, labels: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -129,7 +129,7 @@ def head(weights, bias, data, first, count, s, settings):  # type: ignore[no-unt
         silent += zero_logits == CLASSES
         for i in range(CLASSES):
             gradient = scalar(s.logit_gradients, sample * WIDTH3 + i) / total - np.float32(i == label)
-            gradient = gradient / np.float32(settings.batch_size)
+            gradient = gradient / np.float32(settings.divisor)
             if settings.output_relu and scalar(s.outputs, i * TILE + sample) <= 0:
                 gradient = np.float32(0)
             put(s.logit_gradients, sample * WIDTH3 + i, gradient)

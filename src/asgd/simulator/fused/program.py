@@ -16,14 +16,15 @@ from asgd.simulator.fused.layout import CLASSES, TILE, Dense
 from asgd.simulator.fused.network import backward, forward, head, prepare_taps, transpose_maps
 from asgd.simulator.fused.options import INNER, OPTIONS
 from asgd.simulator.fused.sink import ADD, DESCEND, MOMENTUM, STORE, Sink
-from asgd.simulator.fused.vectors import scalar
+from asgd.simulator.fused.updates import LOOK_AHEAD, PLAIN, correct, send, step_ahead
+from asgd.simulator.fused.vectors import put, scalar
 
 
 class Settings(NamedTuple):
     """What distinguishes runs, as numbers that the kernels take at run time: one compilation serves all."""
 
-    num_workers: int
     batch_size: int
+    divisor: int  #: gradients in a step's mean: ``batch_size``, or some times as many
     pools: int
     num_features: int
     layers: tuple[Dense, Dense, Dense]
@@ -31,10 +32,29 @@ class Settings(NamedTuple):
     output_relu: bool
     momentum: np.float32
     momentum_at_worker: bool
-    rate: np.float32  #: minus the learning rate
     dropout_threshold: int  #: a unit is dropped where its 16-bit number is smaller; 0: no dropout
     dropout_scale: np.float32
     num_masks: int  #: 16-bit numbers per sample
+
+
+class Events(NamedTuple):
+    """What happens at the server: arrays [n], a gradient each."""
+
+    slots: NDArray[np.int64]  #: the place in the ring of the worker's weights
+    applied: NDArray[np.uint8]  #: whether it is computed; otherwise its worker is sent weights, and that is all
+    opens: NDArray[np.uint8]  #: whether it is the first since a step
+    closes: NDArray[np.uint8]  #: whether a step is taken with it
+    rates: NDArray[np.float32]  #: of the step: minus the learning rate
+    biases: NDArray[np.float32]  #: see ``updates.correct``
+    corrections: NDArray[np.float64]  #: written: ||correction|| / ||gradient||
+
+
+class Part(NamedTuple):
+    """Which samples of its mini-batches a call brings: all, or of a single large one some."""
+
+    size: int
+    is_first: bool
+    is_last: bool
 
 
 class Data(NamedTuple):
@@ -42,19 +62,19 @@ class Data(NamedTuple):
 
     images: NDArray[np.uint8]  #: all, flat
     labels: NDArray[np.int64]
-    indices: NDArray[np.int32]  #: flat [steps, batch_size]
-    masks: NDArray[np.uint16]  #: flat [steps, batch_size, num_masks]
+    indices: NDArray[np.int32]  #: flat [gradients applied, samples]
+    masks: NDArray[np.uint16]  #: flat [gradients applied, samples, num_masks]
 
 
-def take_gradient(weights, at, data, step, s, settings, sink):  # type: ignore[no-untyped-def]
-    """One mini-batch, tile by tile, into ``sink``. Returns its mean loss and whether its gradient is not zero."""
+def take_gradient(weights, at, data, first_sample, size, s, settings, sink):  # type: ignore[no-untyped-def]
+    """``size`` samples, tile by tile, into ``sink``. Returns their share of the mean loss and whether any is alive."""
     prepare_taps(weights, at, s)
     kernels.spread_filters(weights, at, s)
     bias = at + settings.layers[2].bias
     loss, alive = 0.0, False
-    for tile in range(0, settings.batch_size, TILE):
-        first = step * settings.batch_size + tile
-        count = min(TILE, settings.batch_size - tile)
+    for tile in range(0, size, TILE):
+        first = first_sample + tile
+        count = min(TILE, size - tile)
         forward(weights, at, data, first, count, s, settings)
         transpose_maps(s)
         tile_loss, _, _ = head(weights, bias, data, first, count, s, settings)
@@ -71,40 +91,61 @@ def with_mode(sink, mode):  # type: ignore[no-untyped-def]
     return Sink(mode, *places, sink.momentum, sink.rate)
 
 
-def take_steps(data, num_steps, first_step, loss, ring, velocities, s, settings):  # type: ignore[no-untyped-def]
-    """Server steps ``first_step``, ...: ``loss`` and theirs, the steps of zero gradient, the last gradient's norm.
+def take_steps(  # type: ignore[no-untyped-def]
+    data, part, events, last_step, served, loss, ring, velocities, gradient, update, s, settings
+):
+    """Consecutive gradients: ``loss`` and theirs, how many are zero, the norm of the last step's, the slot served last.
 
     ``ring`` holds each worker's copy of the weights. The newest copy is the server's: that of the worker served
-    last. So W_{t+1} = W_t + ... reads one slot and writes the next, and no weights are ever copied.
+    last, in the slot ``served``. So W_{t+1} = W_t + ... reads one slot and writes the next, and no weights are ever
+    copied. Only ``look_ahead`` sends other weights than the server's, which have a place of their own there.
+    ``last_step``: the last event that closes a step; ``gradient``: where gradients are collected.
     """
     control = flush_denormals()
-    num_zero, norm = 0, 0.0
-    for step in range(num_steps):
-        worker = (first_step + step) % settings.num_workers
-        served = (first_step + step - 1) % settings.num_workers
+    num_zero, norm, sample = 0, math.nan, 0
+    plain = settings.divisor == settings.batch_size and update.code == PLAIN
+    for k in range(len(events.slots)):
+        target = scalar(events.slots, k) * settings.num_weights
+        source = served * settings.num_weights
+        rate = scalar(events.rates, k)
+        if scalar(events.applied, k) == 0:
+            send(update, settings.num_weights, ring, source, target, rate)
+            continue
         stepping = np.int64(MOMENTUM if settings.momentum > 0 else DESCEND)
         # The norm needs the whole gradient, and so does a mini-batch of several tiles.
-        at_once = kernels.APPLIES_AT_ONCE and settings.batch_size <= TILE and step < num_steps - 1
+        at_once = kernels.APPLIES_AT_ONCE and plain and settings.batch_size <= TILE and k != last_step
+        collecting = np.int64(STORE if scalar(events.opens, k) != 0 and part.is_first else ADD)
         sink = Sink(
-            stepping if at_once else np.int64(STORE),
-            s.gradient,
+            stepping if at_once else collecting,
+            gradient,
             velocities,
-            worker * settings.num_weights if settings.momentum_at_worker else 0,
+            target if settings.momentum_at_worker else 0,
             ring,
-            served * settings.num_weights,
-            worker * settings.num_weights,
+            source,
+            target,
             settings.momentum,
-            settings.rate,
+            rate,
         )
-        step_loss, alive = take_gradient(ring, sink.target, data, step, s, settings, sink)
-        loss += step_loss
+        share, alive = take_gradient(ring, target, data, sample, part.size, s, settings, sink)
+        sample += part.size
+        loss += share
         num_zero += not alive
-        if step == num_steps - 1:
-            norm = gradient_norm(s.gradient)
-        if not at_once:
-            apply_gradient(s.gradient, settings.num_weights, stepping, sink)
+        if not at_once and part.is_last and scalar(events.closes, k) != 0:
+            if k == last_step:
+                norm = gradient_norm(gradient)
+            if update.code == LOOK_AHEAD:
+                step_ahead(update, gradient, settings.num_weights, ring, source, velocities, target, rate)
+                send(update, settings.num_weights, ring, source, target, rate)
+                continue
+            if update.code != PLAIN:
+                slot, bias = scalar(events.slots, k), scalar(events.biases, k)
+                ratio = correct(update, slot, bias, gradient, settings.num_weights, ring, source, target)
+                put(events.corrections, k, ratio)
+            apply_gradient(gradient, settings.num_weights, stepping, sink)
+        if scalar(events.closes, k) != 0 and part.is_last:
+            served = scalar(events.slots, k)
     restore_control(control)
-    return loss, num_zero, norm
+    return loss, num_zero, norm, served
 
 
 def apply_gradient(gradient, size, mode, sink):  # type: ignore[no-untyped-def]
@@ -140,7 +181,7 @@ def evaluate(data, num_images, ring, at, s, settings):  # type: ignore[no-untype
 class Program(NamedTuple):
     """The entry points, compiled."""
 
-    take_steps: Callable[..., tuple[float, int, float]]
+    take_steps: Callable[..., tuple[float, int, float, int]]
     evaluate: Callable[..., tuple[float, int, int]]
 
 

@@ -17,8 +17,24 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-#: Floats in a vector, and in half a vector.
-LANES, HALF = 16, 8
+from asgd.simulator.fused.generation import (
+    FLOAT,
+    INT,
+    LANES,
+    broadcast,
+    emit_multiply_add,
+    interleave_blocks,
+    load_vector,
+    make_tuple,
+    narrow,
+    parts,
+    point_to,
+    shuffle,
+    written_here,
+)
+
+#: Floats in half a vector.
+HALF = 8
 
 
 class Vector(types.Type):
@@ -29,7 +45,6 @@ class Vector(types.Type):
         self.llvm = ir.VectorType(element, lanes)
 
 
-FLOAT, INT = ir.FloatType(), ir.IntType(32)
 floats = Vector("float32", FLOAT, LANES)
 ints = Vector("int32", INT, LANES)
 #: For unaligned data: half a vector crosses a cache line less than half as often, and a crossing costs a second load.
@@ -50,7 +65,7 @@ def load(typing, array, offset):  # type: ignore[no-untyped-def]
     """The vector at ``array[offset : offset + 16]``; int8 numbers become floats, int32 stay integers."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return _load(builder, _pointer(context, builder, signature, arguments))
+        return load_vector(builder, point_to(context, builder, signature, arguments))
 
     return (ints if array.dtype == types.int32 else floats)(array, offset), generate
 
@@ -60,7 +75,7 @@ def store(typing, array, offset, vector):  # type: ignore[no-untyped-def]
     """Write ``vector`` to ``array[offset : offset + 16]``."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = _pointer(context, builder, signature, arguments)
+        pointer = point_to(context, builder, signature, arguments)
         target = builder.bitcast(pointer, arguments[2].type.as_pointer())
         builder.store(arguments[2], target, align=4)
         return context.get_dummy_value()
@@ -74,9 +89,9 @@ def store_block(typing, array, offset, stride, count, tile):  # type: ignore[no-
     number = count.literal_value
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = _pointer(context, builder, signature, arguments)
+        pointer = point_to(context, builder, signature, arguments)
         step = arguments[2]
-        for i, vector in enumerate(_parts(builder, tile, arguments[4])):
+        for i, vector in enumerate(parts(builder, tile, arguments[4])):
             row, column = divmod(i, number)
             start = builder.mul(step, ir.Constant(step.type, row))
             at = builder.add(start, ir.Constant(step.type, column * vector.type.count))
@@ -91,7 +106,7 @@ def scalar(typing, array, offset):  # type: ignore[no-untyped-def]
     """``array[offset]`` without Numba's test for a negative index, which costs as much as the load."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.load(_pointer(context, builder, signature, arguments))
+        return builder.load(point_to(context, builder, signature, arguments))
 
     return array.dtype(array, offset), generate
 
@@ -105,8 +120,8 @@ def read(typing, array, offset):  # type: ignore[no-untyped-def]
     """
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        loaded = builder.load(_pointer(context, builder, signature, arguments))
-        loaded.set_metadata("noalias", _written_here(builder))
+        loaded = builder.load(point_to(context, builder, signature, arguments))
+        loaded.set_metadata("noalias", written_here(builder))
         return loaded
 
     return array.dtype(array, offset), generate
@@ -117,8 +132,8 @@ def put(typing, array, offset, value):  # type: ignore[no-untyped-def]
     """``array[offset] = value`` without Numba's test for a negative index."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        stored = builder.store(arguments[2], _pointer(context, builder, signature, arguments))
-        stored.set_metadata("alias.scope", _written_here(builder))
+        stored = builder.store(arguments[2], point_to(context, builder, signature, arguments))
+        stored.set_metadata("alias.scope", written_here(builder))
         return context.get_dummy_value()
 
     return types.void(array, offset, array.dtype), generate
@@ -130,10 +145,10 @@ def _make_load_rows(name: str, vector: Vector, doc: str) -> Any:
         single = types.float32(array, offset)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            pointer, step = _pointer(context, builder, single, arguments), arguments[2]
+            pointer, step = point_to(context, builder, single, arguments), arguments[2]
             places = [builder.gep(pointer, [builder.mul(step, ir.Constant(step.type, row))]) for row in range(number)]
-            vectors = [_load(builder, place, vector.llvm.count) for place in places]
-            return _tuple(context, builder, signature, vectors)
+            vectors = [load_vector(builder, place, vector.llvm.count) for place in places]
+            return make_tuple(context, builder, signature, vectors)
 
         return types.UniTuple(vector, number)(array, offset, types.int64, count), generate
 
@@ -154,12 +169,12 @@ def scalars(typing, array, offset, stride, count):  # type: ignore[no-untyped-de
     single = types.float32(array, offset)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = _pointer(context, builder, single, arguments)
+        pointer = point_to(context, builder, single, arguments)
         step = arguments[2]
         numbers = []
         for row in range(number):
             numbers.append(builder.load(builder.gep(pointer, [builder.mul(step, ir.Constant(step.type, row))])))
-        return _tuple(context, builder, signature, numbers)
+        return make_tuple(context, builder, signature, numbers)
 
     return types.UniTuple(array.dtype, number)(array, offset, types.int64, count), generate
 
@@ -169,7 +184,7 @@ def prefetch(typing, array, offset):  # type: ignore[no-untyped-def]
     """Start to fetch the cache line of ``array[offset]``; a hint without effect on results."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = builder.bitcast(_pointer(context, builder, signature, arguments), ir.IntType(8).as_pointer())
+        pointer = builder.bitcast(point_to(context, builder, signature, arguments), ir.IntType(8).as_pointer())
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [pointer.type, INT, INT, INT]), "llvm.prefetch.p0"
         )
@@ -187,7 +202,7 @@ def _make_zeros(name: str, vector: Vector, doc: str) -> Any:
         number = count.literal_value
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            return _tuple(context, builder, signature, [ir.Constant(vector.llvm, None)] * number)
+            return make_tuple(context, builder, signature, [ir.Constant(vector.llvm, None)] * number)
 
         return types.UniTuple(vector, number)(count), generate
 
@@ -205,8 +220,8 @@ def repeat_each(typing, values, count):  # type: ignore[no-untyped-def]
     number = count.literal_value
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        vectors = [_broadcast(builder, value) for value in _parts(builder, signature.args[0], arguments[0])]
-        return _tuple(context, builder, signature, [vector for vector in vectors for _ in range(number)])
+        vectors = [broadcast(builder, value) for value in parts(builder, signature.args[0], arguments[0])]
+        return make_tuple(context, builder, signature, [vector for vector in vectors for _ in range(number)])
 
     return types.UniTuple(floats, number * len(values))(values, count), generate
 
@@ -217,12 +232,12 @@ def outer(typing, tile, rows, columns):  # type: ignore[no-untyped-def]
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         sums, lefts, rights = (
-            _parts(builder, kind, value) for kind, value in zip(signature.args, arguments, strict=True)
+            parts(builder, kind, value) for kind, value in zip(signature.args, arguments, strict=True)
         )
-        lefts = [_broadcast(builder, left, rights[0].type.count) for left in lefts]
+        lefts = [broadcast(builder, left, rights[0].type.count) for left in lefts]
         pairs = [(left, right) for left in lefts for right in rights]
-        products = [_multiply_add(builder, *pair, total) for pair, total in zip(pairs, sums, strict=True)]
-        return _tuple(context, builder, signature, products)
+        products = [emit_multiply_add(builder, *pair, total) for pair, total in zip(pairs, sums, strict=True)]
+        return make_tuple(context, builder, signature, products)
 
     if len(tile) != len(rows) * len(columns):
         raise TypeError(f"a tile of {len(tile)} is not {len(rows)} x {len(columns)}")
@@ -238,14 +253,14 @@ def sums(typing, tile):  # type: ignore[no-untyped-def]
     """
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        vectors = _parts(builder, signature.args[0], arguments[0])
+        vectors = parts(builder, signature.args[0], arguments[0])
         vectors = [vectors[int(f"{i:04b}"[::-1], 2)] for i in range(LANES)]
         half = LANES // 2
         while len(vectors) > 1:
-            order = [i for block in range(0, LANES, 2 * half) for i in _interleave_blocks(block, half)]
+            order = [i for block in range(0, LANES, 2 * half) for i in interleave_blocks(block, half)]
             other = [i ^ half if i < LANES else ((i - LANES) ^ half) + LANES for i in order]
             vectors = [
-                builder.fadd(_shuffle(builder, a, b, order), _shuffle(builder, a, b, other))
+                builder.fadd(shuffle(builder, a, b, order), shuffle(builder, a, b, other))
                 for a, b in zip(vectors[::2], vectors[1::2], strict=True)
             ]
             half //= 2
@@ -260,10 +275,10 @@ def add(typing, left, right):  # type: ignore[no-untyped-def]
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         if signature.return_type == ints:
-            return builder.add(*(_broadcast(builder, value) for value in arguments))
-        return builder.fadd(*(_broadcast(builder, value) for value in arguments))
+            return builder.add(*(broadcast(builder, value) for value in arguments))
+        return builder.fadd(*(broadcast(builder, value) for value in arguments))
 
-    return left(left, _narrow(right)), generate
+    return left(left, narrow(right)), generate
 
 
 @intrinsic
@@ -277,13 +292,52 @@ def subtract(typing, left, right):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def multiply(typing, left, right):  # type: ignore[no-untyped-def]
+    """``left * right``; a number is broadcast."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fmul(*(broadcast(builder, value) for value in arguments))
+
+    return floats(narrow(left), narrow(right)), generate
+
+
+@intrinsic
+def divide(typing, left, right):  # type: ignore[no-untyped-def]
+    """``left / right``; a number is broadcast."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fdiv(*(broadcast(builder, value) for value in arguments))
+
+    return floats(narrow(left), narrow(right)), generate
+
+
+def _make_lanewise(name: str, operation: str, doc: str) -> Any:
+    """An intrinsic that applies one of LLVM's to each lane."""
+
+    def typer(typing, vector):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            kind = ir.FunctionType(floats.llvm, [floats.llvm])
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{operation}.v{LANES}f32")
+            return builder.call(function, arguments)
+
+        return floats(vector), generate
+
+    typer.__name__, typer.__doc__ = name, doc
+    return intrinsic(typer)
+
+
+root = _make_lanewise("root", "sqrt", "The square root of each lane.")
+size = _make_lanewise("size", "fabs", "The absolute value of each lane.")
+
+
+@intrinsic
 def multiply_add(typing, left, right, addend):  # type: ignore[no-untyped-def]
     """``left * right + addend``; numbers are broadcast."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return _multiply_add(builder, *(_broadcast(builder, value) for value in arguments))
+        return emit_multiply_add(builder, *(broadcast(builder, value) for value in arguments))
 
-    return floats(_narrow(left), _narrow(right), _narrow(addend)), generate
+    return floats(narrow(left), narrow(right), narrow(addend)), generate
 
 
 @intrinsic
@@ -314,12 +368,12 @@ def larger(typing, first, first_tag, second, second_tag):  # type: ignore[no-unt
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         one, two = arguments[0], arguments[2]
-        tags = [_broadcast(builder, arguments[i]) for i in (1, 3)]
+        tags = [broadcast(builder, arguments[i]) for i in (1, 3)]
         replaced = builder.fcmp_ordered(">", two, one)
         pair = [builder.select(replaced, two, one), builder.select(replaced, tags[1], tags[0])]
-        return _tuple(context, builder, signature, pair)
+        return make_tuple(context, builder, signature, pair)
 
-    return types.Tuple((floats, ints))(first, _narrow(first_tag), second, _narrow(second_tag)), generate
+    return types.Tuple((floats, ints))(first, narrow(first_tag), second, narrow(second_tag)), generate
 
 
 # ---------------------------------------------------------------- lanes
@@ -333,7 +387,7 @@ def keep_lanes(typing, vector, count):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         zero = ir.Constant(floats.llvm, [0.0] * LANES)
         order = [i if i < number else LANES + i for i in range(LANES)]
-        return _shuffle(builder, arguments[0], zero, order)
+        return shuffle(builder, arguments[0], zero, order)
 
     return floats(vector, count), generate
 
@@ -343,7 +397,7 @@ def _make_shuffle(name: str, order: Callable[[int], int], doc: str) -> Any:
 
     def typer(typing, first, second):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            return _shuffle(builder, arguments[0], arguments[1], [order(i) for i in range(LANES)])
+            return shuffle(builder, arguments[0], arguments[1], [order(i) for i in range(LANES)])
 
         return first(first, second), generate
 
@@ -361,74 +415,9 @@ def every_third(typing, rows, start):  # type: ignore[no-untyped-def]
     first = start.literal_value
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        vectors = _parts(builder, signature.args[0], arguments[0])
+        vectors = parts(builder, signature.args[0], arguments[0])
         order = [first + 3 * (i // 4) + LANES * (i % 2) for i in range(LANES)]
-        pairs = [_shuffle(builder, vectors[j], vectors[j + 1], order) for j in (0, 2)]
-        return _shuffle(builder, pairs[0], pairs[1], [i if i % 4 < 2 else LANES + i for i in range(LANES)])
+        pairs = [shuffle(builder, vectors[j], vectors[j + 1], order) for j in (0, 2)]
+        return shuffle(builder, pairs[0], pairs[1], [i if i % 4 < 2 else LANES + i for i in range(LANES)])
 
     return floats(rows, start), generate
-
-
-# ---------------------------------------------------------------- helpers of the code generation
-
-
-def _narrow(kind: types.Type) -> types.Type:
-    """The type in which a number meets a vector."""
-    if isinstance(kind, types.Float):
-        return types.float32
-    return types.int32 if isinstance(kind, types.Integer) else kind
-
-
-def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Address of element ``arguments[1]`` of the array ``arguments[0]``."""
-    array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(array.data, [arguments[1]])
-
-
-def _written_here(builder: Any) -> Any:
-    """LLVM's name (a list of alias scopes) for what the function under construction writes by `put`."""
-    module = builder.module
-    domain = module.add_metadata([ir.MetaDataString(module, "asgd")])
-    scope = module.add_metadata([ir.MetaDataString(module, builder.function.name), domain])
-    return module.add_metadata([scope])
-
-
-def _load(builder: Any, pointer: Any, lanes: int = LANES) -> Any:
-    element = pointer.type.pointee
-    vector = ir.VectorType(element, lanes)
-    loaded = builder.load(builder.bitcast(pointer, vector.as_pointer()), align=1 if element == ir.IntType(8) else 4)
-    return builder.sitofp(loaded, ir.VectorType(FLOAT, lanes)) if element == ir.IntType(8) else loaded
-
-
-def _parts(builder: Any, kind: Any, value: Any) -> list[Any]:
-    return [builder.extract_value(value, i) for i in range(len(kind))]
-
-
-def _tuple(context: Any, builder: Any, signature: Any, values: list[Any]) -> Any:
-    return context.make_tuple(builder, signature.return_type, values)
-
-
-def _broadcast(builder: Any, value: Any, lanes: int = LANES) -> Any:
-    if isinstance(value.type, ir.VectorType):
-        return value
-    vector = ir.VectorType(value.type, lanes)
-    single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(INT, 0))
-    return _shuffle(builder, single, single, [0] * lanes)
-
-
-def _multiply_add(builder: Any, left: Any, right: Any, addend: Any) -> Any:
-    # fmuladd, not fma: where the machine has no fused instruction, fma is a library call per lane.
-    kind = addend.type
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.v{kind.count}f32"
-    )
-    return builder.call(function, [left, right, addend])
-
-
-def _shuffle(builder: Any, first: Any, second: Any, order: list[int]) -> Any:
-    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(INT, len(order)), order))
-
-
-def _interleave_blocks(block: int, half: int) -> list[int]:
-    """For a block of 2 * half lanes: its lower half in the first vector, then its lower half in the second."""
-    return [*range(block, block + half), *range(LANES + block, LANES + block + half)]

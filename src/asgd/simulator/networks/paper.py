@@ -7,8 +7,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import vector_to_parameters
 
-from asgd.simulator.networks.shapes import HIDDEN_UNITS, NUM_DROPOUT_UNITS, PIXEL_CENTRE, parameter_shapes
-from asgd.simulator.streams import dropout_scale, dropout_threshold
+from asgd.errors import AsgdError
+from asgd.settings.network import Network
+from asgd.settings.run import RunConfig
+from asgd.simulator.networks.shapes import (
+    HIDDEN_UNITS,
+    NUM_CLASSES,
+    NUM_DROPOUT_UNITS,
+    PIXEL_CENTRE,
+    draw_initial_weights,
+    parameter_shapes,
+)
+from asgd.simulator.streams import dropout_scale, dropout_threshold, stream
+
+NETWORK = Network(
+    layers="conv 6@5x5, max-pool, conv 16@5x5, max-pool (unless `pools` is 1), fully connected 120, 84, 10",
+    source="the paper",
+    fused=True,
+)
 
 
 class PaperNetwork(nn.Module):
@@ -61,3 +77,14 @@ def normalize_images(images: NDArray[np.uint8], dtype: torch.dtype = torch.float
     """Images [n, 32, 32, 3] of 0..255 as the network's input [n, 3, 32, 32] in [-1, 1]."""
     pixels = torch.from_numpy(np.array(images)).to(device=device, dtype=dtype)  # copied: they may be mapped read-only
     return ((pixels - PIXEL_CENTRE) / PIXEL_CENTRE).permute(0, 3, 1, 2).contiguous()
+
+
+def build(config: RunConfig, num_classes: int) -> PaperNetwork:
+    """In the configuration's reading, with the initial weights of the run's seed."""
+    if num_classes != NUM_CLASSES:
+        raise AsgdError(
+            f"network = paper has {NUM_CLASSES} outputs, and the images have {num_classes} classes; take another one"
+        )
+    network = PaperNetwork(config.pools, config.output_relu, config.dropout)
+    load_weights(network, draw_initial_weights(stream(config.seed, "weights"), config.pools))
+    return network

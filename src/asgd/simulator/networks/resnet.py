@@ -1,13 +1,6 @@
-"""Residual networks for CIFAR (He, Zhang, Ren and Sun, 2016, section 4.2): 6 n + 2 layers, shortcuts without weights.
-
-Batch normalisation trains on the statistics of the mini-batch and keeps no running ones. For an evaluation they are
-estimated at the weights that are evaluated, on a fixed set of training images, so an evaluation is a function of the
-weights alone, and nothing but weights travels between server and workers.
-"""
+"""Residual networks for CIFAR: 6 n + 2 layers, shortcuts without weights (He et al., 2016, section 4.2)."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -15,22 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asgd.simulator.networks.batch_norm import BatchNorm
+from asgd.simulator.networks.paper import load_weights
+from asgd.simulator.streams import stream
+
 _WIDTHS = (16, 32, 64)
-
-
-class BatchNorm(nn.Module):
-    """Normalises with the statistics of its input in training, and with those that were estimated in evaluation."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.statistics: tuple[Tensor, Tensor] | None = None  #: mean and variance [channels]; None: the input's own
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training or self.statistics is None:
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
-        return F.batch_norm(x, *self.statistics, self.weight, self.bias, training=False)
 
 
 class Block(nn.Module):
@@ -76,30 +58,6 @@ class ResNet(nn.Module):
         return logits
 
 
-@torch.no_grad()
-def estimate_statistics(module: nn.Module, inputs: Tensor) -> None:
-    """Set the statistics of all ``BatchNorm`` of ``module`` from one pass over ``inputs`` [n, 3, 32, 32]."""
-    layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
-    with _watching(layers):
-        module(inputs)
-
-
-@contextmanager
-def _watching(layers: list[BatchNorm]) -> Iterator[None]:
-    def remember(layer: nn.Module, arguments: tuple[Tensor]) -> None:
-        variance, mean = torch.var_mean(arguments[0], (0, 2, 3), correction=0)
-        layer.statistics = mean, variance  # type: ignore[assignment]
-
-    for layer in layers:
-        layer.statistics = None
-    hooks = [layer.register_forward_pre_hook(remember) for layer in layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def draw_weights(generator: np.random.Generator, module: nn.Module) -> NDArray[np.float32]:
     """Initial weights [num_parameters] in the order of ``module.parameters()``.
 
@@ -117,3 +75,10 @@ def draw_weights(generator: np.random.Generator, module: nn.Module) -> NDArray[n
             values = np.full(shape, 1.0 if name.endswith("weight") else 0.0)
         parts.append(values.reshape(-1))
     return np.concatenate(parts).astype(np.float32)
+
+
+def build_resnet(blocks: int, seed: int, num_classes: int) -> ResNet:
+    """With the initial weights of ``seed``."""
+    network = ResNet(blocks, num_classes)
+    load_weights(network, draw_weights(stream(seed, "weights"), network))
+    return network

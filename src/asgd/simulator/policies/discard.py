@@ -1,6 +1,15 @@
 """Gradients that are too old are thrown away (Ringmaster ASGD: Maranjyan, Tyurin and Richtarik, 2025)."""
 
+from asgd.settings.policy import Policy
+from asgd.settings.run import RunConfig
 from asgd.simulator.events import Events, Fate, Ledger
+
+POLICY = Policy(
+    steps="a gradient of staleness `max_staleness` or more is thrown away, and its worker starts again with the next "
+    "mini-batch at the present weights; with `stop` it is cancelled as soon as it is so stale",
+    source="Ringmaster ASGD: Maranjyan, Tyurin and Richtarik, 2025",
+    requires=("max_staleness",),
+)
 
 
 class Discard:
@@ -26,3 +35,9 @@ class Discard:
                     ledger.arrivals.cancel(other)
                     ledger.charge(other, Fate.CANCELLED, time)
                     ledger.send(other, time)
+
+
+def build(config: RunConfig) -> Discard:
+    """That of a run."""
+    assert config.max_staleness is not None
+    return Discard(config.max_staleness, config.stop)

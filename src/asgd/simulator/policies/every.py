@@ -2,7 +2,11 @@
 
 import numpy as np
 
+from asgd.settings.policy import Policy
+from asgd.settings.run import RunConfig
 from asgd.simulator.events import Events, Fate, Ledger
+
+POLICY = Policy(steps="each gradient is a step", source="the paper")
 
 
 class Every:
@@ -25,3 +29,8 @@ class Every:
         ledger.dispatched += number
         fates, closes = np.full(number, Fate.APPLIED, np.int8), np.ones(number, bool)
         return Events(workers, batches, steps - sent, fates, closes, times)
+
+
+def build(config: RunConfig) -> Every:
+    """That of a run."""
+    return Every()

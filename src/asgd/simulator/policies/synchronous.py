@@ -1,6 +1,19 @@
 """Synchronous SGD with backup workers (Chen et al., 2016): a step is the mean of the first gradients that come."""
 
+from asgd.settings.policy import Policy
+from asgd.settings.run import RunConfig
 from asgd.simulator.events import Events, Fate, Ledger
+
+POLICY = Policy(
+    steps="the server waits for the first m - `backups` gradients at its present weights and takes a step with their "
+    "mean; the rest are dropped, and their workers start again: at once with `cancel`, else when they have finished",
+    source="Chen et al., 2016",
+    needs=(
+        ("schedule", "latency", "who comes first is a matter of times"),
+        ("momentum_where", "server", "a step is the mean over workers"),
+    ),
+    averages=True,
+)
 
 
 class Synchronous:
@@ -31,3 +44,8 @@ class Synchronous:
                 restarted.append(late)
             for each in sorted(restarted):
                 ledger.send(each, time)
+
+
+def build(config: RunConfig) -> Synchronous:
+    """That of a run."""
+    return Synchronous(config.backups, config.cancel)

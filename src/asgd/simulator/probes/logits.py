@@ -24,8 +24,8 @@ PROBE = Probe(
 
 def measure(engine: Engine, config: RunConfig, images: Images, num_images: int | None) -> dict[str, float]:
     """Each class's largest logit, and how many are positive."""
-    network = load_network(engine, config, output_relu=False)
+    network = load_network(engine, config.model_copy(update={"output_relu": False}), images)
     with torch.no_grad():
         largest = network(normalize_images(images.test_images[:num_images])).amax(dim=0).tolist()
-    found = {f"logit_{label}": value for label, value in enumerate(largest)}
+    found = {f"logit_{label}": value for label, value in enumerate(largest[:10])}
     return {**found, "live_logits": sum(value > 0 for value in largest)}

@@ -2,18 +2,19 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Engine
-from asgd.simulator.networks.paper import PaperNetwork, load_weights, normalize_images
+from asgd.simulator.networks.paper import load_weights, normalize_images
+from asgd.simulator.parts import build_network
 from asgd.simulator.simulate import Images
 
 
-def load_network(engine: Engine, config: RunConfig, output_relu: bool) -> PaperNetwork:
+def load_network(engine: Engine, config: RunConfig, images: Images) -> nn.Module:
     """The server's weights in the network of ``config``, without dropout."""
     torch.set_num_threads(1)  # runs are parallel
-    network = PaperNetwork(config.pools, output_relu)
+    network = build_network(config.model_copy(update={"dropout": 0.0}), len(images.classes))
     load_weights(network, engine.weights)
     return network
 

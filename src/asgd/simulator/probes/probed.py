@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import Engine, Evaluation, Interval, OnPart, ignore_part
+from asgd.simulator.engine import NOTHING, Engine, Evaluation, Interval, OnPart, ignore_part
+from asgd.simulator.events import Tally
 from asgd.simulator.simulate import Images, plan_evaluations
 
 
@@ -38,12 +39,12 @@ class ProbedEngine:
         self._engine, self._config, self._images, self._measures = engine, config, images, measures
         self._columns = tuple(columns)
         plan = plan_evaluations(config, len(images.train_images))
-        self._steps_per_epoch = plan.steps_per_epoch
-        self._due = {name: config.probes[name].steps(plan.total_steps, plan.steps_per_epoch) for name in measures}
+        self._per_epoch = plan.per_epoch
+        self._due = {name: config.probes[name].places(plan.total, plan.per_epoch) for name in measures}
         self._stops = sorted(set().union(*self._due.values()))
         self.rows: list[dict[str, float]] = []  #: what was found so far
-        self._step, self._ended = 0, False
-        self._since = Interval(0, 0.0, 0, math.nan)  # the last row
+        self._charged, self._last, self._ended = 0, -1, False
+        self._since = NOTHING  # the last row
 
     @property
     def backend(self) -> str:
@@ -55,18 +56,27 @@ class ProbedEngine:
         """A copy of the server's weights."""
         return self._engine.weights
 
-    def advance(self, num_steps: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
-        """Take ``num_steps`` server steps, and the probes that fall among them."""
-        if not self._step:
+    @property
+    def tally(self) -> Tally:
+        """What the gradients so far come to."""
+        return self._engine.tally
+
+    def advance(self, num_gradients: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
+        """Go on until ``num_gradients`` more are charged, and take the probes that fall among them."""
+        if not self._charged:
             self._probe()
 
         def watch(part: Interval) -> None:
             self._note(part)
             on_part(part)
 
-        start = self._step
-        due = (stop - start for stop in self._stops if start < stop <= start + num_steps)
-        return self._engine.advance(num_steps, sorted({*due, *stops}), watch)
+        start = self._charged
+        due = (stop - start for stop in self._stops if start < stop <= start + num_gradients)
+        return self._engine.advance(num_gradients, sorted({*due, *stops}), watch)
+
+    def skip(self, num_gradients: int) -> None:
+        """As the engine does; there is nothing to probe."""
+        self._engine.skip(num_gradients)
 
     def end(self) -> None:
         """The run is over: take the probes that the last step asks for, if it is over early."""
@@ -93,32 +103,32 @@ class ProbedEngine:
     def found(self) -> dict[str, Any]:
         """What was found so far, for ``resume``: an array, numbers and a dictionary of them."""
         rows = np.array([list(row.values()) for row in self.rows], np.float64).reshape(-1, len(self._columns))
-        return {"step": self._step, "ended": self._ended, "since": vars(self._since), "rows": rows}
+        return {
+            "charged": self._charged,
+            "last": self._last,
+            "ended": self._ended,
+            "since": vars(self._since),
+            "rows": rows,
+        }
 
     def resume(self, found: Mapping[str, Any]) -> None:
         """Go on after what ``found`` returned; nothing: from the beginning."""
         if found:
-            self._step, self._ended = found["step"], found["ended"]
-            self._since = Interval(**found["since"])
+            self._charged, self._last, self._ended = found["charged"], found["last"], found["ended"]
+            self._since = Interval(**found["since"] | {"corrections": ()})
             rows = (dict(zip(self._columns, map(float, row), strict=True)) for row in found["rows"])
             self.rows = [row | {"step": int(row["step"])} for row in rows]
 
     def _note(self, part: Interval) -> None:
-        self._step += part.num_steps
-        since = self._since
-        self._since = Interval(
-            since.num_steps + part.num_steps,
-            since.loss_sum + part.loss_sum,
-            since.num_zero_gradients + part.num_zero_gradients,
-            part.gradient_norm,
-        )
+        self._charged += part.num_gradients
+        self._since = self._since.join(part)
         self._probe()
 
     def _probe(self, last: bool = False) -> None:
-        names = [name for name, steps in self._due.items() if last or self._step in steps]
+        names = [name for name, places in self._due.items() if last or self._charged in places]
         if not names:
             return
-        if not self.rows or self.rows[-1]["step"] != self._step:
+        if not self.rows or self._last != self._charged:
             self._begin_row()
         row = self.rows[-1]
         if np.isfinite(self._engine.weights).all():
@@ -128,10 +138,12 @@ class ProbedEngine:
                 row |= {column: float(value) for column, value in found.items()}
 
     def _begin_row(self) -> None:
-        row = dict.fromkeys(self._columns, math.nan) | {"step": self._step, "epoch": self._step / self._steps_per_epoch}
-        if since := self._since.num_steps:
-            row["train_loss"] = self._since.loss_sum / since
-            row["gradient_norm"] = self._since.gradient_norm
-            row["zero_gradient_share"] = self._since.num_zero_gradients / since
+        place = {"step": self.tally.steps, "epoch": self._charged / self._per_epoch}
+        row = dict.fromkeys(self._columns, math.nan) | place
+        since = self._since
+        if since.num_applied:
+            row["train_loss"] = since.loss_sum / since.num_applied
+            row["gradient_norm"] = since.gradient_norm
+            row["zero_gradient_share"] = since.num_zero_gradients / since.num_applied
         self.rows.append(row)
-        self._since = Interval(0, 0.0, 0, math.nan)
+        self._since, self._last = NOTHING, self._charged

@@ -2,7 +2,7 @@
 
 By Lanczos (ARPACK, through SciPy) on Hessian-vector products from PyTorch's second derivatives (Pearlmutter 1994, "Fast
 exact multiplication by the Hessian"). The loss is the mean cross-entropy on a fixed sample of training images, without
-dropout, in the network that the run trains.
+dropout, in the network that the run trains; batch normalisation takes the statistics of the sample.
 """
 
 from collections.abc import Iterable
@@ -69,5 +69,5 @@ def measure_sharpness(network: nn.Module, images: Tensor, labels: Tensor) -> flo
 
 def measure(engine: Engine, config: RunConfig, images: Images, num_images: int | None) -> dict[str, float]:
     """The sharpness at the server's weights."""
-    network = load_network(engine, config, config.output_relu)
+    network = load_network(engine, config, images)
     return {"sharpness": measure_sharpness(network, *sample_images(images, num_images))}

@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asgd.settings.run import RunConfig
+from asgd.settings.schedule import Schedule
 from asgd.simulator.streams import stream
+
+SCHEDULE = Schedule(heard="the first to finish, where each gradient takes a random time of mean 1")
 
 
 class Latency:
@@ -77,3 +81,16 @@ class Latency:
         if self._cv == 0:
             return 1.0
         return float(self._generator.gamma(1 / self._cv**2, self._cv**2))
+
+
+def build(config: RunConfig) -> Latency:
+    """That of a run."""
+    return Latency(
+        config.num_workers,
+        config.seed,
+        config.latency_cv,
+        config.latency_shape if config.latency == "pareto" else None,
+        config.slow_share,
+        config.slow_factor,
+        config.server_time,
+    )

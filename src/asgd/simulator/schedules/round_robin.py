@@ -6,6 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asgd.settings.run import RunConfig
+from asgd.settings.schedule import Schedule
+
+SCHEDULE = Schedule(heard="worker k mod m, as in the paper: staleness m - 1")
+
 
 class RoundRobin:
     """Worker k mod m brings gradient k, at time (k + 1) / m. A worker that is restarted goes to the end of the line."""
@@ -44,3 +49,8 @@ class RoundRobin:
     def restore(self, state: dict[str, Any]) -> None:
         self._line = deque((int(worker), int(arrival)) for worker, arrival in state["line"])
         self._started = int(state["started"])
+
+
+def build(config: RunConfig) -> RoundRobin:
+    """That of a run."""
+    return RoundRobin(config.num_workers)

@@ -1,28 +1,42 @@
-"""Gap-aware steps (Barkai, Hakimi and Schuster, 2020): g / (1 + |W - U| / C).
+"""Gap-aware steps: a gradient is divided by how many steps of usual length the server went meanwhile, and one."""
 
-C = eta ``scale`` (sqrt(moving average of g g, bias-corrected) + 1e-8) is how far a step of usual length goes, for each
-parameter its own; so a gradient is divided by the number of such steps that the server went meanwhile, and one.
-"""
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from asgd.settings.run import RunConfig
+from asgd.settings.update import Update
 from asgd.simulator.updates.rule import Arrived, Rule, like
 
-_DECAY, _SMALL = 0.999, 1e-8
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UPDATE = Update(
+    step="g / (1 + |W - U| / C) in place of g, C = eta `gap_scale` (sqrt(moving average of g g) + 1e-8) for each "
+    "parameter its own (decay 0.999, bias-corrected, this gradient included)",
+    source="Barkai, Hakimi and Schuster, 2020",
+    fused=True,
+)
 
 
 class GapAware(Rule):
+    corrects = True
+    decay, small = 0.999, 1e-8
+
     def __init__(self, scale: float) -> None:
         super().__init__()
         self._scale = scale
 
-    def start(self, weights: Tensor, num_workers: int) -> None:
-        self.memory = {"mean_square": like(weights), "count": torch.zeros((), dtype=torch.int64)}
+    def start(self, weights: "Tensor", num_workers: int) -> None:
+        self.memory = {"mean_square": like(weights), "count": like(weights[:1])}
 
-    def correct(self, arrived: Arrived) -> Tensor:
+    def correct(self, arrived: Arrived) -> "Tensor":
         g, mean_square = arrived.gradient, self.memory["mean_square"]
-        mean_square.mul_(_DECAY).add_((1 - _DECAY) * g * g)
+        mean_square.mul_(self.decay).add_((1 - self.decay) * g * g)
         self.memory["count"] += 1
-        usual = (mean_square / (1 - _DECAY ** int(self.memory["count"]))).sqrt() + _SMALL
-        return g / (1 + (arrived.weights - arrived.stale).abs() / (arrived.learning_rate * self._scale * usual))
+        usual: Tensor = (mean_square / (1 - self.decay ** float(self.memory["count"]))).sqrt() + self.small
+        gap: Tensor = (arrived.weights - arrived.stale).abs()
+        return g / (1 + gap / (arrived.learning_rate * self._scale * usual))
+
+
+def build(config: RunConfig) -> GapAware:
+    """That of a run."""
+    return GapAware(config.gap_scale)

@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asgd.settings.run import RunConfig
+from asgd.settings.schedule import Schedule
 from asgd.simulator.streams import stream
+
+SCHEDULE = Schedule(heard="a worker drawn uniformly for each gradient: geometric staleness")
 
 
 class RandomWorker:
@@ -40,3 +44,8 @@ class RandomWorker:
     def restore(self, state: dict[str, Any]) -> None:
         self._heard = int(state["heard"])
         self._generator.bit_generator.state = state["generator"]
+
+
+def build(config: RunConfig) -> RandomWorker:
+    """That of a run."""
+    return RandomWorker(config.num_workers, config.seed)

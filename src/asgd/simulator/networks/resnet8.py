@@ -1,0 +1,12 @@
+"""ResNet-8."""
+
+from asgd.settings.network import Network
+from asgd.settings.run import RunConfig
+from asgd.simulator.networks.resnet import ResNet, build_resnet
+
+NETWORK = Network(layers="ResNet-8: 3 x 1 blocks, 78 thousand weights", source="He, Zhang, Ren and Sun, 2016")
+
+
+def build(config: RunConfig, num_classes: int) -> ResNet:
+    """With the initial weights of the run's seed."""
+    return build_resnet(1, config.seed, num_classes)
