@@ -13,6 +13,7 @@ from asgd.runs.folder import format_metrics
 from asgd.runs.train import Watcher, train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
+from asgd.simulator.continuation import Checkpoint
 from asgd.simulator.simulate import Row
 from tests.kill_campaign import run_campaign
 
@@ -212,8 +213,8 @@ def test_a_state_survives_the_file_bit_for_bit(dataset: Dataset, tmp_path: Path)
     saved = read_checkpoint(path)
     write_checkpoint(tmp_path / "again.npz", saved)
     again = read_checkpoint(tmp_path / "again.npz")
-    assert np.array_equal(again.engine["worker_velocities"], saved.engine["worker_velocities"])
-    assert again.engine["batches"]["order"] == saved.engine["batches"]["order"]
+    assert np.array_equal(again.engine["server"]["velocities"], saved.engine["server"]["velocities"])
+    assert again.engine["course"]["ledger"] == saved.engine["course"]["ledger"]
     assert format_metrics(again.rows) == format_metrics(saved.rows)
 
 
@@ -226,3 +227,38 @@ def test_jobs_killed_by_signals_end_with_the_same_bytes(tmp_path: Path) -> None:
         assert tally.identical == tally.jobs
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     assert not list((tmp_path / "checkpoints").iterdir())
+
+
+KINDS: dict[str, dict] = {
+    "random": {"schedule": "random", "momentum": 0.9, "momentum_where": "worker"},
+    "latency": {"schedule": "latency", "slow_share": 0.5, "slow_factor": 3.0, "update": "dc_adaptive"},
+    "discard": {"schedule": "latency", "policy": "discard", "max_staleness": 4, "stop": True},
+    "synchronous": {"schedule": "latency", "policy": "synchronous", "backups": 1, "update": "adagrad"},
+    "gap_aware": {"update": "gap_aware", "momentum": 0.5},
+    "look_ahead": {"update": "look_ahead", "momentum": 0.9, "momentum_where": "worker", "schedule": "random"},
+    "full batch": {"batch_size": "full", "num_images": 40, "epochs": 40},
+}
+
+
+@pytest.mark.parametrize("engine", ["fused", "reference"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_run_ends_with_the_same_bytes(dataset: Dataset, tmp_path: Path, engine: str, kind: str) -> None:
+    config = RunConfig(**{**SETTINGS, "engine": engine, "num_workers": 5, **KINDS[kind]})
+    whole = train(config, dataset, None)
+    path = tmp_path / "run.npz"
+    interrupted(config, dataset, path, [4, 12])
+    killer = Killer()
+    assert train(config, dataset, Checkpointer(path, 0), killer) == whole
+    assert killer.resumed_at > 0
+
+
+def test_a_checkpoint_of_an_earlier_version_costs_only_time(dataset: Dataset, tmp_path: Path) -> None:
+    """A run keeps its name over changes of what its engine keeps."""
+    config, path = RunConfig(**SETTINGS), tmp_path / "run.npz"
+    whole = train(config, dataset, None)
+    interrupted(config, dataset, path, [45])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asgd.runs.checkpoint._FORMAT", 1)
+        write_checkpoint(path, Checkpoint.none("vector"))
+    with pytest.warns(UserWarning, match=r"of another version.*the run starts again"):
+        assert train(config, dataset, Checkpointer(path, 0)) == whole

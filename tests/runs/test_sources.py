@@ -54,6 +54,32 @@ evaluations_per_epoch train_eval_images engine device seed
 """
 
 
+#: Prints the names of runs with other members than the paper's, with each file of the command line edited.
+MEMBERS = """
+import json, sys
+from pathlib import Path
+from asgd.settings.run import RunConfig
+from asgd.runs.sources import forget_sources, identify_run
+
+RUNS = {
+    "paper": {}, "latency": {"schedule": "latency"}, "discard": {"policy": "discard", "max_staleness": 9},
+    "gap_aware": {"update": "gap_aware"}, "resnet8": {"network": "resnet8"}, "resnet20": {"network": "resnet20"},
+}
+
+def names():
+    forget_sources()
+    return {name: identify_run(RunConfig(**keys), "0").name for name, keys in RUNS.items()}
+
+before, found = names(), {}
+for name in sys.argv[1:]:
+    text = Path(name).read_text()
+    Path(name).write_text(text + "\\nEDITED = 1\\n")
+    found[Path(name).stem] = [run for run, there in names().items() if there != before[run]]
+    Path(name).write_text(text)
+print(json.dumps(found))
+"""
+
+
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
     """A copy of src, to add to."""
@@ -132,7 +158,9 @@ def test_a_key_without_a_value_that_means_as_before_is_one_of_the_first() -> Non
 SMALL: dict[str, Any] = copy.deepcopy(TINY)
 SMALL["presets"]["tiny"]["run"] |= {"engine": "reference", "epochs": 1}
 SMALL["presets"]["tiny"]["experiments"] = {"delay": {"num_workers": [1, 2]}, "dropout": {"dropout": [0.0, 0.5]}}
-STEP = "self.weights.add_(self._direction(worker, gradient), alpha=-self.learning_rate)"
+STEP = "self.weights.add_(self._direction(worker, corrected), alpha=rate)"
+#: The same by other code.
+EQUAL = f"again = rate\n        {STEP.replace('alpha=rate', 'alpha=again')}"
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +205,7 @@ def server(project: Project) -> Any:
 def test_an_edit_that_changes_numbers_is_not_accepted(project: Project, server: Path) -> None:
     accepted = server.parents[1] / "accepted.json"
     before = accepted.read_text()
-    server.write_text(server.read_text().replace("alpha=-self.learning_rate", "alpha=-1.0001 * self.learning_rate"))
+    server.write_text(server.read_text().replace("alpha=rate", "alpha=1.0001 * rate"))
     assert missing_runs(project) == 3
     output = accept(project, "--runs", "3")
     assert output.count(": differs, train_loss by") == 3
@@ -187,8 +215,7 @@ def test_an_edit_that_changes_numbers_is_not_accepted(project: Project, server: 
 
 def test_an_edit_that_leaves_the_numbers_equal_is_accepted(project: Project, server: Path) -> None:
     text = server.read_text()
-    rate = STEP.replace("-self.learning_rate", "rate")
-    server.write_text(text.replace(STEP, f"rate = -self.learning_rate\n        {rate}"))
+    server.write_text(text.replace(STEP, EQUAL))
     assert missing_runs(project) == 3
     output = accept(project, "--runs", "3")
     assert output.count(": equal\n") == 3, output
@@ -200,7 +227,7 @@ def test_an_edit_that_leaves_the_numbers_equal_is_accepted(project: Project, ser
 
 
 def test_verify_compares_what_was_accepted_with_the_tables(project: Project, server: Path) -> None:
-    server.write_text(server.read_text().replace(STEP, f"rate = -self.learning_rate\n        {STEP}"))
+    server.write_text(server.read_text().replace(STEP, EQUAL))
     accept(project, "--runs", "3")
     file = server.parents[1] / "accepted.json"
     whole = json.loads(file.read_text())
@@ -247,7 +274,7 @@ def test_where_a_table_was_made_elsewhere_the_earlier_sources_are_the_measure(pr
     cells = [line.split(",") for line in lines[1:]]
     others = [",".join([*row[:column], repr(float(row[column]) * 1.0001), *row[column + 1 :]]) for row in cells]
     table.write_text("\n".join([lines[0], *others, ""]))
-    server.write_text(server.read_text().replace(STEP, f"rate = -self.learning_rate\n        {STEP}"))
+    server.write_text(server.read_text().replace(STEP, EQUAL))
     assert "runs come out otherwise" in accept(project, "--runs", "1")
     user = ("-c", "user.name=T", "-c", "user.email=t@example.org")
     assert project.run("git", *user, "commit", "--quiet", "--all", "--message", "Edit").returncode == 0
@@ -257,3 +284,24 @@ def test_where_a_table_was_made_elsewhere_the_earlier_sources_are_the_measure(pr
     table.write_text(text)
     assert "other than the table, equal by the earlier sources here" in output
     assert "runs_by_earlier" in json.loads((server.parents[1] / "accepted.json").read_text())["reference"]["evidence"]
+
+
+def test_a_member_is_part_of_the_runs_that_chose_it(sources: Path) -> None:
+    folder = sources / "asgd/simulator"
+    files = [
+        folder / f"{name}.py"
+        for name in (
+            "schedules/latency",
+            "policies/discard",
+            "updates/gap_aware",
+            "networks/resnet8",
+            "networks/resnet",
+        )
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(sources)}
+    command = [sys.executable, "-c", MEMBERS, *map(str, files)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {
+        **{name: [name] for name in ("latency", "discard", "gap_aware", "resnet8")},
+        "resnet": ["resnet8", "resnet20"],
+    }

@@ -75,8 +75,10 @@ def test_a_run_that_fails_stops_no_other_and_is_named_with_its_log(
     assert train_each([line("bad", num_workers=99), line("good")], "--logs", "logs", "--jobs", jobs) == 1
     assert (folder / "good/run.json").exists()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("asgd: error: 1 of 2 runs failed: logs/bad.log (num_workers = 99: more than the 20 steps")
-    assert "num_workers = 99: more than the 20 steps" in (folder / "logs/bad.log").read_text()
+    assert last.startswith(
+        "asgd: error: 1 of 2 runs failed: logs/bad.log (num_workers = 99: more than the 20 gradients"
+    )
+    assert "num_workers = 99: more than the 20 gradients" in (folder / "logs/bad.log").read_text()
     assert "good: test accuracy" in (folder / "logs/good.log").read_text()
 
 

@@ -173,7 +173,7 @@ def test_a_table_with_two_rows_of_one_key_is_not_written(tmp_path):
     path = tmp_path / "evaluations.csv"
     write_table(path, evaluations, AGGREGATED["evaluations"].key)
     before = path.read_text()
-    with pytest.raises(AsgdError, match=r"evaluations.csv: two rows would have run = m1-.*, step = 25; nothing was"):
+    with pytest.raises(AsgdError, match=r"evaluations.csv: two rows would have run = m1-.*, epoch = 0.25; nothing was"):
         write_table(path, pd.concat([evaluations, evaluations[1:2]]), AGGREGATED["evaluations"].key)
     assert path.read_text() == before
 

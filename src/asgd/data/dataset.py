@@ -25,8 +25,8 @@ META = "meta.json"
 class Dataset:
     """Prepared images, mapped from disk and read-only: jobs on one machine share the pages.
 
-    Images are [n, 32, 32, 3] uint8 (height, width, RGB), labels [n] int64 in 0..9. In each split the first n images
-    are the first of each class, in turn.
+    Images are [n, 32, 32, 3] uint8 (height, width, RGB), labels [n] int64, numbers of ``classes``.
+    In each split the first n images are the first of each class, in turn.
     """
 
     train_images: NDArray[np.uint8]

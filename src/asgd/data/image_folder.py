@@ -18,7 +18,7 @@ from asgd.archives import read_members, show_name
 from asgd.data.images import SourceImages, order_in_turn
 from asgd.data.listing import SPLITS, is_hidden, list_entries
 from asgd.errors import AsgdError
-from asgd.simulator.networks.shapes import IMAGE_SHAPE, NUM_CLASSES
+from asgd.simulator.networks.shapes import IMAGE_SHAPE
 
 _HEIGHT, _WIDTH, _ = IMAGE_SHAPE
 _LAYOUT = "train/<class>/* and test/<class>/*"
@@ -113,8 +113,8 @@ def _check_classes(path: Path, found: _Found) -> tuple[str, ...]:
         odd = sorted(train ^ test)[0]
         has, lacks = SPLITS if odd in train else reversed(SPLITS)
         raise AsgdError(f"{path}: class {show_name(odd)} is in {has}/ but not in {lacks}/; both need the same classes")
-    if len(train) != NUM_CLASSES:
-        raise AsgdError(f"{path}: {len(train)} classes, but the network has {NUM_CLASSES} outputs; give exactly ten")
+    if len(train) < 2:
+        raise AsgdError(f"{path}: only the class {show_name(min(train))}; give at least two")
     if odd_names := sorted(name for name in train if not name.isprintable()):
         raise AsgdError(f"{path}: class {show_name(odd_names[0])} has no printable name; rename it")
     return tuple(sorted(train))

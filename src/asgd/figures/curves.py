@@ -1,7 +1,7 @@
 """Curves against compute: what the figures of the paper share."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from asgd.figures.style import DASHES, PAGE_WIDTH, ArmStyle, ordered_styles
 from asgd.settings.parameters import label_settings
 from asgd.simulator.networks.shapes import NUM_CLASSES
-from asgd.tables.experiments import list_arms, naming_keys, select_curve, select_runs
+from asgd.tables.experiments import find_places, list_arms, naming_keys, select_curve, select_runs
 from asgd.tables.table import Tables
 
 CHANCE_LOSS = math.log(NUM_CLASSES)
@@ -28,16 +28,14 @@ _HIGHEST_LOSS = 3.0
 _GREY = "0.35"
 _LINE_WIDTH, _LETTER_WIDTH = 0.5, 0.06  # inches in a legend, generously
 
-Scale = Callable[[Mapping[str, Any]], float]
 
-
-def draw_arm(axes: Axes, tables: Tables, arm: Mapping[str, Any], metric: str, style: ArmStyle, scale: float) -> None:
+def draw_arm(axes: Axes, tables: Tables, arm: Mapping[str, Any], metric: str, style: ArmStyle, axis: str) -> None:
     """An arm's mean and, from three runs on, its 95 % interval; with fewer runs, the runs themselves as thin lines.
 
-    ``scale`` is what a server step is multiplied by on the x-axis.
+    ``axis``: `step`, `gradients` or `time`.
     """
     curve = select_curve(tables["curves"], arm["arm"], metric)
-    x = curve["step"] * scale
+    x = find_places(curve, arm, axis)
     every = max(1, len(curve) // 6)
     axes.plot(
         x,
@@ -53,7 +51,7 @@ def draw_arm(axes: Axes, tables: Tables, arm: Mapping[str, Any], metric: str, st
         axes.fill_between(x, curve["ci_low"], curve["ci_high"], color=style.colour, alpha=0.18, linewidth=0)
         return
     for run in select_runs(tables["evaluations"], arm["arm"], metric):
-        axes.plot(run["step"] * scale, run[metric], color=style.colour, linewidth=0.5, alpha=0.6)
+        axes.plot(find_places(run, arm, axis), run[metric], color=style.colour, linewidth=0.5, alpha=0.6)
 
 
 def mark_chance(axes: Axes, level: float, text: str, side: int) -> None:
@@ -113,8 +111,11 @@ def worker_styles(tables: Tables) -> dict[float, ArmStyle]:
     return ordered_styles(list(tables["arms"]["num_workers"]))
 
 
-def draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[float, ArmStyle], scale: Scale) -> Figure:
-    """Loss beside accuracy, one curve an arm: colour and marker by ``key``, dashes by whatever else differs."""
+def draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[float, ArmStyle], axis: str) -> Figure:
+    """Loss beside accuracy, one curve an arm: colour and marker by ``key``, dashes by whatever else differs.
+
+    ``axis``: `step`, `gradients` or `time`.
+    """
     figure = Figure(figsize=(PAGE_WIDTH, 2.4))
     loss, accuracy = figure.subplots(1, 2, sharex=True)
     others = naming_keys(arms, without=key)
@@ -123,8 +124,8 @@ def draw_pair(tables: Tables, arms: pd.DataFrame, key: str, styles: Mapping[floa
     for arm in list_arms(arms):
         dash = variants.setdefault(label_settings(arm, others), DASHES[len(variants) % len(DASHES)])
         style = ArmStyle(styles[arm[key]].colour, styles[arm[key]].marker, dash)
-        draw_arm(loss, tables, arm, "train_loss", style, scale(arm))
-        draw_arm(accuracy, tables, arm, "test_accuracy", style, scale(arm))
+        draw_arm(loss, tables, arm, "train_loss", style, axis)
+        draw_arm(accuracy, tables, arm, "test_accuracy", style, axis)
         handles.append(legend_line(style, label_settings(arm, [key, *others])))
     finish_loss(loss)
     finish_accuracy(accuracy)

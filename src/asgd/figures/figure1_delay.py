@@ -18,6 +18,6 @@ PLOT = Plot(
 def draw(tables: Tables, experiment: str) -> Figure:
     """Figure 1: (a) training loss, (b) test accuracy against total compute for each m."""
     arms = select_experiment(tables["arms"], experiment)
-    figure = draw_pair(tables, arms, "num_workers", worker_styles(tables), lambda arm: 1.0)
+    figure = draw_pair(tables, arms, "num_workers", worker_styles(tables), "step")
     label_steps(figure, tables, arms)
     return figure

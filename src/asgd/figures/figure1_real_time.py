@@ -19,7 +19,7 @@ PLOT = Plot(
 def draw(tables: Tables, experiment: str) -> Figure:
     """Figure 1 against real time (steps / m): what m parallel machines would need. Logarithmic, as m spans decades."""
     arms = select_experiment(tables["arms"], experiment)
-    figure = draw_pair(tables, arms, "num_workers", worker_styles(tables), lambda arm: 1.0 / arm["num_workers"])
+    figure = draw_pair(tables, arms, "num_workers", worker_styles(tables), "time")
     for axes in figure.axes:
         axes.set_xscale("log", nonpositive="mask")  # step 0 has no place on it
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))

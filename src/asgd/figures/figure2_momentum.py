@@ -40,8 +40,8 @@ def draw(tables: Tables, experiment: str) -> Figure:
     for m, loss, accuracy in zip(workers, losses, accuracies, strict=True):
         for arm in list_arms(arms[arms["num_workers"] == m]):
             style = styles[label_settings(arm, kinds)]
-            draw_arm(loss, tables, arm, "train_loss", style, 1.0)
-            draw_arm(accuracy, tables, arm, "test_accuracy", style, 1.0)
+            draw_arm(loss, tables, arm, "train_loss", style, "step")
+            draw_arm(accuracy, tables, arm, "test_accuracy", style, "step")
     _finish(workers, losses, "(a) training loss", finish_loss)
     _finish(workers, accuracies, "(b) test accuracy", finish_accuracy)
     handles = [legend_line(style, label) for label, style in styles.items()]

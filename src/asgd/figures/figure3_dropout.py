@@ -25,6 +25,6 @@ def draw(tables: Tables, experiment: str) -> Figure:
         raise AsgdError(
             f"experiment '{experiment}' has no arm at m = 1, which Figure 3 shows; add num_workers: 1 to it"
         )
-    figure = draw_pair(tables, arms, "dropout", ordered_styles(list(arms["dropout"]), "plasma"), lambda arm: 1.0)
+    figure = draw_pair(tables, arms, "dropout", ordered_styles(list(arms["dropout"]), "plasma"), "step")
     label_steps(figure, tables, arms)
     return figure

@@ -23,12 +23,17 @@ from asgd.errors import AsgdError
 from asgd.files import atomic_path, remove_leftovers
 from asgd.simulator.continuation import Checkpoint, may_end
 from asgd.simulator.engine import Engine
-from asgd.simulator.simulate import Row
+from asgd.simulator.events import Tally
+from asgd.simulator.networks.shapes import NUM_CLASSES
+from asgd.simulator.simulate import METRICS_COLUMNS, Row
 
 Arrays = dict[str, NDArray[Any]]
 Probes = Callable[[], dict[str, Any]]  #: gives what probes found so far
 
-_PARTS = ("engine", "probes")  # of a checkpoint, with arrays in them
+_PARTS = ("engine", "probes", "tally")  # of a checkpoint, with arrays in them
+
+#: Of the file. Another version's is not used: a run's name may outlive a change of what its engine keeps.
+_FORMAT = 2
 
 _CHECKSUM = hashlib.sha256().digest_size
 
@@ -39,6 +44,7 @@ class Checkpointer:
 
     path: Path
     every_seconds: float = 60.0
+    num_classes: int = NUM_CLASSES
     _last: float = field(default_factory=time.monotonic)
 
     def load(self, backend: str) -> Checkpoint:
@@ -57,12 +63,12 @@ class Checkpointer:
 
     def offer(self, rows: Sequence[Row], engine: Engine, seconds: float, probes: Probes) -> None:
         """Write a checkpoint if it is time for one. Where that fails a warning says so, and the run goes on."""
-        if time.monotonic() - self._last >= self.every_seconds and not may_end(rows[-1]):
-            self._write(Checkpoint(rows, engine.state(), engine.backend, seconds, probes()))
+        if time.monotonic() - self._last >= self.every_seconds and not may_end(rows[-1], self.num_classes):
+            self._write(Checkpoint(rows, engine.state(), engine.backend, seconds, probes(), engine.tally.state()))
 
-    def finish(self, rows: Sequence[Row], backend: str, seconds: float, probes: Probes) -> None:
+    def finish(self, rows: Sequence[Row], backend: str, seconds: float, probes: Probes, tally: Tally) -> None:
         """Keep the rows of a run that is over, until its results are safe."""
-        self._write(Checkpoint(rows, {}, backend, seconds, probes()))
+        self._write(Checkpoint(rows, {}, backend, seconds, probes(), tally.state()))
 
     def discard(self) -> None:
         """The run's results are written, and safe. A folder that refuses keeps the file, with a warning."""
@@ -83,7 +89,7 @@ class Checkpointer:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` atomically: arrays, and all else as JSON. Raises AsgdError where that fails."""
     arrays: Arrays = {"rows": np.array([astuple(row) for row in checkpoint.rows], np.float64)}
-    about = {"variant": checkpoint.backend, "seconds": checkpoint.seconds}
+    about = {"format": _FORMAT, "variant": checkpoint.backend, "seconds": checkpoint.seconds}
     about |= {part: _take_apart(getattr(checkpoint, part), part, arrays) for part in _PARTS}
     text = json.dumps(about)
     buffer = io.BytesIO()
@@ -105,9 +111,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         with np.load(io.BytesIO(content[:-_CHECKSUM]), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop("about").tobytes())
-        rows = [Row(int(step), *map(float, values)) for step, *values in arrays.pop("rows")]
-        engine, probes = (_put_together(about[part], arrays) for part in _PARTS)
-        return Checkpoint(rows, engine, about["variant"], about["seconds"], probes)
+        if about.get("format") != _FORMAT:
+            raise ValueError("of another version")
+        rows = [Row.of(dict(zip(METRICS_COLUMNS, map(float, values), strict=True))) for values in arrays.pop("rows")]
+        engine, probes, tally = (_put_together(about[part], arrays) for part in _PARTS)
+        return Checkpoint(rows, engine, about["variant"], about["seconds"], probes, tally)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(path) from error
     except Exception as error:  # readers of archives and arrays raise all kinds

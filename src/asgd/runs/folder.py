@@ -14,6 +14,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asgd.data import Dataset
 from asgd.errors import AsgdError
 from asgd.files import remove_leftovers, write_json, write_text
@@ -22,8 +25,10 @@ from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.probes import describe_columns
 from asgd.settings.run import PROBED, Run, RunConfig
 from asgd.settings.validation import validate
+from asgd.simulator.events import Fate, Tally
+from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import classify_outcome
-from asgd.simulator.simulate import METRICS_COLUMNS, EvaluationPlan, Row
+from asgd.simulator.simulate import FIRST_COLUMNS, METRICS_COLUMNS, EvaluationPlan, Row
 
 #: The tables of a run, and what run.json says of them, each with the key of its checksum there.
 _CHECKSUMS = {"metrics.csv": "metrics_sha256", "probes.csv": "probes_sha256"}
@@ -50,7 +55,13 @@ def list_files(name: str) -> tuple[str, ...]:
 
 
 def describe_run(
-    config: RunConfig, dataset: Dataset, backend: str, plan: EvaluationPlan, rows: Sequence[Row], seconds: float
+    config: RunConfig,
+    dataset: Dataset,
+    backend: str,
+    plan: EvaluationPlan,
+    rows: Sequence[Row],
+    tally: Tally,
+    seconds: float,
 ) -> dict[str, Any]:
     """The contents of run.json: what was asked for, by what and on what it ran, and how it ended."""
     last = rows[-1]
@@ -59,19 +70,43 @@ def describe_run(
         "run": identify_run(config, dataset.fingerprint).name,
         "arm": config.arm(),
         "config": config.model_dump(),
-        "data": {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")},
+        "data": _describe_data(dataset),
         "sources": fingerprint_run(config),
         "engine": {"name": name, "variant": backend, "why": why},
         "versions": describe_versions(),
         "hardware": describe_hardware(),
-        "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
-        "stopped_early": last.step < plan.total_steps,
+        "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite, len(dataset.classes)),
+        "stopped_early": last.gradients < plan.total,
         "last_step": last.step,
-        "total_steps": plan.total_steps,
-        "steps_per_epoch": plan.steps_per_epoch,
+        "total_steps": plan.total,
+        "steps_per_epoch": plan.per_epoch,
+        "gradients": {fate.name.lower(): int(tally.fates[fate]) for fate in Fate},
+        "staleness": describe_staleness(tally.staleness),
         "wall_seconds": round(seconds, 3),
-        "steps_per_second": round(last.step / seconds, 1),
+        "steps_per_second": round(last.gradients / seconds, 1),
         "final": {key: _number(getattr(last, key)) for key in ("test_accuracy", "test_loss", "train_loss")},
+    }
+
+
+def _describe_data(dataset: Dataset) -> dict[str, Any]:
+    about = {key: getattr(dataset, key) for key in ("source", "description", "fingerprint", "content")}
+    return about if len(dataset.classes) == NUM_CLASSES else {**about, "classes": list(dataset.classes)}
+
+
+def describe_staleness(counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Of the gradients applied, in server steps: mean, standard deviation, maximum and how many had each value.
+
+    ``counts``: how many had staleness 0, 1, ...
+    """
+    values, found = np.flatnonzero(counts), counts[counts > 0]
+    if not len(values):
+        return {"mean": None, "std": None, "max": None, "histogram": {}}
+    mean = float(values @ found / found.sum())
+    return {
+        "mean": mean,
+        "std": math.sqrt(float((values - mean) ** 2 @ found / found.sum())),
+        "max": int(values[-1]),
+        "histogram": dict(zip(map(str, values.tolist()), found.tolist(), strict=True)),
     }
 
 
@@ -158,7 +193,9 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
     if run.name != folder.name:
         what = f"its configuration, data and sources are those of another run, {run.name}"
         raise _fault(folder, "run.json", what, advice)
-    columns = {"metrics.csv": METRICS_COLUMNS, "probes.csv": tuple(describe_columns(run.config.probes))}
+    # The first runs, which all have the schedule, policy, update and network of the paper, wrote fewer.
+    metrics = METRICS_COLUMNS if run.config.list_choices() or "gradients" in record else FIRST_COLUMNS
+    columns = {"metrics.csv": metrics, "probes.csv": tuple(describe_columns(run.config.probes))}
     for name in list_files(run.name)[:-1]:
         if hashlib.sha256(contents[name]).hexdigest() != record.get(_CHECKSUMS[name]):
             raise _fault(folder, name, "truncated or edited (its SHA-256 is not the one in run.json)", advice)
@@ -173,25 +210,33 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
 
 def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: str) -> str:
     """What of a record is not what its configuration and metrics give; empty if nothing."""
-    rows = list(csv.DictReader(io.StringIO(metrics)))
     try:
-        step, *values = (float(rows[-1][name] or "nan") for name in METRICS_COLUMNS)
-        last, steps = Row(int(step), *values), int(step)
-        per_epoch = round(steps / last.epoch) if steps else record["steps_per_epoch"]
+        rows = [_read_row(values) for values in csv.DictReader(io.StringIO(metrics))]
+        last = rows[-1]
+        per_epoch = round(last.gradients / last.epoch) if last.gradients else record["steps_per_epoch"]
         total = config.steps or round(config.epochs * per_epoch)
+        num_classes = len(record["data"].get("classes", range(NUM_CLASSES)))
         expected = {
             "arm": config.arm(),
-            "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite),
-            "last_step": steps,
+            "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite, num_classes),
+            "last_step": last.step,
             "steps_per_epoch": per_epoch,
             "total_steps": total,
-            "stopped_early": steps < total,
+            "stopped_early": last.gradients < total,
         }
+        if "gradients" in record and sum(record["gradients"].values()) != last.gradients:
+            return f"gradients are {sum(record['gradients'].values())}, and metrics.csv says {last.gradients}"
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         return f"cannot be understood beside metrics.csv ({' '.join(str(error).split())})"
     expected |= {name: record[name] for name in ("data", "versions", "hardware") if isinstance(record.get(name), dict)}
     wrong = [name for name in (*expected, "versions", "hardware") if record.get(name) != expected.get(name)]
     return f"{wrong[0]} is {record.get(wrong[0])!r}, and metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
+
+
+def _read_row(values: Mapping[str, str]) -> Row:
+    """A row of metrics.csv; where it was written by the first sources each step was a gradient."""
+    numbers = {name: float(values[name] or "nan") for name in METRICS_COLUMNS if name in values}
+    return Row.of({"gradients": numbers["step"], **numbers})
 
 
 def _identify_record(record: Mapping[str, Any], where: str) -> Run:

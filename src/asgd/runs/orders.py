@@ -63,8 +63,8 @@ def _train_order(order: Order, setup: Setup, again: bool = True) -> Done:
         print(f"{folder}: finished before, left as it is")
         return Done(order.label, folder)
     dataset = _open_data(order.data, setup.data_root)
-    checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every)
-    with ProgressWatcher(plan_evaluations(order.run, len(dataset.train_images)).total_steps) as watcher:
+    checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every, len(dataset.classes))
+    with ProgressWatcher(plan_evaluations(order.run, len(dataset.train_images)).total) as watcher:
         result = train_run(order.run, dataset, watcher, setup.kernels, checkpointer)
     write_run(result, folder)
     record = result.record

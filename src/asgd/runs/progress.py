@@ -14,16 +14,16 @@ from asgd.simulator.simulate import Row
 
 class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:,.0f} steps/s")
+        return Text(f"{task.finished_speed or task.speed or 0:,.0f} gradients/s")
 
 
 class ProgressWatcher(Watcher):
-    """A context manager that shows ``total_steps`` of a run on standard error."""
+    """A context manager that shows the ``total`` gradients of a run on standard error."""
 
-    def __init__(self, total_steps: int) -> None:
+    def __init__(self, total: int) -> None:
         self._console = Console(file=sys.stderr)
         self._progress = Progress(
-            TextColumn("step {task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("gradient {task.completed:,.0f}/{task.total:,.0f}"),
             BarColumn(),
             _Speed(),
             TextColumn("loss {task.fields[loss]:.4f}, test accuracy {task.fields[accuracy]:.2%}"),
@@ -31,7 +31,7 @@ class ProgressWatcher(Watcher):
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("train", total=total_steps, loss=math.nan, accuracy=math.nan)
+        self._task = self._progress.add_task("train", total=total, loss=math.nan, accuracy=math.nan)
 
     def __enter__(self) -> "ProgressWatcher":
         self._progress.start()
@@ -42,9 +42,9 @@ class ProgressWatcher(Watcher):
     ) -> None:
         self._progress.stop()
 
-    def on_steps(self, num_steps: int, loss: float) -> None:
+    def on_gradients(self, num_gradients: int, loss: float) -> None:
         """Move the bar."""
-        self._progress.update(self._task, advance=num_steps, loss=loss)
+        self._progress.update(self._task, advance=num_gradients, loss=loss)
 
     def on_row(self, row: Row) -> None:
         """Show the accuracy; in a log, write a line."""
@@ -58,6 +58,6 @@ class ProgressWatcher(Watcher):
 
     def on_resume(self, row: Row) -> None:
         """Move the bar to where the run stopped; in a log, say so."""
-        self._progress.update(self._task, completed=row.step, accuracy=row.test_accuracy)
+        self._progress.update(self._task, completed=row.gradients, accuracy=row.test_accuracy)
         if not self._console.is_terminal:
             print(f"goes on from its checkpoint at step {row.step:,}", file=sys.stderr)

@@ -13,8 +13,10 @@ from pathlib import Path
 from asgd.accepted import name_sources, read_accepted
 from asgd.closure import find_closure, hash_sources
 from asgd.data.sources import READERS, find_reader, fingerprint_reader, reader_family
+from asgd.errors import AsgdError
+from asgd.settings.choice import is_file
 from asgd.settings.run import Run, RunConfig
-from asgd.simulator.engines import ENGINES, probe_modules
+from asgd.simulator.engines import ENGINES, member_modules, paper_modules
 
 #: Where the sources of numbers lie. Settings have their values in a run's hash, images a fingerprint of their own; the
 #: other rooms name, store, judge and show what comes out.
@@ -28,7 +30,12 @@ def find_sources(family: str) -> dict[str, Path]:
     for source in READERS:
         if family == reader_family(source):
             return find_reader(source)
-    return find_closure([*ENGINES[family], "asgd.runs.train"], _WITHIN, _OUTSIDE)
+    roots = [*ENGINES[family], "asgd.runs.train"]
+    # PyTorch's form of the paper's network is no part of the fused engine.
+    members = (
+        paper_modules() if family == "reference" else [name for name in paper_modules() if ".networks." not in name]
+    )
+    return find_closure([*roots, *members], _WITHIN, _OUTSIDE)
 
 
 def list_families() -> list[str]:
@@ -48,15 +55,20 @@ def run_family(config: RunConfig) -> str:
 
 
 def fingerprint_run(config: RunConfig) -> str:
-    """What stands for the sources of a run in its name: those of its engine, and of the probes that it has."""
+    """What stands for the sources of a run in its name: those of its engine, and of the members that it has chosen."""
     engine = fingerprint_sources(run_family(config))
-    return _add_probes(engine, run_family(config), tuple(probe_modules(config))) if config.probes else engine
+    members = tuple(member_modules(config))
+    return _add_members(engine, run_family(config), members) if members else engine
 
 
 @cache
-def _add_probes(fingerprint: str, family: str, probes: tuple[str, ...]) -> str:
-    modules = find_closure(probes, _WITHIN, [*_OUTSIDE, *find_sources(family)])
-    return hashlib.sha256(f"{fingerprint} {hash_sources(modules)}".encode()).hexdigest()
+def _add_members(fingerprint: str, family: str, members: tuple[str, ...]) -> str:
+    own = {name: Path(name) for name in members if is_file(name)}
+    if missing := [name for name, path in own.items() if not path.is_file()]:
+        raise AsgdError(f"{missing[0]}: no such file; give the path of a Python file")
+    roots = [name for name in members if name not in own]
+    modules = find_closure(roots, _WITHIN, [*_OUTSIDE, *find_sources(family)])
+    return hashlib.sha256(f"{fingerprint} {hash_sources(modules | own)}".encode()).hexdigest()
 
 
 def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
@@ -66,5 +78,5 @@ def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
 
 def forget_sources() -> None:
     """Read sources and accepted.json again, after they were written."""
-    for function in (fingerprint_sources, _add_probes, fingerprint_reader, read_accepted):
+    for function in (fingerprint_sources, _add_members, fingerprint_reader, read_accepted):
         function.cache_clear()

@@ -14,8 +14,8 @@ from asgd.simulator.simulate import Row, plan_evaluations
 class Watcher:
     """Told of a run's progress; this one ignores it."""
 
-    def on_steps(self, num_steps: int, loss: float) -> None:
-        """``num_steps`` more server steps were taken, with this mean training loss."""
+    def on_gradients(self, num_gradients: int, loss: float) -> None:
+        """``num_gradients`` more were charged, with this mean training loss."""
 
     def on_row(self, row: Row) -> None:
         """The run was evaluated."""
@@ -37,7 +37,7 @@ def train_run(
     """
     watcher = watcher or Watcher()
     plan = plan_evaluations(config, len(dataset.train_images))
-    engine = build_engine(config, dataset.train_images, dataset.train_labels, kernels)
+    engine = build_engine(config, dataset.train_images, dataset.train_labels, kernels, len(dataset.classes))
     probed = attach_probes(engine, config, dataset)
     found = probed.found if probed else dict
     saved = checkpointer.load(engine.backend) if checkpointer else Checkpoint.none(engine.backend)
@@ -46,15 +46,18 @@ def train_run(
         watcher.on_resume(rows[-1])
     if probed:
         probed.resume(saved.probes)
-    for row in continue_run(probed or engine, dataset, plan, config.train_eval_images, saved, watcher.on_steps):
+    for row in continue_run(probed or engine, dataset, plan, config.train_eval_images, saved, watcher.on_gradients):
         rows.append(row)
         watcher.on_row(row)
-        if checkpointer and row.step < plan.total_steps:
+        if checkpointer and row.gradients < plan.total:
             checkpointer.offer(rows, engine, time.perf_counter() - start, found)
     if probed:
         probed.end()
     seconds = time.perf_counter() - start
+    tally = engine.tally
+    if saved.tally and not saved.engine:  # it was finished before
+        tally.restore(saved.tally)
     if checkpointer:
-        checkpointer.finish(rows, engine.backend, seconds, found)
-    record = describe_run(config, dataset, engine.backend, plan, rows, seconds)
+        checkpointer.finish(rows, engine.backend, seconds, found, tally)
+    record = describe_run(config, dataset, engine.backend, plan, rows, tally, seconds)
     return Result(rows, record, probed.rows if probed else [])

@@ -38,7 +38,7 @@ from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
-from asgd.simulator.simulate import METRICS_COLUMNS
+from asgd.simulator.simulate import FIRST_COLUMNS, METRICS_COLUMNS
 from asgd.tables.aggregate import complete_evaluations
 from asgd.tables.arms import whole_config_of
 from asgd.tables.files import read_table
@@ -79,7 +79,7 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
         if not (tables / "evaluations.csv").exists():
             continue
         runs = read_table(tables / "runs.csv", ("run", "experiments", "outcome"))
-        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *METRICS_COLUMNS)).groupby("run")))
+        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *FIRST_COLUMNS)).groupby("run")))
         data = params.presets[preset].data
         if missing := set(runs["run"]) - evaluations.keys():
             raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
@@ -178,11 +178,12 @@ def compare_evaluations(
     run: Kept, trained: pd.DataFrame, rounding: Iterable[str], versions: Mapping[str, str]
 ) -> Compared:
     """How ``trained``, the evaluations of ``run`` as trained again, differ from those that are known."""
-    known = run.evaluations[list(METRICS_COLUMNS)].reset_index(drop=True)
+    columns = [column for column in METRICS_COLUMNS if column in run.evaluations and column in trained]
+    known = run.evaluations[columns].reset_index(drop=True)
     if len(known) != len(trained):
         return Compared(run, "", {"step": float("inf")}, versions)
     differing = {}
-    for column in METRICS_COLUMNS:
+    for column in columns:
         same = (known[column] == trained[column]) | (known[column].isna() & trained[column].isna())
         if not same.all():
             distance = ((trained[column] - known[column]) / known[column]).abs().fillna(float("inf"))
@@ -193,8 +194,11 @@ def compare_evaluations(
 
 
 def digest_evaluations(evaluations: pd.DataFrame, rounding: Iterable[str]) -> str:
-    """SHA-256 (hex) over the values of a run's evaluations, but for the columns ``rounding``."""
-    columns = [column for column in METRICS_COLUMNS if column not in set(rounding)]
+    """SHA-256 (hex) over the values of a run's evaluations, but for the columns ``rounding``.
+
+    Of the columns that the first runs have: the others follow from the step, or from the sources of other members.
+    """
+    columns = [column for column in FIRST_COLUMNS if column not in set(rounding)]
     text = evaluations[columns].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 

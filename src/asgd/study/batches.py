@@ -45,5 +45,6 @@ def cut_batches(
 def _expect_seconds(run: Run, data: DataConfig) -> float:
     """About how long the run takes by the fast engine; by another it is longer, and its batch too."""
     config = run.config
-    images = data.num_train if data.source == "synthetic" else _IMAGES
-    return (config.steps * config.batch_size if config.steps else config.epochs * images) / _IMAGES_PER_SECOND
+    images = config.num_images or (data.num_train if data.source == "synthetic" else _IMAGES)
+    batch_size = images if config.batch_size == "full" else config.batch_size
+    return (config.steps * batch_size if config.steps else config.epochs * images) / _IMAGES_PER_SECOND

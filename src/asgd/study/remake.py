@@ -73,7 +73,8 @@ def check_summaries(results: Results) -> Check:
 def _list_other_ends(runs: pd.DataFrame, evaluations: pd.DataFrame) -> list[str]:
     """The runs whose final results are not those of their last evaluation."""
     finals = ["test_accuracy", "test_loss", "train_loss"]
-    ends = evaluations.sort_values("step", kind="stable").groupby("run")[["step", *finals]].tail(1)
+    place = "gradients" if "gradients" in evaluations else "step"
+    ends = evaluations.sort_values(place, kind="stable").groupby("run")[[place, *finals]].tail(1)
     ends = ends.set_index(evaluations.loc[ends.index, "run"]).reindex(runs["run"])
     recorded = runs[["total_steps", *(f"final_{name}" for name in finals)]].to_numpy(dtype=float)
     same = np.isclose(ends.to_numpy(dtype=float), recorded, rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from asgd.errors import AsgdError
@@ -16,12 +17,13 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import NON_FINITE, OUTCOMES
 from asgd.simulator.simulate import EvaluationPlan
-from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, METRICS, RUNS
+from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, LATER_METRICS, METRICS, RUNS
 from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.statistics import describe
 from asgd.tables.table import Tables
 
-CHANCE_LOSS = math.log(NUM_CLASSES)  #: nats; what a non-finite run counts as
+#: The parameters that make the clock another than the step's.
+_CLOCKED = ("schedule", "policy", "update")
 
 CHANCE_ACCURACY = 1 / NUM_CLASSES
 
@@ -72,9 +74,11 @@ def tabulate_runs(
         first, second, *_ = contents.values()
         raise AsgdError(f"runs {first} and {second} saw other images of one source; delete the older and run it again")
     before = RunConfig.later_keys()
+    has_clock = any(one.get(key, before[key]) != before[key] for one in settings for key in _CLOCKED)
     later = [key for key in before if any(one.get(key, before[key]) != before[key] for one in settings)]
     table = pd.DataFrame(rows, columns=[*RUNS.columns, *later])
-    return table, pd.concat(curves, ignore_index=True)[list(EVALUATIONS.columns)]
+    columns = [*EVALUATIONS.columns, *(EVALUATIONS.later if has_clock else ())]
+    return table, pd.concat(curves, ignore_index=True)[columns]
 
 
 def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
@@ -93,32 +97,69 @@ def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
 
 def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """One row per arm, evaluation and metric: mean, spread and t-interval over runs."""
+    clock = [name for name in CURVES.later if name in evaluations]
+    metrics = [name for name in (*METRICS, *LATER_METRICS) if name in evaluations]
     tables = []
     for arm, group in evaluations.groupby("arm", sort=False):
-        by_run = group.pivot(index="run", columns=["step", "epoch"], values=list(METRICS))
+        # Evaluations are due after so many gradients: how many steps these were, and when, differs from run to run.
+        by_run = group.pivot(index="run", columns="epoch", values=metrics)
         found = describe(by_run.to_numpy(dtype=float), confidence)
-        keys = pd.DataFrame(by_run.columns.to_list(), columns=["metric", "step", "epoch"])
+        keys = pd.DataFrame(by_run.columns.to_list(), columns=["metric", "epoch"])
+        places = group.groupby("epoch")[["step", *clock]].mean()
+        places = places.astype({name: int for name in places if (places[name] % 1 == 0).all() and name != "time"})
         summary = {"n": found.n, "mean": found.mean, "variance": found.variance, "std": found.std}
-        tables.append(keys.assign(arm=arm, **summary, ci_low=found.low, ci_high=found.high))
-    return pd.concat(tables, ignore_index=True)[list(CURVES.columns)]
+        summary |= {"ci_low": found.low, "ci_high": found.high}
+        tables.append(keys.join(places, on="epoch").assign(arm=arm, **summary))
+    return pd.concat(tables, ignore_index=True)[[*CURVES.columns, *clock]]
 
 
 def complete_evaluations(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
-    """The evaluations of a run to its last step, with the run's names; ``metrics`` are those of metrics.csv."""
+    """The evaluations of a run to its last one, with the run's names; ``metrics`` are those of metrics.csv.
+
+    A run that ended early goes on at the pace that it had.
+    """
+    metrics = add_clock(metrics, record["config"])
     per_epoch = record["config"].get("evaluations_per_epoch", RunConfig().evaluations_per_epoch)
     plan = EvaluationPlan(record["total_steps"], record["steps_per_epoch"], per_epoch)
-    rest = [step for step in plan.evaluation_steps() if step > record["last_step"]]
-    continued = pd.concat([metrics, *[metrics.tail(1).assign(step=step) for step in rest]], ignore_index=True)
-    continued["epoch"] = continued["step"] / record["steps_per_epoch"]
+    last = metrics.iloc[-1]
+    rest = [place for place in plan.evaluations() if place > last["gradients"]]
+    ends = [
+        metrics.tail(1).assign(
+            gradients=place,
+            step=round(last["step"] * place / last["gradients"]),
+            time=last["time"] * place / last["gradients"],
+        )
+        for place in rest
+    ]
+    continued = pd.concat([metrics, *ends], ignore_index=True)
+    continued["epoch"] = continued["gradients"] / record["steps_per_epoch"]
     if record["outcome"] == NON_FINITE:
-        continued = _put_at_chance(continued)
+        continued = _put_at_chance(continued, len(record["data"].get("classes", range(NUM_CLASSES))))
     return continued.assign(run=record["run"], arm=record["arm"], seed=record["config"]["seed"])
 
 
-def _put_at_chance(evaluations: pd.DataFrame) -> pd.DataFrame:
+def add_clock(metrics: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """``metrics`` of metrics.csv with the columns that the first runs did not write.
+
+    Theirs follow from the step: each gradient was one, and the workers took turns.
+    """
+    if "gradients" in metrics:
+        return metrics
+    steps, workers = metrics["step"].to_numpy(), config["num_workers"]
+    # The sum of min(t, m - 1) over the steps t before each evaluation.
+    young = np.minimum(steps, workers)
+    total = young * (young - 1) // 2 + (steps - young) * (workers - 1)
+    with np.errstate(invalid="ignore"):
+        mean = np.diff(total, prepend=0) / np.diff(steps, prepend=0)
+    largest = np.where(steps > 0, np.minimum(steps - 1, workers - 1), np.nan)
+    clock = {"gradients": steps, "time": steps / workers, "staleness_mean": mean, "staleness_max": largest}
+    return metrics.assign(**clock, correction=np.nan)
+
+
+def _put_at_chance(evaluations: pd.DataFrame, num_classes: int) -> pd.DataFrame:
     """Count the evaluations without a finite test loss as at chance; a metric that the run never had stays empty."""
     overflowed = evaluations["test_loss"].isna()
-    for names, chance in ((_LOSSES, CHANCE_LOSS), (_ACCURACIES, CHANCE_ACCURACY)):
+    for names, chance in ((_LOSSES, math.log(num_classes)), (_ACCURACIES, 1 / num_classes)):
         for name in names:
             # The training subset may be switched off (train_eval_images: 0); step 0 has no training loss at all.
             if name == "train_loss" or evaluations[name].notna().any():

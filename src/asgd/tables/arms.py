@@ -74,7 +74,8 @@ class Evidence:
         """``metric`` of an arm's runs; evaluations at which a run has no value are left out."""
         arm = self.runs_of(**changes)
         rows = self.evaluations[self.evaluations["run"].isin(set(arm["run"]))]
-        ends = rows.dropna(subset="test_accuracy").groupby("run")["step"].max()
+        place = "gradients" if "gradients" in rows else "step"
+        ends = rows.dropna(subset="test_accuracy").groupby("run")[place].max()
         for run, total_steps in zip(arm["run"], arm["total_steps"], strict=True):
             if ends.get(run) != total_steps:  # a truncated table would change a verdict silently
                 raise AsgdError(f"evaluations.csv: rows of run {run} are missing; delete it and make the tables again")

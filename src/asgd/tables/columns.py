@@ -14,7 +14,12 @@ _SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not i
 _ARM = {"arm": "hash of the configuration but the seed"}
 _RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
 _EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
-_TIMES = {"step": "server steps taken", "epoch": "passes over the training set: step / steps per epoch"}
+_TIMES = {"step": "server steps taken", "epoch": "passes over the training set: gradients / gradients in an epoch"}
+# Where each gradient is a step and workers take turns, all of these follow from the step.
+_CLOCK = {
+    "gradients": "gradients charged: applied, discarded, dropped and cancelled",
+    "time": "simulated time, in mean times of a gradient on an ordinary worker",
+}
 
 #: What is measured at an evaluation: the columns of a run's metrics.csv but its step.
 METRICS = {
@@ -23,10 +28,18 @@ METRICS = {
     "train_eval_accuracy": "accuracy on that subset, in [0, 1]",
     "test_loss": "loss on the test set, nats",
     "test_accuracy": "accuracy on the test set, in [0, 1]",
-    "gradient_norm": "norm of the gradient applied last; empty at step 0",
-    "zero_gradient_share": "share of steps since the evaluation before with an all-zero gradient; empty at step 0",
-    "staleness_displacement": "||W_t - W_{t-tau}||, norm of the difference of current and stale weights",
+    "gradient_norm": "norm of the last step's gradient; empty at step 0",
+    "zero_gradient_share": "share of gradients applied since the evaluation before that were all zero; empty at step 0",
+    "staleness_displacement": "||W_t - U||, norm of the difference of current weights and those of the worker next",
     "zero_logit_share": "share of test images whose logits are all exactly zero",
+}
+
+#: The same, of studies with other schedules, policies or updates than the paper's.
+LATER_METRICS = {
+    "staleness_mean": "mean staleness of the gradients applied since the evaluation before, server steps",
+    "staleness_max": "the largest of them",
+    "correction": "median of ||correction|| / ||gradient|| since the evaluation before, of every 128th step; "
+    "empty without a correction",
 }
 
 RUNS = Table(
@@ -39,19 +52,20 @@ RUNS = Table(
         "outcome": "how it ended: one of the [outcomes](#outcomes)",
         "stopped_early": "whether the run ended before total_steps because nothing could change any more",
         "last_step": "server steps really taken",
-        "total_steps": "server steps asked for",
+        "total_steps": "length asked for, as `steps`: in gradients",
         "final_test_accuracy": "test accuracy at total_steps, in [0, 1]; a non-finite run counts as at chance",
         "final_test_loss": "test loss at total_steps, nats",
         "final_train_loss": "training loss of the last interval, nats",
         "wall_seconds": "duration of the run, seconds",
-        "steps_per_second": "server steps a second, evaluations included",
+        "steps_per_second": "gradients a second, evaluations included",
     },
 )
 
 EVALUATIONS = Table(
     rows="one for each run and evaluation, to total_steps also where the run ended before",
-    key=("run", "step"),
+    key=("run", "epoch"),
     columns={**_RUN, **_TIMES, **METRICS},
+    later={**_CLOCK, **LATER_METRICS},
 )
 
 ARMS = Table(
@@ -70,11 +84,11 @@ ARMS = Table(
 
 CURVES = Table(
     rows="one for each arm, metric and evaluation",
-    key=("arm", "metric", "step"),
+    key=("arm", "metric", "epoch"),
     columns={
         **_ARM,
         **_TIMES,
-        "metric": f"one of {', '.join(METRICS)}",
+        "metric": f"one of {', '.join(METRICS)}; where the study has them {', '.join(LATER_METRICS)}",
         "n": "number of runs that have a value",
         "mean": "mean over runs, in the metric's unit",
         "variance": "variance over runs (n - 1); empty for one run",
@@ -82,6 +96,7 @@ CURVES = Table(
         "ci_low": "lower limit of the 95 % t-interval of the mean; empty for one run",
         "ci_high": "upper limit of it",
     },
+    later=_CLOCK,
 )
 
 DVC_CURVES = Table(

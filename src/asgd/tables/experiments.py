@@ -1,5 +1,6 @@
 """The arms of an experiment: selected from the tables, in order, and what tells them apart."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -41,6 +42,16 @@ def naming_keys(arms: pd.DataFrame, without: str = "") -> list[str]:
     """The keys that tell the arms apart, but ``without``; b itself only where it has several values beside 0."""
     keys = [key for key in varying_keys(arms) if key != without]
     return [key for key in keys if not {*kinds_of(key)} & {*keys} or arms.loc[arms[key] > 0, key].nunique() > 1]
+
+
+def find_places(table: pd.DataFrame, arm: Mapping[str, Any], axis: str) -> "pd.Series[float]":
+    """Where the rows of an arm's curve, or of a run's, lie on ``axis``: `step`, `gradients` or `time`.
+
+    Tables without the latter two are of runs whose workers take turns: a step is a gradient, and takes 1 / m.
+    """
+    if axis in table or axis == "step":
+        return table[axis]
+    return table["step"] / arm["num_workers"] if axis == "time" else table["step"]
 
 
 def select_curve(curves: pd.DataFrame, arm: str, metric: str) -> pd.DataFrame:

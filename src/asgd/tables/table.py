@@ -1,7 +1,7 @@
 """What a tidy table is: declared once, for those who write, read and describe it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,3 +18,4 @@ class Table:
     rows: str  #: what a row is, as in "one for each run"
     key: tuple[str, ...]  #: the columns that tell the rows apart: no two have the same values in them
     columns: Mapping[str, str]  #: what each column holds, with its unit
+    later: Mapping[str, str] = field(default_factory=dict)  #: the same of columns that only some studies need
