@@ -5,7 +5,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from asgd import __version__
 from asgd.commands.command import Command
@@ -19,6 +19,12 @@ _ROOM = "asgd.commands"
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong flag in one line, like every other error."""
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # The library's own passes over a disk that is full.
+        target = file or sys.stderr
+        if message and target is not None:
+            target.write(message)
+
     def error(self, message: str) -> NoReturn:
         shown = message if len(message) <= 300 else f"{message[:300]}..."
         self.exit(2, f"{self.prog}: error: {' '.join(shown.splitlines())} (see {self.prog} --help)\n")
@@ -26,9 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all subcommands."""
-    parser = _Parser(
-        prog="asgd", description="Simulate asynchronous SGD with constant staleness and judge the paper's claims."
-    )
+    parser = _Parser(prog="asgd", description="Simulate asynchronous SGD and judge the paper's claims.")
     parser.add_argument("--version", action="version", version=f"asgd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, command in find_members(_ROOM, Command).items():

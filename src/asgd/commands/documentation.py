@@ -15,9 +15,13 @@ from asgd.claims.wording import describe_rule, state
 from asgd.commands.cli import build_parser
 from asgd.figures.plot import list_plots
 from asgd.settings.claims import ClaimsConfig
+from asgd.settings.network import list_networks
 from asgd.settings.order import Order
+from asgd.settings.policy import list_policies
 from asgd.settings.run import RunConfig
+from asgd.settings.schedule import list_schedules
 from asgd.settings.study import Params
+from asgd.settings.update import list_updates
 from asgd.settings.workflow import WorkflowOptions
 from asgd.tables.columns import AGGREGATED
 from asgd.tables.outcomes import MEANINGS
@@ -71,6 +75,7 @@ def make_reference() -> str:
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
     parts += ["## Claims and rules\n", *_describe_editions()]
+    parts += list(_describe_members())
     parts.append(f"## Outcomes\n\nOf a run, the first that fits.\n\n{_make_table(_OUTCOMES, _quote(MEANINGS))}")
     plots = [(f"`{name}`", plot.caption, ", ".join(plot.tables)) for name, plot in list_plots().items()]
     parts.append(f"## Figures\n\n{_make_table(('figure', 'shows', 'reads'), plots)}")
@@ -78,6 +83,9 @@ def make_reference() -> str:
     for name, table in (AGGREGATED | analysis_tables()).items():
         columns = _make_table(("column", "meaning"), _quote(table.columns))
         parts.append(f"### {name}.csv\n\nRows: {table.rows}.\n\n{columns}")
+        if table.later:
+            about = "Where a run has another schedule, policy or update than the paper's, also:"
+            parts.append(f"{about}\n\n{_make_table(('column', 'meaning'), _quote(table.later))}")
     return "\n".join(parts)
 
 
@@ -99,6 +107,22 @@ def _describe_editions() -> Iterator[str]:
         rows = [(claim.id, state(claim, margins), describe_rule(claim, margins)) for claim in claims]
         about = f"### Edition {edition}\n\nWith the default margins; what all rules share: `asgd.claims.{edition}`."
         yield f"{about}\n\n{_make_table(('', 'the paper', 'rule'), rows)}"
+
+
+def _describe_members() -> Iterator[str]:
+    """What the keys that name a member can name."""
+    yield "## Schedules\n\nThe key `schedule`.\n"
+    yield _make_table(("schedule", "heard next"), _quote({name: one.heard for name, one in list_schedules().items()}))
+    yield "## Policies\n\nThe key `policy`.\n"
+    policies = [(f"`{name}`", one.steps, one.source) for name, one in list_policies().items()]
+    yield _make_table(("policy", "which gradients become steps", "source"), policies)
+    about = "g: the gradient, taken at the weights U that the worker was sent; W: the server's; tau: the staleness"
+    yield f"## Updates\n\nThe key `update`; {about}.\n"
+    updates = [(f"`{name}`", one.step, one.source) for name, one in list_updates().items()]
+    yield _make_table(("update", "step", "source"), updates)
+    yield "## Networks\n\nThe key `network`.\n"
+    networks = [(f"`{name}`", one.layers, one.source) for name, one in list_networks().items()]
+    yield _make_table(("network", "layers", "source"), networks)
 
 
 def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
