@@ -63,7 +63,12 @@ def _arrange(arms: pd.DataFrame) -> dict[tuple[str, str], list[dict[str, Any]]]:
     grid: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for arm in list_arms(arms):
         grid.setdefault((label_settings(arm, down), label_settings(arm, [across])), []).append(arm)
-    return grid
+    rows, columns = ({place[side] for place in grid} for side in (0, 1))
+    if len(rows) * len(columns) < 2 * len(grid):
+        return grid
+    # Mostly empty: settings that go together are a list, and no grid.
+    keys = naming_keys(arms)
+    return {(label_settings(arm, keys), ""): [arm] for arm in list_arms(arms)}
 
 
 def _draw_grid(axes: Axes, grid: dict[tuple[str, str], list[dict[str, Any]]]) -> None:

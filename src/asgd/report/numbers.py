@@ -22,7 +22,7 @@ from asgd.settings.study import Params, Preset, expand_experiments
 from asgd.settings.subjects import find_subject, find_varying
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import OUTCOMES, TRAINED_MARGIN
-from asgd.tables.experiments import list_arms, naming_keys, select_experiment
+from asgd.tables.experiments import list_arms, naming_keys, select_experiment, select_first_kind
 from asgd.tables.outcomes import MEANINGS
 
 #: Settings whose values the report lists.
@@ -57,7 +57,7 @@ def collect_numbers(
         "runs_an_arm": {"least": int(arms["n_runs"].min()), "most": int(arms["n_runs"].max())},
         "total_steps": total_steps,
         "core_hours": float(runs["wall_seconds"].sum() / 3600),
-        "settings": {key: _list_values(arms, key) for key in _LISTED},
+        "settings": {key: _list_values(select_first_kind(arms), key) for key in _LISTED},
         "momentum_kinds": _list_kinds(arms),
         "base_rate": params.base.learning_rate,
         "trained_accuracy": 1 / NUM_CLASSES + TRAINED_MARGIN,

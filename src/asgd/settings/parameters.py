@@ -53,10 +53,21 @@ def label_settings(settings: Mapping[str, Any], keys: Iterable[str]) -> str:
     """Name an arm by the values of ``keys``, e.g. ``m = 10, server PyTorch``; empty without keys."""
     parts = []
     for key in keys:
+        if not _matters(key, settings):
+            continue
         whole = _about(key)["kind_of"]
         named = [key] if not whole else kinds_of(whole) if settings[whole] else [whole]
         parts.append(" ".join(_label(name, settings[name]) for name in named))
     return ", ".join(dict.fromkeys(parts))
+
+
+def _matters(key: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a label names ``key``: it does not where other settings leave it without effect."""
+    about = _about(key)
+    needed: Mapping[str, Any] = about.get("only_with", {})
+    return bool(about["in_labels"]) and all(
+        settings.get(other, RunConfig.model_fields[other].default) == value for other, value in needed.items()
+    )
 
 
 def label_symbol(key: str) -> str:

@@ -91,6 +91,7 @@ class ScheduleKeys(Keys):
         None,
         as_before=None,
         only_with={"schedule": "replay"},
+        in_labels=False,
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of that file, so that a run means one schedule; another file is an error",
     )

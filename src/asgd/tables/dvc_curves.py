@@ -29,7 +29,10 @@ def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 def _name_arms(arms: list[dict[str, Any]]) -> dict[str, str]:
     """A name for each arm, by its hash; one that rounding makes equal to another's gets the hash too."""
-    names = {arm["arm"]: ", ".join([label_settings(arm, _KEYS), *_list_differences(arm, arms[0])]) for arm in arms}
+    names = {
+        arm["arm"]: ", ".join(filter(None, [label_settings(arm, _KEYS), *_list_differences(arm, arms[0])]))
+        for arm in arms
+    }
     common = {name for name in names.values() if list(names.values()).count(name) > 1}
     return {arm: f"{name} ({arm})" if name in common else name for arm, name in names.items()}
 

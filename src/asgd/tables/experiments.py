@@ -7,6 +7,7 @@ import pandas as pd
 
 from asgd.errors import AsgdError
 from asgd.settings.parameters import kinds_of, label_settings, list_parameters, order_values
+from asgd.settings.run import RunConfig
 
 #: What a table or a grid of arms may list of one experiment; larger ones are for figures of their own.
 MOST_ARMS = 80
@@ -26,6 +27,15 @@ def select_experiment(arms: pd.DataFrame, experiment: str) -> pd.DataFrame:
         raise AsgdError(f"experiment '{experiment}' has no arms; experiments are {present}: add it to params.yaml")
     keys = [key for key in list_parameters() if key in chosen]
     return chosen.sort_values(keys, kind="stable", key=lambda column: order_values(str(column.name), column))
+
+
+def select_first_kind(arms: pd.DataFrame) -> pd.DataFrame:
+    """The arms that the first runs could be of: with every later parameter as they had it. All where there are none."""
+    same = pd.Series(True, index=arms.index)
+    for key, value in RunConfig.later_keys().items():
+        if key in arms and not isinstance(value, dict):
+            same &= arms[key].isna() if value is None else arms[key].isna() | (arms[key] == value)
+    return arms[same] if same.any() else arms
 
 
 def list_arms(arms: pd.DataFrame) -> list[dict[str, Any]]:
