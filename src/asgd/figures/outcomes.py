@@ -64,7 +64,7 @@ def _arrange(arms: pd.DataFrame) -> dict[tuple[str, str], list[dict[str, Any]]]:
     for arm in list_arms(arms):
         grid.setdefault((label_settings(arm, down), label_settings(arm, [across])), []).append(arm)
     rows, columns = ({place[side] for place in grid} for side in (0, 1))
-    if len(rows) * len(columns) < 2 * len(grid):
+    if len(rows) * len(columns) <= 2 * len(grid):
         return grid
     # Mostly empty: settings that go together are a list, and no grid.
     keys = naming_keys(arms)
