@@ -87,12 +87,12 @@ LINES = [
     ),
     (
         "src/asgd/simulator/reference.py",
-        "                self.server.step(gradient)",
-        "                gradient = gradient + self._decay * self.server.worker.weights\n",
+        "                    loss_sum += loss",
+        "                    gradient = gradient + self._decay * self.server.stale(worker)\n",
     ),
     (
         "src/asgd/simulator/reference.py",
-        "        self.images = images",
+        "        self.images, self.labels = select_images(config, images, labels)",
         "        self._decay = config.weight_decay\n",
     ),
     (

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
@@ -174,7 +174,7 @@ class ReferenceEngine:
         self, weights: Tensor, indices: NDArray[np.int32], masks: NDArray[np.uint16] | None = None
     ) -> tuple[float, Tensor]:
         """Mean loss of one mini-batch at ``weights``, and its gradient [num_parameters], as a worker computes them."""
-        vector_to_parameters(weights, self._parameters)
+        self._load(weights)
         outputs = self._call(self.images[indices], masks)
         loss = self.loss(outputs, torch.from_numpy(self.labels[indices]).to(outputs.device))
         gradients = torch.autograd.grad(loss, self._parameters)
@@ -183,7 +183,7 @@ class ReferenceEngine:
     @torch.no_grad()
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
         """Evaluate the server's weights, without dropout."""
-        vector_to_parameters(self.server.weights, self._parameters)
+        self._load(self.server.weights)
         self.module.eval()
         estimate_statistics(self.module, self._call, self.images)
         loss, correct, zero = 0.0, 0, 0
@@ -215,6 +215,16 @@ class ReferenceEngine:
         self._course.restore(state["course"])
         if self._collected is not None:
             self._collected.copy_(torch.from_numpy(state["collected"]))
+
+    @torch.no_grad()
+    def _load(self, weights: Tensor) -> None:
+        """Set the module's parameters. Those in another order of memory, which convolves faster, keep it by a copy."""
+        parts = torch.split(weights, [parameter.numel() for parameter in self._parameters])
+        for parameter, part in zip(self._parameters, parts, strict=True):
+            if parameter.is_contiguous():
+                parameter.data = part.view_as(parameter)
+            else:
+                parameter.copy_(part.view_as(parameter))
 
     def _check_parts(self) -> None:
         if self._batches.batch_size > _LARGEST_PART and has_statistics(self.module):

@@ -72,12 +72,14 @@ class Compared:
 
 
 def read_kept(params: Params, results: Path) -> list[Kept]:
-    """The runs of all presets that have tables in ``results``, once for each experiment."""
+    """The runs of all presets that have tables in ``results``, once for each experiment.
+
+    Of those that are shipped, if any is: a demonstration made here is not there, or is another, where this is verified.
+    """
     kept = []
-    for preset in params.presets:
+    there = [preset for preset in params.presets if (results / preset / "tables" / "evaluations.csv").exists()]
+    for preset in [preset for preset in there if params.presets[preset].shipped] or there:
         tables = results / preset / "tables"
-        if not (tables / "evaluations.csv").exists():
-            continue
         runs = read_table(tables / "runs.csv", ("run", "experiments", "outcome"))
         evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *FIRST_COLUMNS)).groupby("run")))
         data = params.presets[preset].data
