@@ -93,6 +93,11 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
     return about if len(dataset.classes) == NUM_CLASSES else {**about, "classes": list(dataset.classes)}
 
 
+def count_recorded_classes(record: Mapping[str, Any]) -> int:
+    """How many classes the images of a run have: run.json names them where they are not as many as CIFAR-10's."""
+    return len(record["data"].get("classes", range(NUM_CLASSES)))
+
+
 def describe_staleness(counts: NDArray[np.int64]) -> dict[str, Any]:
     """Of the gradients applied, in server steps: mean, standard deviation, maximum and how many had each value.
 
@@ -215,7 +220,7 @@ def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: s
         last = rows[-1]
         per_epoch = round(last.gradients / last.epoch) if last.gradients else record["steps_per_epoch"]
         total = config.steps or round(config.epochs * per_epoch)
-        num_classes = len(record["data"].get("classes", range(NUM_CLASSES)))
+        num_classes = count_recorded_classes(record)
         expected = {
             "arm": config.arm(),
             "outcome": classify_outcome(last.test_accuracy, last.zero_gradient_share, last.is_finite, num_classes),

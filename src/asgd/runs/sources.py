@@ -30,12 +30,7 @@ def find_sources(family: str) -> dict[str, Path]:
     for source in READERS:
         if family == reader_family(source):
             return find_reader(source)
-    roots = [*ENGINES[family], "asgd.runs.train"]
-    # PyTorch's form of the paper's network is no part of the fused engine.
-    members = (
-        paper_modules() if family == "reference" else [name for name in paper_modules() if ".networks." not in name]
-    )
-    return find_closure([*roots, *members], _WITHIN, _OUTSIDE)
+    return find_closure([*ENGINES[family], *paper_modules(), "asgd.runs.train"], _WITHIN, _OUTSIDE)
 
 
 def list_families() -> list[str]:

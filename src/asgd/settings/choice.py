@@ -30,7 +30,7 @@ def check_choice(key: str, name: str, members: Members) -> str:
 def check_needs(config: BaseModel, key: str, members: Members) -> None:
     """Raise ValueError where the member that ``key`` names lacks what its declaration needs or requires."""
     name = getattr(config, key)
-    if name == type(config).model_fields[key].default or is_file(name):
+    if is_file(name):
         return
     declared = members()[name]
     for other in getattr(declared, "requires", ()):

@@ -29,10 +29,9 @@ def parameter(
     ``symbol``: what a label calls it (default: its name); ``unit``: of its values; ``words``: what a label says for a
     value, by the value as text, instead of ``symbol = value``; ``kind_of``: the parameter of which it says the kind,
     and without which (at 0) it means nothing; ``in_labels``: whether a label names it. ``only_with``: the values of
-    other parameters without which it means
-    nothing; it is refused there. ``as_before``: for a parameter added after runs were named, the value that means what
-    they did; at it the parameter is left out of their hash. It is written out, and never taken from ``default``: if the
-    default changed, old results would pass for new ones.
+    other parameters without which it means nothing; it is refused there. ``as_before``: for a parameter added after
+    runs were named, the value that means what they did; at it the parameter is left out of their hash. It is written
+    out, and never taken from ``default``: if the default changed, old results would pass for new ones.
     """
     about: dict[str, Any] = {"symbol": symbol, "unit": unit, "words": dict(words or {}), "kind_of": kind_of}
     about |= {"in_labels": in_labels}

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import field_validator
-
 from asgd.members import find_members
-from asgd.settings.choice import check_choice
 from asgd.settings.keys import Keys, parameter
 
 
@@ -32,8 +29,3 @@ class NetworkKeys(Keys):
         words={"paper": "the paper's network", "resnet8": "ResNet-8", "resnet20": "ResNet-20"},
         description="the network, by its name or the path of your own (NAME.py)",
     )
-
-    @field_validator("network")
-    @classmethod
-    def _check_network(cls, name: str) -> str:
-        return check_choice("network", name, list_networks)

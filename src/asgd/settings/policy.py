@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import field_validator
-
 from asgd.members import find_members
-from asgd.settings.choice import check_choice
 from asgd.settings.keys import Keys, parameter
 
 
@@ -65,8 +62,3 @@ class PolicyKeys(Keys):
         words={"False": "late ones finish", "True": "late ones restart"},
         description="whether the workers that the server did not wait for start again at once",
     )
-
-    @field_validator("policy")
-    @classmethod
-    def _check_policy(cls, name: str) -> str:
-        return check_choice("policy", name, list_policies)

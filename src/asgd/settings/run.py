@@ -4,10 +4,10 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from asgd.settings.choice import Members, check_needs, is_file, name_choice
+from asgd.settings.choice import Members, check_choice, check_needs, is_file, name_choice
 from asgd.settings.keys import NEVER, Keys, before, parameter
 from asgd.settings.network import NetworkKeys, list_networks
 from asgd.settings.policy import PolicyKeys, list_policies
@@ -130,8 +130,23 @@ class TrainingKeys(Keys):
     seed: Seed = parameter(0, description="seed of all streams of the run")
 
 
+#: The keys that name a member, and what finds these.
+_CHOICES: dict[str, Members] = {
+    "schedule": list_schedules,
+    "policy": list_policies,
+    "update": list_updates,
+    "network": list_networks,
+}
+
+
 class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
+
+    @field_validator(*_CHOICES)
+    @classmethod
+    def _check_choice(cls, name: str, info: ValidationInfo) -> str:
+        key = str(info.field_name)
+        return check_choice(key, name, _CHOICES[key])
 
     @field_validator("probes", mode="before")
     @classmethod
@@ -196,8 +211,8 @@ class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys)
 
     @model_validator(mode="after")
     def _check_choices(self) -> "RunConfig":
-        for key, members in _CHOICES.items():
-            check_needs(self, key, members)
+        for key in self.list_choices():
+            check_needs(self, key, _CHOICES[key])
         if self.policy == "synchronous" and self.backups >= self.num_workers:
             raise ValueError(f"backups = {self.backups}: the server waits for none of {self.num_workers} workers")
         if self.stop and self.schedule == "replay":
@@ -220,8 +235,8 @@ class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys)
     @property
     def fused_lacks(self) -> str:
         """What the fused engine cannot do of what is asked; empty if nothing."""
-        for key, members in _CHOICES.items():
-            if is_file(name := getattr(self, key)) or not getattr(members()[name], "fused", True):
+        for key, name in self.list_choices().items():  # it has those of the paper
+            if is_file(name) or not getattr(_CHOICES[key]()[name], "fused", True):
                 return f"{key} = {name}"
         return ""
 
@@ -271,15 +286,6 @@ class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys)
         """The keys that came after the first runs, each with the value that means what those did."""
         found = {key: before(field) for key, field in cls.model_fields.items()}
         return {key: value for key, value in found.items() if value is not NEVER}
-
-
-#: The keys that name a member, and what finds these.
-_CHOICES: dict[str, Members] = {
-    "schedule": list_schedules,
-    "policy": list_policies,
-    "update": list_updates,
-    "network": list_networks,
-}
 
 
 class Run(StrictModel):

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import field_validator
-
 from asgd.members import find_members
-from asgd.settings.choice import check_choice
 from asgd.settings.keys import Keys, parameter
 
 
@@ -95,8 +92,3 @@ class ScheduleKeys(Keys):
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of that file, so that a run means one schedule; another file is an error",
     )
-
-    @field_validator("schedule")
-    @classmethod
-    def _check_schedule(cls, name: str) -> str:
-        return check_choice("schedule", name, list_schedules)

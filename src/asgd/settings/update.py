@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import field_validator
-
 from asgd.members import find_members
-from asgd.settings.choice import check_choice
 from asgd.settings.keys import Keys, parameter
 
 
@@ -77,8 +74,3 @@ class UpdateKeys(Keys):
         le=1e6,
         description="what the sum of squares starts from in adagrad",
     )
-
-    @field_validator("update")
-    @classmethod
-    def _check_update(cls, name: str) -> str:
-        return check_choice("update", name, list_updates)

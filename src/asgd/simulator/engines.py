@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from asgd.simulator.probes.probed import ProbedEngine
     from asgd.simulator.simulate import Images
 
-#: The module of each engine, and what it starts as a process of its own.
+#: The module of each engine, and what else computes in it: a process of its own, or the paper's network.
 ENGINES = {
     "fused": ("asgd.simulator.fused.engine", "asgd.simulator.fused.compiler"),
-    "reference": ("asgd.simulator.reference",),
+    "reference": ("asgd.simulator.reference", "asgd.simulator.networks.paper"),
 }
 
 PROBES = "asgd.simulator.probes"
@@ -96,6 +96,5 @@ def member_modules(config: RunConfig) -> list[str]:
 
 
 def paper_modules() -> list[str]:
-    """The modules of schedule, policy, update and network of the paper."""
-    defaults = {key: RunConfig.model_fields[key].default for key in ROOMS}
-    return [f"{ROOMS[key]}.{name}" for key, name in defaults.items()]
+    """The modules of schedule, policy and update of the paper, which either engine has; each has its own network."""
+    return [f"{ROOMS[key]}.{RunConfig.model_fields[key].default}" for key in ("schedule", "policy", "update")]

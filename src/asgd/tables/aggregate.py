@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from asgd.errors import AsgdError
-from asgd.runs.folder import read_run
+from asgd.runs.folder import count_recorded_classes, read_run
 from asgd.settings.parameters import list_parameters
 from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
@@ -134,7 +134,7 @@ def complete_evaluations(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd
     continued = pd.concat([metrics, *ends], ignore_index=True)
     continued["epoch"] = continued["gradients"] / record["steps_per_epoch"]
     if record["outcome"] == NON_FINITE:
-        continued = _put_at_chance(continued, len(record["data"].get("classes", range(NUM_CLASSES))))
+        continued = _put_at_chance(continued, count_recorded_classes(record))
     return continued.assign(run=record["run"], arm=record["arm"], seed=record["config"]["seed"])
 
 

@@ -1,6 +1,6 @@
 """The arms of an experiment: selected from the tables, in order, and what tells them apart."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -31,11 +31,19 @@ def select_experiment(arms: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 def select_first_kind(arms: pd.DataFrame) -> pd.DataFrame:
     """The arms that the first runs could be of: with every later parameter as they had it. All where there are none."""
-    same = pd.Series(True, index=arms.index)
-    for key, value in RunConfig.later_keys().items():
-        if key in arms and not isinstance(value, dict):
-            same &= arms[key].isna() if value is None else arms[key].isna() | (arms[key] == value)
+    later = (key for key, value in RunConfig.later_keys().items() if not isinstance(value, dict))
+    same = find_first_values(arms, later)
     return arms[same] if same.any() else arms
+
+
+def find_first_values(table: pd.DataFrame, keys: Iterable[str]) -> "pd.Series[bool]":
+    """Whether a row has, of each of the later parameters ``keys``, the value that means what the first runs did."""
+    before = RunConfig.later_keys()
+    same = pd.Series(True, index=table.index)
+    for key in keys:
+        if key in table:  # empty: of a run that is older than the parameter, or none
+            same &= table[key].isna() | (table[key] == before[key])
+    return same
 
 
 def list_arms(arms: pd.DataFrame) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import DEAD
 from asgd.tables.arms import change, config_of
+from asgd.tables.experiments import find_first_values
 
 LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
 
@@ -68,10 +69,7 @@ def choose_dying_run(given: Given) -> Chosen:
 def select_plain_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of the runs that can die: of the paper, without momentum and dropout, with the ReLU on the logits."""
     plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
-    later = RunConfig.later_keys()
-    for key in RunConfig.choices():
-        plain &= (runs[key].fillna(later[key]) == later[key]) if key in runs else True
-    return runs[plain]
+    return runs[plain & find_first_values(runs, RunConfig.choices())]
 
 
 def select_dead_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
