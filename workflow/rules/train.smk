@@ -34,13 +34,19 @@ def needed_to_train(lacking):
 
 
 def cut_jobs():
-    """The runs of each training job."""
+    """The runs of each training job: one with real workers, which need cores of their own, has a job to itself."""
+    real = [[run] for run in STUDY.runs.values() if run.config.execution == "real"]
+    return [*cut_simulated([run for run in STUDY.runs.values() if run.config.execution == "simulated"]), *real]
+
+
+def cut_simulated(runs):
     data = STUDY.params.selected.data
     if workflow.is_main_process and workflow.local_exec:
-        return cut_batches(list(LACKING.values()), data, RUNS_PER_JOB, START, workflow.cores)
+        lacking = [run for run in runs if run.name in LACKING]
+        return cut_batches(lacking, data, RUNS_PER_JOB, START, workflow.cores)
     # A job on a cluster reads this file again, when other jobs may have ended and on a machine with other cores, and
     # must find its own rule: so the cut depends on the study alone.
-    return cut_batches(list(STUDY.runs.values()), data, RUNS_PER_JOB, START_ON_CLUSTER)
+    return cut_batches(runs, data, RUNS_PER_JOB, START_ON_CLUSTER)
 
 
 # A rule for each job: it trains those of its runs that are not there.
@@ -64,7 +70,7 @@ for number, runs in enumerate(cut_jobs()):
                 for run in lacking
             ],
             root=DATA_ROOT,
-        threads: 1
+        threads: max(run.config.num_workers + 1 if run.config.execution == "real" else 1 for run in lacking)
         resources:
             mem_mb=1000,
             runtime=240,

@@ -23,6 +23,7 @@ from asgd.settings.schedule import list_schedules
 from asgd.settings.study import Params
 from asgd.settings.update import list_updates
 from asgd.settings.workflow import WorkflowOptions
+from asgd.simulator.workers.recording import COLUMNS as SCHEDULE_COLUMNS
 from asgd.tables.columns import AGGREGATED
 from asgd.tables.outcomes import MEANINGS
 
@@ -47,6 +48,7 @@ _FILES = {
     "data/<source>-<hash>/": "prepared images: arrays that all jobs map, and meta.json",
     "results/runs/<run>/metrics.csv": "a run's curve, a row for each evaluation",
     "results/runs/<run>/probes.csv": "for a run with probes: a row for each step that it was probed at",
+    "results/runs/<run>/schedule.csv": "for a run with real workers: what became of each gradient, in order",
     "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
     "results/kept/<run>/": "links to the files of finished runs, for when DVC deletes those of results/runs",
     "results/checkpoints/<run>.npz": "the last state of a run that is not finished",
@@ -80,6 +82,8 @@ def make_reference() -> str:
     plots = [(f"`{name}`", plot.caption, ", ".join(plot.tables)) for name, plot in list_plots().items()]
     parts.append(f"## Figures\n\n{_make_table(('figure', 'shows', 'reads'), plots)}")
     parts.append("## Columns of the tables\n")
+    recorded = _make_table(("column", "meaning"), _quote(SCHEDULE_COLUMNS))
+    parts.append(f"### schedule.csv of a run\n\nRows: one for each gradient of real workers.\n\n{recorded}")
     for name, table in (AGGREGATED | analysis_tables()).items():
         columns = _make_table(("column", "meaning"), _quote(table.columns))
         parts.append(f"### {name}.csv\n\nRows: {table.rows}.\n\n{columns}")

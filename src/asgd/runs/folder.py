@@ -23,15 +23,20 @@ from asgd.files import remove_leftovers, write_json, write_text
 from asgd.machine import describe_hardware, describe_versions
 from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.probes import describe_columns
-from asgd.settings.run import PROBED, Run, RunConfig
+from asgd.settings.run import PROBED, REAL, Run, RunConfig
 from asgd.settings.validation import validate
 from asgd.simulator.events import Fate, Tally
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import classify_outcome
 from asgd.simulator.simulate import FIRST_COLUMNS, METRICS_COLUMNS, EvaluationPlan, Row
+from asgd.simulator.workers.recording import COLUMNS as SCHEDULE_COLUMNS
 
 #: The tables of a run, and what run.json says of them, each with the key of its checksum there.
-_CHECKSUMS = {"metrics.csv": "metrics_sha256", "probes.csv": "probes_sha256"}
+_CHECKSUMS = {
+    "metrics.csv": "metrics_sha256",
+    "probes.csv": "probes_sha256",
+    "schedule.csv": "schedule_sha256",
+}
 
 #: What run.json must have for a run to count.
 _NEEDED = {
@@ -47,11 +52,14 @@ class Result:
     rows: Sequence[Row]  #: of metrics.csv
     record: dict[str, Any]
     probes: Sequence[Mapping[str, float]] = ()  #: the rows of probes.csv, none without probes
+    schedule: str = ""  #: the text of schedule.csv, of a run with real workers
 
 
 def list_files(name: str) -> tuple[str, ...]:
     """The files of the finished run ``name``, in the order in which they are written."""
-    return ("metrics.csv", "probes.csv", "run.json") if f"{PROBED}-" in name else ("metrics.csv", "run.json")
+    probes = ("probes.csv",) if f"{PROBED}-" in name else ()
+    schedule = ("schedule.csv",) if f"{REAL}-" in name else ()
+    return ("metrics.csv", *probes, *schedule, "run.json")
 
 
 def describe_run(
@@ -80,12 +88,17 @@ def describe_run(
         "last_step": last.step,
         "total_steps": plan.total,
         "steps_per_epoch": plan.per_epoch,
-        "gradients": {fate.name.lower(): int(tally.fates[fate]) for fate in Fate},
+        "gradients": {fate.name.lower(): int(tally.fates[fate]) for fate in Fate if _is_told(fate, config)},
         "staleness": describe_staleness(tally.staleness),
         "wall_seconds": round(seconds, 3),
         "steps_per_second": round(last.gradients / seconds, 1),
         "final": {key: _number(getattr(last, key)) for key in ("test_accuracy", "test_loss", "train_loss")},
     }
+
+
+def _is_told(fate: Fate, config: RunConfig) -> bool:
+    """Whether run.json has a count of it: only real workers are lost, and what joins is no gradient."""
+    return fate < Fate.LOST or (fate == Fate.LOST and config.execution == "real")
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:
@@ -120,6 +133,8 @@ def write_run(result: Result, folder: Path) -> None:
     texts = {"metrics.csv": format_metrics(result.rows)}
     if result.probes:
         texts["probes.csv"] = format_probes(result.probes)
+    if result.schedule:
+        texts["schedule.csv"] = result.schedule
     for name in (*texts, "run.json"):
         remove_leftovers(folder / name)  # of a job that was killed while it wrote
     for name, text in texts.items():
@@ -201,6 +216,7 @@ def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> 
     # The first runs, which all have the schedule, policy, update and network of the paper, wrote fewer.
     metrics = METRICS_COLUMNS if run.config.list_choices() or "gradients" in record else FIRST_COLUMNS
     columns = {"metrics.csv": metrics, "probes.csv": tuple(describe_columns(run.config.probes))}
+    columns["schedule.csv"] = tuple(SCHEDULE_COLUMNS)
     for name in list_files(run.name)[:-1]:
         if hashlib.sha256(contents[name]).hexdigest() != record.get(_CHECKSUMS[name]):
             raise _fault(folder, name, "truncated or edited (its SHA-256 is not the one in run.json)", advice)

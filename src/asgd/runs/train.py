@@ -7,7 +7,8 @@ from asgd.runs.checkpoint import Checkpointer
 from asgd.runs.folder import Result, describe_run
 from asgd.settings.run import RunConfig
 from asgd.simulator.continuation import Checkpoint, continue_run
-from asgd.simulator.engines import attach_probes, build_engine
+from asgd.simulator.engine import Engine
+from asgd.simulator.engines import attach_probes, describe_execution, open_engine
 from asgd.simulator.simulate import Row, plan_evaluations
 
 
@@ -36,8 +37,14 @@ def train_run(
     ``kernels`` forces one of the fused engine's; see there.
     """
     watcher = watcher or Watcher()
+    with open_engine(config, dataset, kernels) as engine:
+        return _train(config, dataset, engine, watcher, checkpointer)
+
+
+def _train(
+    config: RunConfig, dataset: Dataset, engine: Engine, watcher: Watcher, checkpointer: Checkpointer | None
+) -> Result:
     plan = plan_evaluations(config, len(dataset.train_images))
-    engine = build_engine(config, dataset.train_images, dataset.train_labels, kernels, len(dataset.classes))
     probed = attach_probes(engine, config, dataset)
     found = probed.found if probed else dict
     saved = checkpointer.load(engine.backend) if checkpointer else Checkpoint.none(engine.backend)
@@ -60,4 +67,5 @@ def train_run(
     if checkpointer:
         checkpointer.finish(rows, engine.backend, seconds, found, tally)
     record = describe_run(config, dataset, engine.backend, plan, rows, tally, seconds)
-    return Result(rows, record, probed.rows if probed else [])
+    about, schedule = describe_execution(config, engine)
+    return Result(rows, record | about, probed.rows if probed else [], schedule)

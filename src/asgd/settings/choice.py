@@ -1,7 +1,7 @@
 """A key whose value names a member of a room of the simulator, or a file of the user's own."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,11 @@ def check_choice(key: str, name: str, members: Members) -> str:
     return name
 
 
-def check_needs(config: BaseModel, key: str, members: Members) -> None:
-    """Raise ValueError where the member that ``key`` names lacks what its declaration needs or requires."""
+def check_needs(config: BaseModel, key: str, members: Members, given: Collection[str] = ()) -> None:
+    """Raise ValueError where the member that ``key`` names lacks what its declaration needs or requires.
+
+    ``given``: keys that something else stands for.
+    """
     name = getattr(config, key)
     if is_file(name):
         return
@@ -37,5 +40,5 @@ def check_needs(config: BaseModel, key: str, members: Members) -> None:
         if getattr(config, other) is None:
             raise ValueError(f"{key} = {name} needs {other}; give it")
     for other, wanted, why in getattr(declared, "needs", ()):
-        if (found := getattr(config, other)) != wanted:
+        if other not in given and (found := getattr(config, other)) != wanted:
             raise ValueError(f"{key} = {name} needs {other} = {wanted}, not {found}: {why}")

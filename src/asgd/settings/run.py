@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from asgd.settings.choice import Members, check_choice, check_needs, is_file, name_choice
+from asgd.settings.execution import ExecutionKeys
 from asgd.settings.keys import NEVER, Keys, before, parameter
 from asgd.settings.network import NetworkKeys, list_networks
 from asgd.settings.policy import PolicyKeys, list_policies
@@ -34,11 +35,17 @@ _MOST_IMAGES = 10_000_000
 #: Images in a mini-batch.
 BatchSize = Annotated[int | Literal["full"], BeforeValidator(_read_batch_size)]
 
+#: The most real workers.
+MOST_PROCESSES = 1000
+
 #: The most evaluations of a run: each is a row of metrics.csv and of the tables.
 MOST_EVALUATIONS = 1_000_000
 
 #: Stands in the name of a run that has probes, so that the name tells which files the run has.
 PROBED = "-probed"
+
+#: The same of a run with real workers.
+REAL = "-real"
 
 _PROBES_EXAMPLE = '{"sharpness": {"epochs": [0, 1]}}'
 
@@ -139,7 +146,7 @@ _CHOICES: dict[str, Members] = {
 }
 
 
-class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys):
+class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys):
     """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
 
     @field_validator(*_CHOICES)
@@ -211,8 +218,11 @@ class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys)
 
     @model_validator(mode="after")
     def _check_choices(self) -> "RunConfig":
+        self._check_execution()
+        # Real workers come when they come, so what needs random times has them.
+        timed = self.execution == "real" or (self.schedule == "replay" and not self.cancel)
         for key in self.list_choices():
-            check_needs(self, key, _CHOICES[key])
+            check_needs(self, key, _CHOICES[key], {"schedule"} if timed else set())
         if self.policy == "synchronous" and self.backups >= self.num_workers:
             raise ValueError(f"backups = {self.backups}: the server waits for none of {self.num_workers} workers")
         if self.stop and self.schedule == "replay":
@@ -226,6 +236,20 @@ class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys)
         if self.engine == "fused" and (lacks := self.fused_lacks):
             raise ValueError(f"engine = 'fused' has no {lacks}; use reference or auto")
         return self
+
+    def _check_execution(self) -> None:
+        if self.execution == "simulated":
+            return
+        if self.schedule != "round_robin":
+            raise ValueError(f"execution = real has a schedule of its own; leave schedule = {self.schedule} out")
+        if self.stop:
+            raise ValueError("stop = True: a real gradient cannot be called back; leave it out")
+        if self.policy == "synchronous" and self.cancel:
+            raise ValueError("policy = synchronous: a real gradient cannot be called back; give cancel = false")
+        if self.num_workers > MOST_PROCESSES:
+            raise ValueError(
+                f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} can be processes of their own"
+            )
 
     @property
     def averages(self) -> bool:
@@ -268,7 +292,7 @@ class RunConfig(NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys)
         momentum = f"-b{self.momentum!r}-{self.momentum_where}-{self.momentum_convention}" if self.momentum else ""
         dropout = f"-p{self.dropout!r}" if self.dropout else ""
         chosen = "".join(f"-{name_choice(name)}" for name in self.list_choices().values())
-        probed = PROBED if self.probes else ""
+        probed = (REAL if self.execution == "real" else "") + (PROBED if self.probes else "")
         return f"m{self.num_workers}{momentum}{dropout}{chosen}-lr{self.learning_rate!r}-seed{self.seed}{probed}"
 
     @staticmethod

@@ -64,6 +64,15 @@ class Evaluation:
     zero_logit_share: float  #: share of images whose logits are all exactly zero; in [0, 1]
 
 
+@dataclass(frozen=True)
+class Computed:
+    """A gradient, as a worker computed it."""
+
+    loss: float  #: of its mini-batch
+    gradient: NDArray[np.float32]
+    is_zero: bool  #: in every entry
+
+
 class Engine(Protocol):
     """One run in progress: server, workers and the random streams of one seed."""
 
@@ -112,6 +121,26 @@ class Engine(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what ``state`` of an engine with the same configuration and images returned."""
+        ...
+
+
+class Remote(Protocol):
+    """What real workers and their server need of an engine: see ``asgd.simulator.workers``.
+
+    A worker's engine computes gradients, the server's applies them; weights and gradients travel in the engine's own
+    order, [n] float32.
+    """
+
+    def compute(self, weights: NDArray[np.float32], batch: int) -> Computed:
+        """The gradient of mini-batch number ``batch`` at ``weights``; the engine's own weights stay as they are."""
+        ...
+
+    def weights_of(self, worker: int) -> NDArray[np.float32]:
+        """A copy of the weights that ``worker`` was sent."""
+        ...
+
+    def receive(self, event: Events, first_step: int, computed: Computed | None) -> Interval:
+        """What comes of a single event after ``first_step`` steps; ``computed``: the gradient, if it is applied."""
         ...
 
 

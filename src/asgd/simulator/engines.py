@@ -1,6 +1,9 @@
 """The engines by name: which module simulates a run, imported only when it is needed."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +78,47 @@ def build_engine(
     return ReferenceEngine(config, images, labels, num_classes=num_classes)
 
 
+@contextmanager
+def open_engine(config: RunConfig, images: "Images", kernels: str = "auto") -> "Iterator[Engine]":
+    """The engine that the configuration asks for, before its first gradient; within the block its real workers live.
+
+    ``images``: their arrays are mapped from files, which the workers open too.
+    """
+    engine = build_engine(config, images.train_images, images.train_labels, kernels, len(images.classes))
+    if config.execution == "simulated":
+        yield engine
+        return
+    from asgd.simulator.workers.ray_backend import RayTransport, open_cluster
+    from asgd.simulator.workers.real import RealEngine
+
+    arrays = _file_of(images.train_images), _file_of(images.train_labels)
+    make = partial(_build_worker, config.model_dump(), arrays, kernels, len(images.classes))
+    with open_cluster(config.num_workers) as ray:
+        yield RealEngine(config, engine, RayTransport(ray, config, make))  # type: ignore[arg-type]
+
+
+def _file_of(array: NDArray[Any]) -> str:
+    if not isinstance(array, np.memmap):
+        raise AsgdError("execution = real needs images in files, as `load_data` opens them")
+    return str(array.filename)
+
+
+def describe_execution(config: RunConfig, engine: "Engine") -> tuple[dict[str, Any], str]:
+    """What run.json says beside of a run with real workers, and its schedule.csv; nothing of any other."""
+    if config.execution == "simulated":
+        return {}, ""
+    from asgd.simulator.workers.real import RealEngine
+
+    assert isinstance(engine, RealEngine)
+    return engine.describe()
+
+
+def _build_worker(settings: dict[str, Any], arrays: tuple[str, str], kernels: str, num_classes: int) -> "Engine":
+    """The engine in a worker's own process."""
+    images, labels = (np.load(array, mmap_mode="r") for array in arrays)
+    return build_engine(RunConfig(**settings), images, labels, kernels, num_classes)
+
+
 def attach_probes(engine: "Engine", config: RunConfig, images: "Images") -> "ProbedEngine | None":
     """``engine``, new, with the probes that ``config`` asks for; None if it asks for none."""
     if not config.probes:
@@ -92,7 +136,8 @@ def member_modules(config: RunConfig) -> list[str]:
     """
     chosen = [name if is_file(name) else f"{ROOMS[key]}.{name}" for key, name in config.list_choices().items()]
     probes = [f"{PROBES}.{name}" for name in (*config.probes, "probed")] if config.probes else []
-    return chosen + probes
+    real = ["asgd.simulator.workers.ray_backend", "asgd.simulator.workers.real"] if config.execution == "real" else []
+    return chosen + probes + real
 
 
 def paper_modules() -> list[str]:

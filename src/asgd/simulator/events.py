@@ -19,12 +19,14 @@ class ScheduleEndError(AsgdError):
 
 
 class Fate(IntEnum):
-    """What becomes of a gradient. Each is charged as one."""
+    """What becomes of a gradient. Each is charged as one, but for the last."""
 
     APPLIED = 0  #: it is a step, or its part of one
     DISCARDED = 1  #: too old when it was heard
     DROPPED = 2  #: its step was taken without it
     CANCELLED = 3  #: given up before it was computed
+    LOST = 4  #: with its worker
+    JOINED = 5  #: no gradient: a worker takes a lost one's place, and is sent weights
 
 
 class Event(NamedTuple):
@@ -109,6 +111,15 @@ class Ledger:
         """Server steps since the weights that ``worker`` computes on were sent."""
         return self.step - int(self.received[worker])
 
+    def lose(self, worker: int, time: float) -> Event:
+        """``worker`` is gone, and its gradient with it. The event is not among those of ``advance``."""
+        return Event(worker, int(self.batches[worker]), self.staleness(worker), Fate.LOST, False, time)
+
+    def join(self, worker: int, time: float) -> Event:
+        """Another worker takes the place of ``worker``, which was lost. Not among the events of ``advance`` either."""
+        self.send(worker, time)
+        return Event(worker, int(self.batches[worker]), 0, Fate.JOINED, False, time)
+
     def charge(self, worker: int, fate: Fate, time: float, closes: bool = False) -> None:
         """The gradient of ``worker`` is over."""
         staleness = self.staleness(worker)
@@ -159,7 +170,7 @@ class Tally:
     @property
     def gradients(self) -> int:
         """All that were charged."""
-        return int(self.fates.sum())
+        return int(self.fates[: Fate.JOINED].sum())
 
     def copy(self) -> "Tally":
         """As it is now."""
@@ -230,4 +241,46 @@ class Course:
         empty = Events.of([])
         kinds = {each.name: getattr(empty, each.name).dtype for each in fields(empty)}
         self._ahead = Events(**{name: np.array(state["ahead"][name], kind) for name, kind in kinds.items()})
+        self.tally.restore(state["tally"])
+
+
+class Recorded:
+    """A course that was recorded: its events in full, as real workers left them."""
+
+    def __init__(self, events: Events) -> None:
+        self._events, self._at = events, 0
+        charged = np.cumsum(events.fate != Fate.JOINED)
+        #: For each number of gradients, after which event it is reached.
+        self._ends = np.searchsorted(charged, np.arange(1, (charged[-1] if len(charged) else 0) + 1)) + 1
+        self._oldest = np.minimum.accumulate(events.batch[::-1])[::-1]
+        self.tally = Tally()
+
+    def take(self, number: int) -> Events:
+        """The events of the next ``number`` gradients, and of the workers that joined among them."""
+        last = self.tally.gradients + number
+        if last > len(self._ends):
+            raise ScheduleEndError(f"the recorded schedule has only {len(self._ends)} gradients; train no longer")
+        end = int(self._ends[last - 1]) if number else self._at
+        events = self._events.select(slice(self._at, end))
+        self._at = end
+        self.tally.add(events)
+        return events
+
+    def find_next(self) -> int | None:
+        """The worker whose gradient is charged next; None at the end."""
+        rest = self._events.fate[self._at :] != Fate.JOINED
+        return int(self._events.worker[self._at :][rest][0]) if rest.any() else None
+
+    @property
+    def oldest_batch(self) -> int:
+        """No mini-batch before this one is asked for any more."""
+        return int(self._oldest[self._at]) if self._at < len(self._oldest) else 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to continue."""
+        return {"at": self._at, "tally": self.tally.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state`` returned."""
+        self._at = int(state["at"])
         self.tally.restore(state["tally"])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from asgd.errors import AsgdError
 from asgd.members import load_member
 from asgd.settings.run import RunConfig
-from asgd.simulator.events import Course, Ledger
+from asgd.simulator.events import Course, Decider, Ledger, Recorded
 from asgd.simulator.networks.shapes import NUM_CLASSES
 
 if TYPE_CHECKING:
@@ -22,9 +22,20 @@ ROOMS = {
 }
 
 
-def build_course(config: RunConfig) -> Course:
+def build_course(config: RunConfig) -> "Course | Recorded":
     """The events of a run, from its first gradient on. Raises AsgdError where its schedule cannot be had."""
-    return Course(Ledger(config.num_workers, _build("schedule", config), _build("policy", config)))
+    if config.schedule == "replay":
+        from asgd.simulator.schedules.replay import read_recorded
+
+        if recorded := read_recorded(config):
+            return Recorded(recorded)
+    return Course(Ledger(config.num_workers, _build("schedule", config), build_policy(config)))
+
+
+def build_policy(config: RunConfig) -> Decider:
+    """Which gradients become steps."""
+    policy: Decider = _build("policy", config)
+    return policy
 
 
 def build_rule(config: RunConfig) -> "Rule":

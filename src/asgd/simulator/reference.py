@@ -17,6 +17,7 @@ from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.simulator.engine import (
     NOTHING,
+    Computed,
     Evaluation,
     Interval,
     OnPart,
@@ -25,7 +26,7 @@ from asgd.simulator.engine import (
     ignore_part,
     measure_distance,
 )
-from asgd.simulator.events import Fate, Tally
+from asgd.simulator.events import Events, Fate, Tally
 from asgd.simulator.networks.batch_norm import estimate_statistics, has_statistics
 from asgd.simulator.networks.paper import normalize_images
 from asgd.simulator.networks.shapes import NUM_CLASSES
@@ -117,17 +118,25 @@ class ReferenceEngine:
 
     def _take_gradients(self, number: int, loss_sum: float) -> Interval:
         """What happens over ``number`` gradients, whose losses are added to ``loss_sum``."""
+        first_step = self.tally.steps
+        found = self._handle(self._course.take(number), first_step, loss_sum)
+        self._batches.forget(self._course.oldest_batch)
+        return replace(found, num_gradients=number)
+
+    def _handle(self, events: Events, first_step: int, loss_sum: float, given: Computed | None = None) -> Interval:
+        """What comes of some events; ``first_step``: steps before them; ``given``: the gradient, computed elsewhere."""
         num_applied, num_zero, corrections = 0, 0, []
         last: Tensor | None = None
         self.module.train()
-        first_step = self.tally.steps
-        events = self._course.take(number)
         sampled = find_sampled(events, first_step)
         with _flush_denormals():
-            for k in range(number):
+            for k in range(len(events.worker)):
                 worker = int(events.worker[k])
                 if events.fate[k] == Fate.APPLIED:
-                    loss, gradient = self._compute(self.server.stale(worker), int(events.batch[k]))
+                    if given:
+                        loss, gradient = given.loss, torch.from_numpy(given.gradient.copy()).to(self.server.weights)
+                    else:
+                        loss, gradient = self._compute(self.server.stale(worker), int(events.batch[k]))
                     loss_sum += loss
                     num_applied += 1
                     num_zero += not bool(gradient.any())
@@ -139,9 +148,24 @@ class ReferenceEngine:
                             used = used * self.server.rule.factor(int(events.staleness[k]))
                             corrections.append(float((used - gradient).norm() / gradient.norm()))
                 self.server.send(worker)
-        self._batches.forget(self._course.oldest_batch)
         norm = math.nan if last is None else float(last.norm())
-        return Interval(number, num_applied, loss_sum, num_zero, norm, tuple(corrections))
+        return Interval(len(events.worker), num_applied, loss_sum, num_zero, norm, tuple(corrections))
+
+    def compute(self, weights: NDArray[np.float32], batch: int) -> Computed:
+        """The gradient of mini-batch number ``batch`` at ``weights``."""
+        self.module.train()
+        self._batches.forget(batch)  # what a worker is sent later has a higher number
+        with _flush_denormals():
+            loss, gradient = self._compute(torch.from_numpy(weights.copy()).to(self.server.weights), batch)
+        return Computed(loss, gradient.cpu().numpy(), not bool(gradient.any()))
+
+    def weights_of(self, worker: int) -> NDArray[np.float32]:
+        """A copy of the weights that ``worker`` was sent."""
+        return self.server.stale(worker).cpu().numpy().copy()
+
+    def receive(self, event: Events, first_step: int, computed: Computed | None) -> Interval:
+        """A single event, with the gradient that its worker computed."""
+        return self._handle(event, first_step, 0.0, computed)
 
     def _collect(self, gradient: Tensor, closes: bool) -> Tensor:
         """The gradient that a step is taken with, once ``closes``: the mean of those since the step before."""

@@ -40,7 +40,7 @@ def compile_program(kernels: str) -> bytes:
     )
     weights, velocities = layout.aligned(settings.num_weights), layout.aligned(0)
     scratch = layout.allocate_scratch(settings.num_features)
-    start = first_events(), 0, 0, 0.0, weights, velocities, scratch.gradient, make_plain()
+    start = first_events(), 0, 0, 0.0, weights, velocities, layout.aligned(0), make_plain()
     program.take_steps(data, Part(4, True, True), *start, scratch, settings)
     program.evaluate(data, 4, weights, 0, scratch, settings)
     functions: Iterable[Any] = program

@@ -13,6 +13,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator import events as course
 from asgd.simulator.engine import (
     NOTHING,
+    Computed,
     Evaluation,
     Interval,
     OnPart,
@@ -25,7 +26,7 @@ from asgd.simulator.events import Fate, Tally
 from asgd.simulator.fused import layout, updates
 from asgd.simulator.fused.compiling import load_program
 from asgd.simulator.fused.kernels import choose_kernels
-from asgd.simulator.fused.program import Data, Events, Part, Settings
+from asgd.simulator.fused.program import GIVEN, SENT, Data, Events, Part, Settings
 from asgd.simulator.networks import shapes as architecture
 from asgd.simulator.parts import build_course, build_rule, count_averaged
 from asgd.simulator.streams import BatchStream, dropout_scale, dropout_threshold, stream
@@ -86,7 +87,7 @@ class FusedEngine:
         self._served = num_places - 1  #: the place of the server's weights
         velocities = config.num_workers if self._settings.momentum_at_worker else 1
         self._velocities = layout.aligned(velocities * size if config.momentum > 0 else 0)
-        self._gradient = layout.aligned(size)
+        self._total = layout.aligned(size if self._averaged > 1 else 0)
         self._opens = True  #: whether the next gradient is the first since a step
         self._update = updates.make_update(config, self._rule, size)
         # The velocity of the averaging convention is (1 - b) times that of PyTorch's, with the same b and gradients.
@@ -126,17 +127,47 @@ class FusedEngine:
     def _take_gradients(self, number: int, loss: float) -> Interval:
         """What happens over ``number`` gradients, whose losses are added to ``loss``."""
         first_step = self.tally.steps
-        taken = self._course.take(number)
+        found = self._handle(self._course.take(number), first_step, loss)
+        self._batches.forget(self._course.oldest_batch)
+        return replace(found, num_gradients=number)
+
+    def _handle(self, taken: course.Events, first_step: int, loss: float, given: bool = False) -> Interval:
+        """What comes of some events; ``first_step``: steps before them; ``given``: gradients computed elsewhere."""
         sampled = find_sampled(taken, first_step)
         if self.config.averages:  # no worker has weights of its own: what is not applied leaves no trace
             applied = taken.fate == Fate.APPLIED
             taken, sampled = taken.select(applied), sampled[applied]
         events = self._describe(taken, first_step)
-        numbers = taken.batch[events.applied != 0]
-        found = self._compute(events, numbers, loss) if len(taken.worker) else (loss, 0, math.nan)
-        self._batches.forget(self._course.oldest_batch)
+        numbers = taken.batch[events.applied != SENT]
+        if given:
+            events = events._replace(applied=events.applied * GIVEN)
+        found = self._run(events, numbers[:0] if given else numbers, loss) if len(taken.worker) else (loss, 0, math.nan)
         corrections = events.corrections[sampled].tolist() if self._rule.corrects else []
-        return Interval(number, len(numbers), *found, tuple(corrections))
+        return Interval(len(taken.worker), len(numbers), *found, tuple(corrections))
+
+    def compute(self, weights: NDArray[np.float32], batch: int) -> Computed:
+        """The gradient of mini-batch number ``batch`` at ``weights``, both in the engine's own order."""
+        settings = self._settings._replace(momentum=np.float32(0), momentum_at_worker=False)
+        one, zero = np.ones(1, np.uint8), np.zeros(1, np.uint8)
+        events = first_events()._replace(applied=one, closes=zero)
+        self._batches.forget(batch)  # what a worker is sent later has a higher number
+        ring = layout.aligned(settings.num_weights)
+        ring[:] = weights
+        loss, num_zero, _, _ = self._call(events, np.array([batch]), 0.0, ring, updates.make_plain(), settings)
+        return Computed(float(loss), self._scratch.gradient.copy(), bool(num_zero))
+
+    def weights_of(self, worker: int) -> NDArray[np.float32]:
+        """The weights that ``worker`` was sent, in the engine's own order."""
+        sent: NDArray[np.float32] = self._places[0 if self.config.averages else worker]
+        return sent.copy()
+
+    def receive(self, event: course.Events, first_step: int, computed: Computed | None) -> Interval:
+        """A single event, with the gradient that its worker computed."""
+        if computed is None:
+            return replace(self._handle(event, first_step, 0.0), num_gradients=1)
+        self._scratch.gradient[:] = computed.gradient
+        found = self._handle(event, first_step, computed.loss, given=True)
+        return replace(found, num_gradients=1, num_zero_gradients=int(computed.is_zero))
 
     def _describe(self, taken: course.Events, first_step: int) -> Events:
         """Events as the compiled program takes them."""
@@ -161,38 +192,50 @@ class FusedEngine:
             return np.ones(len(staleness))
         return np.array([self._rule.factor(each) for each in staleness.tolist()], np.float64)
 
-    def _compute(self, events: Events, numbers: NDArray[np.int64], loss: float) -> tuple[float, int, float]:
+    def _run(self, events: Events, numbers: NDArray[np.int64], loss: float) -> tuple[float, int, float]:
         """The losses added to ``loss``, how many gradients are zero, the norm of the last step's.
 
         ``numbers``: of the mini-batches of the gradients applied. A single large one is taken in parts.
         """
-        size = self._settings.batch_size
+        loss, zero, norm, served = self._call(events, numbers, loss, self._ring, self._update, self._settings)
+        if not self._rule.looks_ahead:
+            self._served = int(served)
+        return loss, zero, norm
+
+    def _call(
+        self,
+        events: Events,
+        numbers: NDArray[np.int64],
+        loss: float,
+        ring: NDArray[np.float32],
+        update: updates.Update,
+        settings: Settings,
+    ) -> tuple[float, int, float, int]:
+        size = settings.batch_size
         closing = np.flatnonzero(events.closes)
-        last_step = int(closing[-1]) if len(closing) else -1
+        last_step = int(closing[-1]) if len(closing) else len(events.closes) - 1
         indices = self._batches.indices(numbers)
-        zeros, norm, starts = [], math.nan, range(0, size, LARGEST_PART)
-        for first in starts if len(numbers) == 1 else [0]:
+        zeros, norm, served = [], math.nan, self._served
+        for first in range(0, size, LARGEST_PART) if len(numbers) == 1 else [0]:
             last = min(first + LARGEST_PART, size) if len(numbers) == 1 else size
-            masks = self._batches.masks(numbers, first, last).reshape(-1) if self._settings.num_masks else _NO_MASKS
+            masks = self._batches.masks(numbers, first, last).reshape(-1) if settings.num_masks else _NO_MASKS
             part = np.array(indices[:, first:last]).reshape(-1)
             loss, zero, norm, served = self._program.take_steps(
                 Data(self._images, self._labels, part, masks),
                 Part(last - first, first == 0, last == size),
                 events,
                 last_step,
-                self._served,
+                self._served if ring is self._ring else 0,
                 loss,
-                self._ring,
+                ring,
                 self._velocities,
-                self._gradient,
-                self._update,
+                self._total,
+                update,
                 self._scratch,
-                self._settings,
+                settings,
             )
             zeros.append(zero)
-        if not self._rule.looks_ahead:
-            self._served = int(served)
-        return loss, min(zeros), norm
+        return loss, min(zeros), norm, served
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
         """Evaluate the server's weights on ``images`` [n >= 1, 32, 32, 3] and ``labels`` [n]."""
@@ -218,8 +261,8 @@ class FusedEngine:
         numbers = np.array(indices, np.int32), _NO_MASKS if masks is None else np.array(masks, np.uint16).reshape(-1)
         weights = layout.aligned(settings.num_weights)  # the step spoils them
         weights[:] = self._places[self._served]
-        found = self._scratch.gradient
-        arguments = first_events(), 0, 0, 0.0, weights, layout.aligned(0), found, updates.make_plain(), self._scratch
+        none, found = layout.aligned(0), self._scratch.gradient
+        arguments = first_events(), 0, 0, 0.0, weights, none, none, updates.make_plain(), self._scratch
         data, part = Data(self._images, self._labels, *numbers), Part(count, True, True)
         loss, _, _, _ = self._program.take_steps(data, part, *arguments, settings)
         return loss, found[self._positions]
@@ -246,8 +289,8 @@ class FusedEngine:
         self._course.restore(state["course"])
 
     def _memory(self) -> dict[str, NDArray[np.float32]]:
-        collected = {"gradient": self._gradient} if self._averaged > 1 else {}
-        return {"ring": self._ring, "velocities": self._velocities, "memory": self._update.memory, **collected}
+        arrays = {"ring": self._ring, "velocities": self._velocities, "memory": self._update.memory}
+        return {**arrays, "total": self._total}
 
 
 def make_settings(config: RunConfig, batch_size: int, averaged: int = 1) -> Settings:

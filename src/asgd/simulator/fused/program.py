@@ -41,12 +41,17 @@ class Events(NamedTuple):
     """What happens at the server: arrays [n], a gradient each."""
 
     slots: NDArray[np.int64]  #: the place in the ring of the worker's weights
-    applied: NDArray[np.uint8]  #: whether it is computed; otherwise its worker is sent weights, and that is all
+    applied: NDArray[np.uint8]  #: see below
     opens: NDArray[np.uint8]  #: whether it is the first since a step
     closes: NDArray[np.uint8]  #: whether a step is taken with it
     rates: NDArray[np.float32]  #: of the step: minus the learning rate
     biases: NDArray[np.float32]  #: see ``updates.correct``
     corrections: NDArray[np.float64]  #: written: ||correction|| / ||gradient||
+
+
+#: What ``Events.applied`` says: the worker is sent weights, and that is all; its gradient is computed and applied; or
+#: it was computed elsewhere, lies in ``Scratch.gradient``, and is applied.
+SENT, COMPUTED, GIVEN = range(3)
 
 
 class Part(NamedTuple):
@@ -92,32 +97,33 @@ def with_mode(sink, mode):  # type: ignore[no-untyped-def]
 
 
 def take_steps(  # type: ignore[no-untyped-def]
-    data, part, events, last_step, served, loss, ring, velocities, gradient, update, s, settings
+    data, part, events, last_step, served, loss, ring, velocities, total, update, s, settings
 ):
     """Consecutive gradients: ``loss`` and theirs, how many are zero, the norm of the last step's, the slot served last.
 
     ``ring`` holds each worker's copy of the weights. The newest copy is the server's: that of the worker served
     last, in the slot ``served``. So W_{t+1} = W_t + ... reads one slot and writes the next, and no weights are ever
     copied. Only ``look_ahead`` sends other weights than the server's, which have a place of their own there.
-    ``last_step``: the last event that closes a step; ``gradient``: where gradients are collected.
+    ``last_step``: the last event that closes a step; ``total``: where gradients add up whose mean is a step.
     """
     control = flush_denormals()
     num_zero, norm, sample = 0, math.nan, 0
-    plain = settings.divisor == settings.batch_size and update.code == PLAIN
+    averaged = settings.divisor != settings.batch_size
+    gradient = total if averaged else s.gradient
     for k in range(len(events.slots)):
         target = scalar(events.slots, k) * settings.num_weights
         source = served * settings.num_weights
         rate = scalar(events.rates, k)
-        if scalar(events.applied, k) == 0:
+        if scalar(events.applied, k) == SENT:
             send(update, settings.num_weights, ring, source, target, rate)
             continue
         stepping = np.int64(MOMENTUM if settings.momentum > 0 else DESCEND)
         # The norm needs the whole gradient, and so does a mini-batch of several tiles.
-        at_once = kernels.APPLIES_AT_ONCE and plain and settings.batch_size <= TILE and k != last_step
-        collecting = np.int64(STORE if scalar(events.opens, k) != 0 and part.is_first else ADD)
+        direct = kernels.APPLIES_AT_ONCE and not averaged and update.code == PLAIN and settings.batch_size <= TILE
+        at_once = direct and k != last_step and scalar(events.applied, k) == COMPUTED
         sink = Sink(
-            stepping if at_once else collecting,
-            gradient,
+            stepping if at_once else np.int64(STORE if part.is_first else ADD),
+            s.gradient,
             velocities,
             target if settings.momentum_at_worker else 0,
             ring,
@@ -126,10 +132,13 @@ def take_steps(  # type: ignore[no-untyped-def]
             settings.momentum,
             rate,
         )
-        share, alive = take_gradient(ring, target, data, sample, part.size, s, settings, sink)
-        sample += part.size
-        loss += share
-        num_zero += not alive
+        if scalar(events.applied, k) == COMPUTED:
+            share, alive = take_gradient(ring, target, data, sample, part.size, s, settings, sink)
+            sample += part.size
+            loss += share
+            num_zero += not alive
+        if averaged and part.is_last:
+            collect(total, s.gradient, settings.num_weights, scalar(events.opens, k) != 0)
         if not at_once and part.is_last and scalar(events.closes, k) != 0:
             if k == last_step:
                 norm = gradient_norm(gradient)
@@ -146,6 +155,12 @@ def take_steps(  # type: ignore[no-untyped-def]
             served = scalar(events.slots, k)
     restore_control(control)
     return loss, num_zero, norm, served
+
+
+def collect(total, gradient, size, opens):  # type: ignore[no-untyped-def]
+    """Add ``gradient`` to those since the step before; with ``opens`` it is the first."""
+    for i in range(0, size):
+        put(total, i, scalar(gradient, i) + (np.float32(0) if opens else scalar(total, i)))
 
 
 def apply_gradient(gradient, size, mode, sink):  # type: ignore[no-untyped-def]
@@ -188,7 +203,7 @@ class Program(NamedTuple):
 def build(chosen: ModuleType) -> Program:
     """The simulation with the kernels of one module. Compiles at the first call."""
     names: dict[str, Any] = {**vars(network), **globals(), "kernels": chosen}
-    for function in (*network.FUNCTIONS, with_mode, take_gradient, apply_gradient, gradient_norm):
+    for function in (*network.FUNCTIONS, with_mode, take_gradient, collect, apply_gradient, gradient_norm):
         inlined = function in network.INLINED or function is with_mode
         names[function.__name__] = njit(_copy(function, names, chosen), **INNER, forceinline=inlined)
     return Program(*(njit(_copy(function, names, chosen), **OPTIONS) for function in (take_steps, evaluate)))

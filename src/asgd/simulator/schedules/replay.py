@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import Schedule
-from asgd.simulator.events import ScheduleEndError
+from asgd.simulator.events import Events, Fate, ScheduleEndError
 
 SCHEDULE = Schedule(
     heard="the workers in the order that the file `trace` has recorded", requires=("trace", "trace_sha256")
@@ -55,9 +55,40 @@ def build(config: RunConfig) -> Replay:
     """That of a run. Raises AsgdError for a file that is not the one that the run means, or that does not fit it."""
     assert config.trace is not None
     workers, times = read_trace(Path(config.trace), config.trace_sha256)
+    if config.averages:
+        raise AsgdError(f"{config.trace}: does not say which gradients a step is the mean of; give that of a real run")
     if (found := int(workers.max()) + 1) > config.num_workers:
         raise AsgdError(f"{config.trace}: has {found} workers, and num_workers = {config.num_workers}; give {found}")
     return Replay(workers, times if len(times) else (np.arange(len(workers)) + 1) / config.num_workers)
+
+
+def read_recorded(config: RunConfig) -> Events | None:
+    """The events of a real run's schedule.csv, which say all; None for a file that says less."""
+    assert config.trace is not None
+    path = Path(config.trace)
+    workers, times = read_trace(path, config.trace_sha256)
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"step", "worker", "batch", "staleness", "seconds", "fate"} <= {*(rows.fieldnames or ())}:
+            return None
+        columns = list(rows)
+    try:
+        fates = np.array([Fate[row["fate"].upper()] for row in columns], np.int8)
+        batches, staleness, steps = (
+            np.array([int(row[name]) for row in columns], np.int64) for name in ("batch", "staleness", "step")
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise AsgdError(f"{path}: not the schedule of a real run ({error}); make it again") from error
+    if int(workers.max()) >= config.num_workers:
+        raise AsgdError(
+            f"{path}: has {workers.max() + 1} workers, and num_workers = {config.num_workers}; give as many"
+        )
+    averaged = config.num_workers - config.backups if config.averages else 1
+    applied = fates == Fate.APPLIED
+    closes = applied & (np.cumsum(applied) % averaged == 0)
+    if not np.array_equal(np.cumsum(closes) - closes, steps):
+        raise AsgdError(f"{path}: its steps are not those of policy = {config.policy}; give that of the real run")
+    return Events(workers, batches, staleness, fates, closes, times)
 
 
 def count_recorded(config: RunConfig) -> int:

@@ -1,0 +1,126 @@
+"""An engine whose gradients come from real workers: to the run it is an engine like any other."""
+
+import hashlib
+import math
+import time
+from collections.abc import Collection
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asgd.settings.run import RunConfig
+from asgd.simulator.engine import NOTHING, Computed, Engine, Evaluation, Interval, OnPart, Remote, ignore_part
+from asgd.simulator.events import Tally
+from asgd.simulator.workers.core import Core, Dispatch
+from asgd.simulator.workers.recording import format_schedule
+
+
+class Heard(NamedTuple):
+    """Something that reached the server."""
+
+    worker: int | None  #: whose gradient came, or who is gone; None: a process is ready to join
+    computed: Computed | None  #: None where it is gone
+
+
+class Transport(Protocol):
+    """What carries weights and gradients: ``asgd.simulator.workers.ray_backend``, or a test's own."""
+
+    about: list[dict[str, Any]]  #: what each process that ever computed computes on and with
+
+    def send(self, dispatch: Dispatch) -> None:
+        """Have a worker compute."""
+        ...
+
+    def admit(self, worker: int) -> None:
+        """The process that is ready is ``worker`` from now on."""
+        ...
+
+    def hear(self) -> Heard:
+        """Wait for what comes next."""
+        ...
+
+
+class LocalEngine(Engine, Remote, Protocol):
+    """What the server holds the weights in."""
+
+
+class RealEngine:
+    """``engine``, new, whose gradients are computed by the workers behind ``transport``."""
+
+    def __init__(self, config: RunConfig, engine: LocalEngine, transport: Transport) -> None:
+        self._engine, self._transport = engine, transport
+        self.core = Core(config, engine)
+        self._start = time.perf_counter()
+        self._seen: dict[
+            str, str
+        ] = {}  #: SHA-256 of the weights, by the number of gradients, where they were evaluated
+
+    @property
+    def backend(self) -> str:
+        """That of the engine."""
+        return self._engine.backend
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """A copy of the server's weights."""
+        return self._engine.weights
+
+    @property
+    def tally(self) -> Tally:
+        """What the gradients so far come to."""
+        return self.core.tally
+
+    def advance(self, num_gradients: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
+        """Hear ``num_gradients`` more. Those that are lost count."""
+        found, end, start = NOTHING, self.tally.gradients + num_gradients, self.tally.gradients
+        part, due = NOTHING, [stop + start for stop in stops]
+        while self.tally.gradients < end:
+            for dispatch in self.core.dispatch():
+                self._transport.send(dispatch)
+            part = part.join(self._handle(self._transport.hear()))
+            if self.tally.gradients in due or self.tally.gradients >= end:
+                on_part(part)
+                found, part = found.join(part), NOTHING
+        return found
+
+    def skip(self, num_gradients: int) -> None:
+        """Nothing is charged that is not heard: the run is over."""
+
+    def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
+        """Evaluate the server's weights; meanwhile the workers go on."""
+        self._seen[str(self.tally.gradients)] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+        return self._engine.evaluate(images, labels)
+
+    def staleness_displacement(self) -> float:
+        """Nobody knows who comes next."""
+        return math.nan
+
+    def state(self) -> dict[str, Any]:
+        """Everything but what is on its way."""
+        return {"engine": self._engine.state(), "core": self.core.state(), "seconds": self._time(), "seen": self._seen}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on, with all workers sent away again."""
+        self._engine.restore(state["engine"])
+        self.core.restore(state["core"])
+        self._start = time.perf_counter() - float(state["seconds"])
+        self._seen = dict(state["seen"])
+
+    def describe(self) -> tuple[dict[str, Any], str]:
+        """What run.json says of the workers, and the text of schedule.csv."""
+        return {"weights_sha256": self._seen, "workers": self._transport.about}, format_schedule(self.core.events)
+
+    def _handle(self, heard: Heard) -> Interval:
+        now = self._time()
+        if heard.worker is None:
+            joined = self.core.join(now)
+            if joined is not None:
+                self._transport.admit(joined)
+            return NOTHING
+        if heard.computed is None:
+            return self.core.lose(heard.worker, now)
+        return self.core.arrive(heard.worker, heard.computed, now)
+
+    def _time(self) -> float:
+        return time.perf_counter() - self._start
