@@ -34,9 +34,15 @@ def needed_to_train(lacking):
 
 
 def cut_jobs():
-    """The runs of each training job: one with real workers, which need cores of their own, has a job to itself."""
-    real = [[run] for run in STUDY.runs.values() if run.config.execution == "real"]
-    return [*cut_simulated([run for run in STUDY.runs.values() if run.config.execution == "simulated"]), *real]
+    """The runs of each training job: one with real workers, which need cores of their own, has one with its replay."""
+    simulated, recorded = [], {}
+    for run in STUDY.runs.values():
+        if run.config.execution == "simulated":
+            simulated.append(run)
+        else:
+            recorded.setdefault(run.config.recorded_run().model_dump_json(), []).append(run)
+    in_order = [sorted(runs, key=lambda run: run.config.execution == "replayed") for runs in recorded.values()]
+    return [*cut_simulated(simulated), *in_order]
 
 
 def cut_simulated(runs):

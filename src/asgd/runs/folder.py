@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from asgd.data import Dataset
 from asgd.errors import AsgdError
-from asgd.files import remove_leftovers, write_json, write_text
+from asgd.files import read_json, remove_leftovers, write_json, write_text
 from asgd.machine import describe_hardware, describe_versions
 from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.probes import describe_columns
-from asgd.settings.run import PROBED, REAL, Run, RunConfig
+from asgd.settings.run import PROBED, REAL, REPLAYED, Run, RunConfig
 from asgd.settings.validation import validate
 from asgd.simulator.events import Fate, Tally
 from asgd.simulator.networks.shapes import NUM_CLASSES
@@ -98,7 +98,7 @@ def describe_run(
 
 def _is_told(fate: Fate, config: RunConfig) -> bool:
     """Whether run.json has a count of it: only real workers are lost, and what joins is no gradient."""
-    return fate < Fate.LOST or (fate == Fate.LOST and config.execution == "real")
+    return fate < Fate.LOST or (fate == Fate.LOST and config.execution != "simulated")
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:
@@ -144,8 +144,18 @@ def write_run(result: Result, folder: Path) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the run's files are there."""
-    return all((folder / name).exists() for name in list_files(folder.name))
+    """Whether the run's files are there; a replay's only beside the recording that it replays."""
+    if not all((folder / name).exists() for name in list_files(folder.name)):
+        return False
+    return f"{REPLAYED}-" not in folder.name or _is_of_its_recording(folder)
+
+
+def _is_of_its_recording(folder: Path) -> bool:
+    try:
+        about = read_json(folder / "run.json")["replayed"]
+        return bool(read_json(folder.parent / about["run"] / "run.json")["schedule_sha256"] == about["schedule_sha256"])
+    except (AsgdError, KeyError, TypeError):
+        return False
 
 
 def format_metrics(rows: Sequence[Row]) -> str:

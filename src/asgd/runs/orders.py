@@ -13,6 +13,7 @@ from asgd.processes import map_processes
 from asgd.runs.checkpoint import Checkpointer
 from asgd.runs.folder import is_finished, read_run, write_run
 from asgd.runs.progress import ProgressWatcher
+from asgd.runs.replay import describe_replay, open_recording
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
@@ -63,9 +64,15 @@ def _train_order(order: Order, setup: Setup, again: bool = True) -> Done:
         print(f"{folder}: finished before, left as it is")
         return Done(order.label, folder)
     dataset = _open_data(order.data, setup.data_root)
-    checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every, len(dataset.classes))
+    checkpointer = None
     with ProgressWatcher(plan_evaluations(order.run, len(dataset.train_images)).total) as watcher:
-        result = train_run(order.run, dataset, watcher, setup.kernels, checkpointer)
+        if order.run.execution == "replayed":  # without checkpoints: they could be of another recording
+            recording = open_recording(folder.parent / identify_run(order.run.recorded_run(), dataset.fingerprint).name)
+            result = train_run(order.run, dataset, watcher, recording.kernels, recorded=recording.config)
+            result = describe_replay(result, recording)
+        else:
+            checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every, len(dataset.classes))
+            result = train_run(order.run, dataset, watcher, setup.kernels, checkpointer)
     write_run(result, folder)
     record = result.record
     if record["stopped_early"]:

@@ -31,13 +31,14 @@ def train_run(
     watcher: Watcher | None = None,
     kernels: str = "auto",
     checkpointer: Checkpointer | None = None,
+    recorded: RunConfig | None = None,
 ) -> Result:
     """Train one run to its end, from its first step or from the checkpoint that ``checkpointer`` has of it.
 
-    ``kernels`` forces one of the fused engine's; see there.
+    ``kernels`` forces one of the fused engine's; see there. ``recorded``: the simulated run that a replay is.
     """
     watcher = watcher or Watcher()
-    with open_engine(config, dataset, kernels) as engine:
+    with open_engine(config, dataset, kernels, recorded) as engine:
         return _train(config, dataset, engine, watcher, checkpointer)
 
 

@@ -44,8 +44,8 @@ MOST_EVALUATIONS = 1_000_000
 #: Stands in the name of a run that has probes, so that the name tells which files the run has.
 PROBED = "-probed"
 
-#: The same of a run with real workers.
-REAL = "-real"
+#: The same of a run with real workers, and of its replay.
+REAL, REPLAYED = "-real", "-replayed"
 
 _PROBES_EXAMPLE = '{"sharpness": {"epochs": [0, 1]}}'
 
@@ -220,7 +220,7 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     def _check_choices(self) -> "RunConfig":
         self._check_execution()
         # Real workers come when they come, so what needs random times has them.
-        timed = self.execution == "real" or (self.schedule == "replay" and not self.cancel)
+        timed = self.execution != "simulated" or (self.schedule == "replay" and not self.cancel)
         for key in self.list_choices():
             check_needs(self, key, _CHOICES[key], {"schedule"} if timed else set())
         if self.policy == "synchronous" and self.backups >= self.num_workers:
@@ -241,7 +241,9 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
         if self.execution == "simulated":
             return
         if self.schedule != "round_robin":
-            raise ValueError(f"execution = real has a schedule of its own; leave schedule = {self.schedule} out")
+            raise ValueError(
+                f"execution = {self.execution} has a schedule of its own; leave schedule = {self.schedule} out"
+            )
         if self.stop:
             raise ValueError("stop = True: a real gradient cannot be called back; leave it out")
         if self.policy == "synchronous" and self.cancel:
@@ -250,6 +252,10 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
             raise ValueError(
                 f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} can be processes of their own"
             )
+
+    def recorded_run(self) -> "RunConfig":
+        """The run with real workers whose recording this run replays."""
+        return self.model_copy(update={"execution": "real"})
 
     @property
     def averages(self) -> bool:
@@ -292,7 +298,7 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
         momentum = f"-b{self.momentum!r}-{self.momentum_where}-{self.momentum_convention}" if self.momentum else ""
         dropout = f"-p{self.dropout!r}" if self.dropout else ""
         chosen = "".join(f"-{name_choice(name)}" for name in self.list_choices().values())
-        probed = (REAL if self.execution == "real" else "") + (PROBED if self.probes else "")
+        probed = {"real": REAL, "replayed": REPLAYED}.get(self.execution, "") + (PROBED if self.probes else "")
         return f"m{self.num_workers}{momentum}{dropout}{chosen}-lr{self.learning_rate!r}-seed{self.seed}{probed}"
 
     @staticmethod

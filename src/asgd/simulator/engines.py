@@ -30,6 +30,14 @@ ENGINES = {
 
 PROBES = "asgd.simulator.probes"
 
+_REAL = ["asgd.simulator.workers.ray_backend", "asgd.simulator.workers.real"]
+#: What each way to execute a run adds; a replay is named after its real run, so it has the modules of that too.
+_EXECUTION = {
+    "simulated": [],
+    "real": _REAL,
+    "replayed": [*_REAL, "asgd.simulator.workers.replayed", f"{ROOMS['schedule']}.replay"],
+}
+
 
 def check_memory(config: RunConfig) -> None:
     """Raise AsgdError where the workers' copies of the weights need more memory than the machine has left."""
@@ -79,14 +87,22 @@ def build_engine(
 
 
 @contextmanager
-def open_engine(config: RunConfig, images: "Images", kernels: str = "auto") -> "Iterator[Engine]":
+def open_engine(
+    config: RunConfig, images: "Images", kernels: str = "auto", recorded: RunConfig | None = None
+) -> "Iterator[Engine]":
     """The engine that the configuration asks for, before its first gradient; within the block its real workers live.
 
-    ``images``: their arrays are mapped from files, which the workers open too.
+    ``images``: their arrays are mapped from files, which the workers open too. ``recorded``: what simulates a replay.
     """
-    engine = build_engine(config, images.train_images, images.train_labels, kernels, len(images.classes))
+    build = partial(build_engine, images=images.train_images, labels=images.train_labels, kernels=kernels)
+    engine = build(recorded or config, num_classes=len(images.classes))
     if config.execution == "simulated":
         yield engine
+        return
+    if config.execution == "replayed":
+        from asgd.simulator.workers.replayed import ReplayedEngine
+
+        yield ReplayedEngine(engine)
         return
     from asgd.simulator.workers.ray_backend import RayTransport, open_cluster
     from asgd.simulator.workers.real import RealEngine
@@ -104,12 +120,13 @@ def _file_of(array: NDArray[Any]) -> str:
 
 
 def describe_execution(config: RunConfig, engine: "Engine") -> tuple[dict[str, Any], str]:
-    """What run.json says beside of a run with real workers, and its schedule.csv; nothing of any other."""
+    """What run.json says beside of a run with real workers, or of its replay, and its schedule.csv."""
     if config.execution == "simulated":
         return {}, ""
     from asgd.simulator.workers.real import RealEngine
+    from asgd.simulator.workers.replayed import ReplayedEngine
 
-    assert isinstance(engine, RealEngine)
+    assert isinstance(engine, RealEngine | ReplayedEngine)
     return engine.describe()
 
 
@@ -136,8 +153,7 @@ def member_modules(config: RunConfig) -> list[str]:
     """
     chosen = [name if is_file(name) else f"{ROOMS[key]}.{name}" for key, name in config.list_choices().items()]
     probes = [f"{PROBES}.{name}" for name in (*config.probes, "probed")] if config.probes else []
-    real = ["asgd.simulator.workers.ray_backend", "asgd.simulator.workers.real"] if config.execution == "real" else []
-    return chosen + probes + real
+    return chosen + probes + _EXECUTION[config.execution]
 
 
 def paper_modules() -> list[str]:

@@ -87,6 +87,8 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
             raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
         for row in runs.to_dict("records"):
             config = whole_config_of(row, str(tables / "runs.csv"))
+            if config.execution != "simulated":  # real workers come in another order each time
+                continue
             about = (str(row["outcome"]), config, data, evaluations[row["run"]])
             kept += [Kept(row["run"], preset, name, *about) for name in str(row["experiments"]).split(";")]
     return kept

@@ -101,4 +101,18 @@ def plan_study(params: Params, data_root: Path) -> Study:
         name: [identify_run(config, fingerprint) for config in configs]
         for name, configs in expand_experiments(params.selected).items()
     }
-    return Study(params, prepared_folder(data, data_root), experiments)
+    study = Study(params, prepared_folder(data, data_root), experiments)
+    _check_recordings(study, fingerprint)
+    return study
+
+
+def _check_recordings(study: Study, fingerprint: str) -> None:
+    """Raise AsgdError where a run is a replay of one that the study has not."""
+    known = study.runs
+    for name, runs in study.experiments.items():
+        for config in (run.config for run in runs if run.config.execution == "replayed"):
+            if identify_run(config.recorded_run(), fingerprint).name not in known:
+                where = f"presets.{study.params.preset}.experiments.{name}"
+                raise AsgdError(
+                    f"{where}: execution = replayed needs the same runs with execution = real; give [real, replayed]"
+                )

@@ -23,7 +23,7 @@ from asgd.tables.statistics import describe
 from asgd.tables.table import Tables
 
 #: The parameters that make the clock another than the step's.
-_CLOCKED = ("schedule", "policy", "update")
+_CLOCKED = ("schedule", "policy", "update", "execution")
 
 CHANCE_ACCURACY = 1 / NUM_CLASSES
 
@@ -63,8 +63,10 @@ def tabulate_runs(
     rows, curves, settings = [], [], []
     members = {name: frozenset(names) for name, names in experiments.items()}
     contents: dict[str, str] = {}
+    recordings: dict[str, tuple[str, str]] = {}
     for record, text in runs:
         contents.setdefault(str(record["data"].get("content")), record["run"])
+        _check_recording(record, recordings)
         memberships = ";".join(name for name, names in members.items() if record["run"] in names)
         evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
         settings.append(record["config"])
@@ -76,9 +78,21 @@ def tabulate_runs(
     before = RunConfig.later_keys()
     has_clock = any(one.get(key, before[key]) != before[key] for one in settings for key in _CLOCKED)
     later = [key for key in before if any(one.get(key, before[key]) != before[key] for one in settings)]
-    table = pd.DataFrame(rows, columns=[*RUNS.columns, *later])
+    recorded = RUNS.later if "execution" in later else ()
+    table = pd.DataFrame(rows, columns=[*RUNS.columns, *later, *recorded])
     columns = [*EVALUATIONS.columns, *(EVALUATIONS.later if has_clock else ())]
     return table, pd.concat(curves, ignore_index=True)[columns]
+
+
+def _check_recording(record: Mapping[str, Any], recordings: dict[str, tuple[str, str]]) -> None:
+    """Raise AsgdError where a replay is not of the recording beside it; ``recordings`` holds those met so far."""
+    about = record.get("replayed") or record
+    if "schedule_sha256" in about:
+        found = about["schedule_sha256"], record["run"]
+        known = recordings.setdefault(about["run"], found)
+        if known[0] != found[0]:
+            replay = found[1] if "replayed" in record else known[1]
+            raise AsgdError(f"{replay}: replays another recording of {about['run']}; delete it and run it again")
 
 
 def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
@@ -173,7 +187,17 @@ def _run_row(record: Mapping[str, Any], memberships: str, last: pd.Series) -> di
     known = {name: record[name] for name in RUNS.columns if name in record and name not in names}
     finals = {f"final_{name}": float(last[name]) for name in ("test_accuracy", "test_loss", "train_loss")}
     settings = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in record["config"].items()}
-    return {**settings, **known, **names, **finals}
+    return {**settings, **known, **names, **finals, **_describe_execution(record)}
+
+
+def _describe_execution(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a run with real workers, or of its replay; nothing of another."""
+    if "replayed" in record:
+        return {"replayed_identical": record["replayed"]["identical"]}
+    if "training_seconds" not in record:
+        return {}
+    known = {name: record[name] for name in ("training_seconds", "server_share")}
+    return {"staleness_counts": json.dumps(record["staleness"]["histogram"]), "lost": record["gradients"]["lost"], **known}
 
 
 def _merge(memberships: pd.Series) -> str:

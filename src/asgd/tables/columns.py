@@ -18,7 +18,16 @@ _TIMES = {"step": "server steps taken", "epoch": "passes over the training set: 
 # Where each gradient is a step and workers take turns, all of these follow from the step.
 _CLOCK = {
     "gradients": "gradients charged: applied, discarded, dropped and cancelled",
-    "time": "simulated time, in mean times of a gradient on an ordinary worker",
+    "time": "simulated time, in mean times of a gradient on an ordinary worker; of real workers, seconds",
+}
+
+# Of runs with real workers and of their replays.
+_EXECUTION = {
+    "staleness_counts": "of a real run: gradients applied with each staleness, as JSON",
+    "lost": "of a real run: gradients lost with their worker",
+    "training_seconds": "of a real run: duration without evaluations",
+    "server_share": "of a real run: share of training_seconds in which the server did not wait for a gradient",
+    "replayed_identical": "of a replay: whether its weights were those of the real run at every evaluation, bit for bit",
 }
 
 #: What is measured at an evaluation: the columns of a run's metrics.csv but its step.
@@ -59,6 +68,7 @@ RUNS = Table(
         "wall_seconds": "duration of the run, seconds",
         "steps_per_second": "gradients a second, evaluations included",
     },
+    later=_EXECUTION,
 )
 
 EVALUATIONS = Table(

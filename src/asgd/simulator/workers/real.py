@@ -1,6 +1,5 @@
 """An engine whose gradients come from real workers: to the run it is an engine like any other."""
 
-import hashlib
 import math
 import time
 from collections.abc import Collection
@@ -13,7 +12,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.engine import NOTHING, Computed, Engine, Evaluation, Interval, OnPart, Remote, ignore_part
 from asgd.simulator.events import Tally
 from asgd.simulator.workers.core import Core, Dispatch
-from asgd.simulator.workers.recording import format_schedule
+from asgd.simulator.workers.recording import WeightsLog, format_schedule
 
 
 class Heard(NamedTuple):
@@ -52,9 +51,8 @@ class RealEngine:
         self._engine, self._transport = engine, transport
         self.core = Core(config, engine)
         self._start = time.perf_counter()
-        self._seen: dict[
-            str, str
-        ] = {}  #: SHA-256 of the weights, by the number of gradients, where they were evaluated
+        self._log = WeightsLog()
+        self._seconds, self._waited = 0.0, 0.0  #: seconds in `advance`, and of these, in which the server waited
 
     @property
     def backend(self) -> str:
@@ -74,14 +72,19 @@ class RealEngine:
     def advance(self, num_gradients: int, stops: Collection[int] = (), on_part: OnPart = ignore_part) -> Interval:
         """Hear ``num_gradients`` more. Those that are lost count."""
         found, end, start = NOTHING, self.tally.gradients + num_gradients, self.tally.gradients
+        began = time.perf_counter()
         part, due = NOTHING, [stop + start for stop in stops]
         while self.tally.gradients < end:
             for dispatch in self.core.dispatch():
                 self._transport.send(dispatch)
-            part = part.join(self._handle(self._transport.hear()))
+            since = time.perf_counter()
+            heard = self._transport.hear()
+            self._waited += time.perf_counter() - since
+            part = part.join(self._handle(heard))
             if self.tally.gradients in due or self.tally.gradients >= end:
                 on_part(part)
                 found, part = found.join(part), NOTHING
+        self._seconds += time.perf_counter() - began
         return found
 
     def skip(self, num_gradients: int) -> None:
@@ -89,7 +92,7 @@ class RealEngine:
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
         """Evaluate the server's weights; meanwhile the workers go on."""
-        self._seen[str(self.tally.gradients)] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+        self._log.note(self)
         return self._engine.evaluate(images, labels)
 
     def staleness_displacement(self) -> float:
@@ -98,18 +101,28 @@ class RealEngine:
 
     def state(self) -> dict[str, Any]:
         """Everything but what is on its way."""
-        return {"engine": self._engine.state(), "core": self.core.state(), "seconds": self._time(), "seen": self._seen}
+        seconds = {"run": self._time(), "training": self._seconds, "waiting": self._waited}
+        parts = {"engine": self._engine.state(), "core": self.core.state()}
+        return {**parts, "seconds": seconds, "weights": self._log.found}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on, with all workers sent away again."""
         self._engine.restore(state["engine"])
         self.core.restore(state["core"])
-        self._start = time.perf_counter() - float(state["seconds"])
-        self._seen = dict(state["seen"])
+        seconds = {name: float(value) for name, value in state["seconds"].items()}
+        self._start = time.perf_counter() - seconds["run"]
+        self._seconds, self._waited = seconds["training"], seconds["waiting"]
+        self._log.found = dict(state["weights"])
 
     def describe(self) -> tuple[dict[str, Any], str]:
         """What run.json says of the workers, and the text of schedule.csv."""
-        return {"weights_sha256": self._seen, "workers": self._transport.about}, format_schedule(self.core.events)
+        about = {
+            "weights_sha256": self._log.found,
+            "workers": self._transport.about,
+            "training_seconds": round(self._seconds, 3),  # without evaluations
+            "server_share": round(1 - self._waited / self._seconds, 4) if self._seconds else None,
+        }
+        return about, format_schedule(self.core.events)
 
     def _handle(self, heard: Heard) -> Interval:
         now = self._time()

@@ -1,9 +1,11 @@
-"""schedule.csv: what happened in a real run, gradient by gradient."""
+"""What a real run leaves so that it can be replayed: what happened, gradient by gradient, and where that must lead."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable
 
+from asgd.simulator.engine import Engine
 from asgd.simulator.events import Event
 
 COLUMNS = {
@@ -26,3 +28,19 @@ def format_schedule(events: Iterable[Event]) -> str:
         writer.writerow([step, event.worker, event.batch, event.staleness, repr(event.time), event.fate.name.lower()])
         step += event.closes
     return buffer.getvalue()
+
+
+class WeightsLog:
+    """The weights at each evaluation, as SHA-256 by the number of gradients: equal bits have equal ones."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def note(self, engine: Engine) -> None:
+        """The weights are now those of ``engine``."""
+        self.found[str(engine.tally.gradients)] = hash_weights(engine)
+
+
+def hash_weights(engine: Engine) -> str:
+    """SHA-256 of the server's weights."""
+    return hashlib.sha256(engine.weights.tobytes()).hexdigest()
