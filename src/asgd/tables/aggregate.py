@@ -197,7 +197,11 @@ def _describe_execution(record: Mapping[str, Any]) -> dict[str, Any]:
     if "training_seconds" not in record:
         return {}
     known = {name: record[name] for name in ("training_seconds", "server_share")}
-    return {"staleness_counts": json.dumps(record["staleness"]["histogram"]), "lost": record["gradients"]["lost"], **known}
+    return {
+        "staleness_counts": json.dumps(record["staleness"]["histogram"]),
+        "lost": record["gradients"]["lost"],
+        **known,
+    }
 
 
 def _merge(memberships: pd.Series) -> str:

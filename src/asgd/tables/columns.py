@@ -27,7 +27,7 @@ _EXECUTION = {
     "lost": "of a real run: gradients lost with their worker",
     "training_seconds": "of a real run: duration without evaluations",
     "server_share": "of a real run: share of training_seconds in which the server did not wait for a gradient",
-    "replayed_identical": "of a replay: whether its weights were those of the real run at every evaluation, bit for bit",
+    "replayed_identical": "of a replay: whether its weights were the real run's at every evaluation, bit for bit",
 }
 
 #: What is measured at an evaluation: the columns of a run's metrics.csv but its step.
