@@ -45,7 +45,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
         finish_accuracy(row[0])
         row[0].set_ylabel(f"{name}\n\ntest accuracy" if name else "test accuracy")
     for axes, m in zip(panels[0], workers, strict=True):
-        axes.set_title(f"{m} workers", pad=3)
+        axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:
         axes.set_xlabel("gradients")
     handles = [Line2D([], [], label=_label(name, runs), **_STYLES[name]) for name, runs in kinds.items()]

@@ -26,26 +26,30 @@ def draw(tables: Tables, experiment: str) -> Figure:
     """Two panels against the number of workers, without evaluations: a point for each run, a line through the means."""
     real = select_executed(tables["runs"], experiment, "real")
     real = real.assign(speed=real["total_steps"] / real["training_seconds"])
-    figure = Figure(figsize=(PAGE_WIDTH, 2.4))
+    workers = sorted(map(float, real["num_workers"].unique()))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.5))
     speed, share = figure.subplots(1, 2)
+    speed.plot(workers, [m / workers[0] for m in workers], color="0.35", linewidth=0.6, linestyle=(0, (1, 2)))
     handles = []
     for number, (name, group) in enumerate(group_runs(real).items()):
         style = category_style(number)
-        handles.append(legend_line(style, name or "real workers"))
-        _draw_against_workers(speed, group, "speed", style)
+        first = group.loc[group["num_workers"] == group["num_workers"].min(), "speed"].mean()
+        label = f"{name or 'real workers'}: {first:.3g} a second with m = {group['num_workers'].min()}"
+        handles.append(legend_line(style, label))
+        _draw_against_workers(speed, group.assign(speed=group["speed"] / first), "speed", style)
         _draw_against_workers(share, group, "server_share", style)
     for axes in (speed, share):
         axes.set_xlabel("number of workers m")
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_locator(FixedLocator(sorted(map(float, real["num_workers"].unique()))))
+        axes.xaxis.set_major_locator(FixedLocator(workers))
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
-    speed.set_ylabel("gradients a second")
-    speed.set_yscale("log")
-    share.set_ylabel("server busy")
+    speed.set_ylabel("speed-up (dotted: ideal)")
+    speed.set_ylim(0, None)
+    share.set_ylabel("share of time: server busy")
     share.set_ylim(0, 1)
     share.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, title="gradients, without evaluations")
     return figure
 
 

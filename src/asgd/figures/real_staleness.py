@@ -40,7 +40,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
             _draw_counts(axes, group[group["num_workers"] == m], int(m))
         row[0].set_ylabel(f"{name}\n\nshare of gradients" if name else "share of gradients")
     for axes, m in zip(panels[0], workers, strict=True):
-        axes.set_title(f"{m} workers", pad=3)
+        axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:
         axes.set_xlabel("staleness, server steps")
     handles, labels = panels[0, 0].get_legend_handles_labels()
@@ -66,7 +66,7 @@ def _draw_counts(axes: Axes, runs: pd.DataFrame, m: int) -> None:
     axes.plot(tau, geometric, label="geometric: a worker at random", **style)
     mean = float(np.arange(len(counts)) @ shares)
     spread = float(np.sqrt((np.arange(len(counts)) - mean) ** 2 @ shares))
-    text = f"{mean:.2f} ± {spread:.2f}\nmax {len(counts) - 1}"
+    text = f"mean {mean:.2f}\nspread {spread:.2f}\nmax {len(counts) - 1}"
     axes.text(0.98, 0.96, text, transform=axes.transAxes, ha="right", va="top", fontsize=7)
 
 
