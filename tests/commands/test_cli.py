@@ -242,8 +242,8 @@ def test_a_line_carries_any_configuration(values: dict[str, object]) -> None:
 
 def test_every_command_is_a_file_and_every_file_with_a_command_is_there() -> None:
     help_text = build_parser().format_help()
-    commands = find_members("asgd.commands", Command)
-    assert {"train", "data", "claims", "verify"} <= commands.keys()
+    commands = {name.replace("_", "-") for name in find_members("asgd.commands", Command)}
+    assert {"train", "data", "claims", "verify"} <= commands
     assert all(f"    {name} " in help_text or f"    {name}\n" in help_text for name in commands)
 
 

@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, command in find_members(_ROOM, Command).items():
         module = load_member(_ROOM, name)
-        added = commands.add_parser(name, help=command.help, description=command.description)
+        added = commands.add_parser(name.replace("_", "-"), help=command.help, description=command.description)
         added.set_defaults(run=module.run)
         module.add_flags(added)
     return parser
