@@ -9,8 +9,8 @@ greatest likelihood. Cycles with a pause of the server (an evaluation) are left 
 the longest tenth of own times only that they are long counts, for the pauses that cannot.
 
 What cannot be told: own times behind a server that is hardly ever idle (an error); the server's time where no message
-waits; the mean of a server's time that varies (by 30 %: it is found a quarter too small); kinds of workers that differ
-by less than a factor of 1.2; and whether workers that take turns evenly wait for the server or for nobody.
+waits; the mean of a server's time that varies (by 30 %: it is found a quarter to two fifths too small); and kinds of
+workers that differ by less than a factor of 1.2. Workers that take turns evenly may wait for the server or for nobody.
 """
 
 from dataclasses import dataclass
