@@ -7,13 +7,18 @@ on every interface unless it is told that there is no cluster.
 
 import os
 import secrets
+import signal
 import socket
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -34,7 +39,7 @@ MakeEngine = Callable[[], LocalEngine]
 PATIENCE = "ASGD_PATIENCE"
 
 #: Seconds within which all workers must be ready, and the head of a cluster must answer.
-_STARTUP, _KNOCK = 300.0, 10.0
+_STARTUP, _KNOCK = 300.0, 30.0
 
 #: Processes that may be started in place of ones that died.
 MOST_REPLACEMENTS = 20
@@ -51,15 +56,6 @@ _LOCAL = {
 }
 
 
-def import_ray() -> Any:
-    """Ray. Raises AsgdError, which says how to install it, where it is not there."""
-    try:
-        import ray
-    except ImportError as error:
-        raise AsgdError("execution = real needs Ray: install it with `pip install asgd[ray]`") from error
-    return ray
-
-
 @contextmanager
 def open_cluster(num_workers: int) -> Iterator[Any]:
     """Ray with room for so many workers: the cluster that $RAY_ADDRESS names, or one on this machine and loopback.
@@ -72,6 +68,8 @@ def open_cluster(num_workers: int) -> Iterator[Any]:
         stack.callback(_set_environment, dict(os.environ))
         os.environ.update(_QUIET)
         options: dict[str, Any] = {}
+        if find_spec("ray") is None:
+            raise AsgdError("execution = real needs Ray: install it with `pip install asgd[ray]`")
         if address == "local":
             folder = stack.enter_context(open_folder())
             os.environ.update(_LOCAL, RAY_AUTH_TOKEN_PATH=_write_token(folder))
@@ -84,13 +82,17 @@ def open_cluster(num_workers: int) -> Iterator[Any]:
             }
         else:
             _knock(address)
-        ray = import_ray()
+        import ray  # it reads its environment now
+
+        handler = signal.getsignal(signal.SIGTERM)
         stack.callback(ray.shutdown)
         try:
             ray.init(address, configure_logging=False, log_to_driver=False, **options)
         except Exception as error:  # Ray raises all kinds
             failed = "Ray does not start" if address == "local" else f"RAY_ADDRESS = {address}: cannot be joined"
             raise AsgdError(f"{failed}: {_shorten(error)}") from error
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray's own prints a stack and ends all at once
         yield ray
 
 
@@ -115,16 +117,21 @@ def _knock(address: str) -> None:
     """Ray itself would try for minutes."""
     if address == "auto":
         return
-    host, _, port = address.rpartition("/")[2].rpartition(":")
+    place, (host, _, port) = f"RAY_ADDRESS = {address}", address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK).close()
-    except (OSError, ValueError) as error:
+        ask = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+        answer = subprocess.run(ask, timeout=_KNOCK, capture_output=True, text=True, check=False)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        reason = f"within {_KNOCK:.0f} s" if isinstance(error, subprocess.TimeoutExpired) else f"({error})"
         raise AsgdError(
-            f"RAY_ADDRESS = {address}: nobody answers there ({error}); give host:port of a cluster's head, or unset it"
+            f"{place}: no cluster answers there {reason}; give host:port of its head, or unset it"
         ) from error
+    if answer.returncode:
+        raise AsgdError(f"{place}: cannot be joined: {_shorten(answer.stderr.strip().rpartition(chr(10))[2])}")
 
 
-def _shorten(error: BaseException) -> str:
+def _shorten(error: object) -> str:
     """An error's own words, or the beginning of many, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}..."
