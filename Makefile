@@ -23,7 +23,12 @@ PRESET ?= $(if $(wildcard results/paper-jpeg/tables/study.json),paper-jpeg,pilot
 SNAKEMAKE = snakemake --cores $(CORES)
 READY = .venv/.ready
 # Programs in .venv name the folder that they were made for, so in a copy of the project they would be the original's.
-IS_OURS = $(shell test "$$(cat $(READY) 2>/dev/null)" -ef .venv && test -x .venv/bin/python && echo yes)
+IS_OURS = $(shell test "$$(cat $(READY) 2>/dev/null)" -ef .venv && test -x .venv/bin/python && $(HAS_EXTRAS) && echo yes)
+# make EXTRAS=ray: with Ray, for real workers. Once asked for it stays, until EXTRAS= is given.
+HAS_EXTRAS = $(if $(filter command,$(origin EXTRAS)),test "$$(cat .venv/.extras 2>/dev/null)" = "$(EXTRAS)",true)
+ifneq ($(origin EXTRAS),command line)
+unexport EXTRAS
+endif
 
 .SILENT:
 .DEFAULT_GOAL := help
@@ -33,7 +38,7 @@ IS_OURS = $(shell test "$$(cat $(READY) 2>/dev/null)" -ef .venv && test -x .venv
 help: ## list these targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/\$$\(PRESET\)/, "$(PRESET)", $$2); printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## make the virtual environment .venv from requirements.lock
+setup: $(READY) ## make the virtual environment .venv from requirements.lock (EXTRAS=ray: with Ray, for real workers)
 
 $(READY): requirements.lock pyproject.toml workflow/scripts/make_environment.sh
 	workflow/scripts/make_environment.sh .venv

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import slurm_trial
+from tests import real_slurm_trial, slurm_trial
 from tests.pipeline import TINY, TINY_RUNS, Project, documented_command
 
 pytestmark = pytest.mark.slow
@@ -13,6 +13,13 @@ pytestmark = pytest.mark.slow
 @pytest.mark.skipif(bool(slurm_trial.why_not()), reason=f"skipped: no Slurm can run here ({slurm_trial.why_not()})")
 def test_jobs_lost_on_slurm_are_run_again_and_the_results_are_those_of_a_local_run() -> None:
     assert slurm_trial.main() == 0
+
+
+@pytest.mark.skipif(
+    bool(real_slurm_trial.why_not()), reason=f"skipped: no Slurm of two nodes can run here ({real_slurm_trial.why_not()})"
+)
+def test_real_workers_on_two_nodes_of_slurm_are_replayed_bit_for_bit() -> None:
+    assert real_slurm_trial.main() == 0
 
 
 def test_any_command_that_takes_a_script_will_do(tmp_path: Path) -> None:

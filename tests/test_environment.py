@@ -73,10 +73,11 @@ class SmallProject:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages that a registry would have: uv, one that is locked, and one that has no wheel for this machine."""
+    """The packages that a registry would have: uv, one that is locked, Ray, and one that cannot be installed."""
     folder = tmp_path_factory.mktemp("wheels")
     write_wheel(folder, "uv", "99", {"uv-99.data/scripts/uv": f'#!/bin/sh\nexec {UV} "$@"\n'})
     write_wheel(folder, "locked", "1", {"locked.py": "value = 1\n"})
+    write_wheel(folder, "ray", "1", {"ray.py": ""})
     write_wheel(folder, "torch", "1", {"torch.py": ""}, "cp311-cp311-win_amd64")
     return folder
 
@@ -134,6 +135,24 @@ def test_setup_needs_no_home_and_takes_the_python_that_is_named(small: SmallProj
     done = small.run("make", "setup", **files, HOME="", PYTHON=str(chosen))
     assert done.returncode == 0, done.stderr
     assert chosen.with_name("my python.used").exists()
+
+
+@needs_uv
+def test_ray_is_there_if_it_is_asked_for(small: SmallProject) -> None:
+    """And stays, whatever is made; a variable of the user's own that has that name asks for nothing."""
+    (small.folder / "requirements.lock").write_text("locked==1\nray==1\n")
+
+    def has_ray(*arguments: str, **variables: str) -> bool:
+        done = small.run("make", "setup", *arguments, **variables)
+        assert done.returncode == 0, done.stderr
+        return small.run(".venv/bin/python", "-c", "import ray").returncode == 0
+
+    assert not has_ray(EXTRAS="ray")
+    assert has_ray("EXTRAS=ray")
+    os.utime(small.folder / "requirements.lock")
+    assert has_ray()
+    assert not has_ray("EXTRAS=")
+    assert "EXTRAS=dask: there is one, ray" in small.run("make", "setup", "EXTRAS=dask").stderr
 
 
 @needs_uv

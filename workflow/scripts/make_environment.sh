@@ -1,6 +1,7 @@
 #!/bin/sh
 # make_environment.sh FOLDER: the virtual environment with the exact versions of requirements.lock, and this project.
-# PYTHON=... chooses the interpreter. FOLDER/.ready names the folder in which it is whole: without that file it is made
+# PYTHON=... chooses the interpreter. EXTRAS=ray adds Ray, for real workers; EXTRAS= leaves it out; else it is as it was,
+# at first without. FOLDER/.ready names the folder in which it is whole: without that file it is made
 # from scratch, for it was interrupted, or copied here with programs that name another place.
 set -eu
 unset CDPATH  # with it, cd prints
@@ -63,6 +64,8 @@ make_folder() {
 # Snakemake starts Python by a name that no quotes protect from the shell, PATH has no quotes at all, and braces are wildcards.
 odd=$(printf %s "$(pwd -P)" | LC_ALL=C tr '\n' ' ' | LC_ALL=C tr -d 'A-Za-z0-9/_.,@%+=~^\200-\377-')
 [ -z "$odd" ] || fail "$(pwd -P): this path has characters ($odd) that programs take for something else; move the project to another folder"
+extras=${EXTRAS-$(cat "$folder/.extras" 2>/dev/null || true)}
+case $extras in "" | ray) ;; *) fail "EXTRAS=$extras: there is one, ray" ;; esac
 forget_settings
 is_whole || make_folder
 rm -f "$folder/.ready"
@@ -78,9 +81,11 @@ install() {
 wheels="torch torchvision numba llvmlite numpy scipy pandas statsmodels matplotlib pillow"
 only_wheels=$(for package in $wheels; do printf ' --only-binary %s' "$package"; done)
 echo "Installing the versions of requirements.lock into $folder (about 3 GB to download the first time)"
-install sync --compile-bytecode $only_wheels requirements.lock ||  # bytecode: every job starts a Python
+if [ "$extras" ]; then cat requirements.lock; else sed '/^ray==/d' requirements.lock; fi >"$folder/requirements.lock"
+install sync --compile-bytecode $only_wheels "$folder/requirements.lock" ||  # bytecode: every job starts a Python
     fail "requirements.lock cannot be installed here, for the reason above. Wheels exist for Python 3.11 to 3.14 on Linux with glibc >= 2.28 (x86_64, aarch64) and macOS >= 14 (arm64)"
 install install --no-deps --editable .
 "$folder/bin/python" workflow/scripts/build_plots_page.py
 "$folder/bin/dvc" config --quiet --local plots.html_template plots/page.html  # without it DVC loads Vega from the net
+echo "$extras" >"$folder/.extras"
 (cd "$folder" && pwd -P) >"$folder/.ready"
