@@ -15,9 +15,7 @@ def test_jobs_lost_on_slurm_are_run_again_and_the_results_are_those_of_a_local_r
     assert slurm_trial.main() == 0
 
 
-@pytest.mark.skipif(
-    bool(real_slurm_trial.why_not()), reason=f"skipped: no Slurm of two nodes can run here ({real_slurm_trial.why_not()})"
-)
+@pytest.mark.skipif(bool(real_slurm_trial.why_not()), reason=f"skipped: no two nodes ({real_slurm_trial.why_not()})")
 def test_real_workers_on_two_nodes_of_slurm_are_replayed_bit_for_bit() -> None:
     assert real_slurm_trial.main() == 0
 
