@@ -4,7 +4,8 @@
 #
 #     sbatch --nodes=4 --cpus-per-task=16 examples/real_slurm.sh --num-workers 63 --epochs 1
 #
-# One core is the server's. asgd-real-<job>-0.log has what asgd says, the others what Ray says of their nodes. As it ends Ray stops every process of Ray that is yours on these nodes: hence --exclusive.
+# One core is the server's. asgd-real-<job>-0.log has what asgd says, the others what Ray says of their nodes. As it ends,
+# Ray stops every process of Ray that is yours on these nodes: hence --exclusive.
 #SBATCH --job-name=asgd-real
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
