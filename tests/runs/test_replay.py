@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from asgd.errors import AsgdError
 from asgd.runs.folder import is_finished, list_files
 from asgd.runs.orders import Setup, train_order
+from asgd.runs.replay import replay_run
 from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
 from asgd.settings.run import RunConfig
@@ -86,6 +87,9 @@ def test_a_replay_belongs_to_its_recording(tmp_path: Path) -> None:
     curves = tables["evaluations"].set_index(["run", "epoch"])
     columns = ["test_loss", "time", "staleness_mean"]
     assert curves.loc[real.name, columns].equals(curves.loc[replayed.name, columns])
+
+    elsewhere = shutil.copytree(real, tmp_path / "elsewhere")  # a run has any folder after `asgd train --out`
+    assert replay_run(elsewhere, tmp_path / "data") == "identical at 3 evaluations, to 60 gradients"
 
     shutil.rmtree(real)
     assert not is_finished(replayed)

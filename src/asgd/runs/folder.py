@@ -185,19 +185,28 @@ def read_run(folder: Path) -> tuple[dict[str, Any], str]:
 
     Raises AsgdError naming the file that is missing, damaged or of another run.
     """
-    return check_run(folder, _read_files(folder))
+    return check_run(folder, _read_files(folder, folder.name))
+
+
+def read_run_anywhere(folder: Path) -> tuple[dict[str, Any], str]:
+    """As ``read_run``, of a folder with any name, as after `asgd train --out`."""
+    record = read_json(folder / "run.json")
+    name = record.get("run") if isinstance(record, dict) else None
+    if not isinstance(name, str):
+        raise _fault(folder, "run.json", "incomplete")
+    return check_run(folder, _read_files(folder, name), name=name)
 
 
 def read_probes(folder: Path) -> tuple[dict[str, Any], str]:
     """The contents of run.json and the text of probes.csv of a run with probes, checked as ``read_run`` does."""
-    contents = _read_files(folder)
+    contents = _read_files(folder, folder.name)
     record, _ = check_run(folder, contents)
     return record, contents["probes.csv"].decode()
 
 
-def _read_files(folder: Path) -> dict[str, bytes]:
+def _read_files(folder: Path, run: str) -> dict[str, bytes]:
     contents = {}
-    for name in list_files(folder.name):
+    for name in list_files(run):
         try:
             contents[name] = (folder / name).read_bytes()
         except OSError as error:
@@ -205,34 +214,38 @@ def _read_files(folder: Path) -> dict[str, bytes]:
     return contents
 
 
-def check_run(folder: Path, contents: Mapping[str, bytes], advice: str = "") -> tuple[dict[str, Any], str]:
+def check_run(
+    folder: Path, contents: Mapping[str, bytes], advice: str = "", name: str = ""
+) -> tuple[dict[str, Any], str]:
     """The record and the metrics in ``contents`` (by file name), if they are those of the run that ``folder`` names.
 
     The name is computed from the recorded configuration, data and sources, and the tables have the recorded checksums
-    and their columns. Raises AsgdError naming the file at fault, with ``advice``.
+    and their columns. ``name``: that of the run, where the folder's is another. Raises AsgdError naming the file at
+    fault, with ``advice``.
     """
+    called = name or folder.name
     try:
         record = json.loads(contents["run.json"])
     except (ValueError, RecursionError) as error:
         raise _fault(folder, "run.json", "not valid JSON", advice) from error
     if not isinstance(record, dict) or not record.keys() >= _NEEDED:
         raise _fault(folder, "run.json", "incomplete", advice)
-    if record["run"] != folder.name:
+    if record["run"] != called:
         raise _fault(folder, "run.json", f"is that of another run, {record['run']}", advice)
     run = _identify_record(record, str(folder / "run.json"))
-    if run.name != folder.name:
+    if run.name != called:
         what = f"its configuration, data and sources are those of another run, {run.name}"
         raise _fault(folder, "run.json", what, advice)
     # The first runs, which all have the schedule, policy, update and network of the paper, wrote fewer.
     metrics = METRICS_COLUMNS if run.config.list_choices() or "gradients" in record else FIRST_COLUMNS
     columns = {"metrics.csv": metrics, "probes.csv": tuple(describe_columns(run.config.probes))}
     columns["schedule.csv"] = tuple(SCHEDULE_COLUMNS)
-    for name in list_files(run.name)[:-1]:
-        if hashlib.sha256(contents[name]).hexdigest() != record.get(_CHECKSUMS[name]):
-            raise _fault(folder, name, "truncated or edited (its SHA-256 is not the one in run.json)", advice)
-        header = contents[name].partition(b"\n")[0].decode(errors="replace").split(",")
-        if missing := [column for column in columns[name] if column not in header]:
-            raise _fault(folder, name, f"has no column {missing[0]}", advice)
+    for file in list_files(run.name)[:-1]:
+        if hashlib.sha256(contents[file]).hexdigest() != record.get(_CHECKSUMS[file]):
+            raise _fault(folder, file, "truncated or edited (its SHA-256 is not the one in run.json)", advice)
+        header = contents[file].partition(b"\n")[0].decode(errors="replace").split(",")
+        if missing := [column for column in columns[file] if column not in header]:
+            raise _fault(folder, file, f"has no column {missing[0]}", advice)
     text = contents["metrics.csv"].decode(errors="replace")
     if wrong := _find_contradiction(record, run.config, text):
         raise _fault(folder, "run.json", wrong, advice)

@@ -7,7 +7,7 @@ from typing import Any
 from asgd.data import load_data
 from asgd.data.fingerprint import folder_name
 from asgd.errors import AsgdError
-from asgd.runs.folder import Result, read_run
+from asgd.runs.folder import Result, read_run_anywhere
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
 from asgd.simulator.engines import build_engine
@@ -33,7 +33,7 @@ def open_recording(folder: Path) -> Recording:
     """That of the run in ``folder``. Raises AsgdError where it cannot be read, or had no real workers."""
     if not folder.exists():
         raise AsgdError(f"{folder}: there is no such run; train it first, with execution = real")
-    record, _ = read_run(folder)
+    record, _ = read_run_anywhere(folder)
     if record["config"].get("execution") != "real":
         raise AsgdError(f"{folder}: is no real run, so there is no schedule to replay; give one with execution = real")
     recorded = {"schedule": "replay", "trace": str(folder / "schedule.csv"), "trace_sha256": record["schedule_sha256"]}
