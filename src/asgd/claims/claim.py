@@ -36,6 +36,7 @@ class Claim:
 #: The room of each edition's claims, with its declarations by module.
 EDITIONS: Mapping[EditionName, tuple[str, Mapping[str, Claim]]] = {
     "first": ("asgd.claims.first", find_members("asgd.claims.first", Claim)),
+    "second": ("asgd.claims.second", find_members("asgd.claims.second", Claim)),
 }
 
 

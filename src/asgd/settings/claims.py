@@ -8,7 +8,7 @@ from asgd.settings.run import Probability
 from asgd.settings.validation import StrictModel, _refuse_repetition
 
 #: The editions of the decision rules (`asgd.claims`).
-EditionName = Literal["first"]
+EditionName = Literal["first", "second"]
 
 
 class ClaimsConfig(StrictModel):
