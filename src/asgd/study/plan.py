@@ -39,7 +39,7 @@ class Study:
             "run": lambda: preset.run,
             "seeds": lambda: preset.seeds,
             "claims": lambda: self.params.claims.model_dump(mode="json"),
-            "configs": lambda: preset.experiments[experiment].model_dump(mode="json", exclude={"description"}),
+            "configs": lambda: preset.experiments[experiment].model_dump(mode="json", exclude={"description", "calibrated"}),
             "settings": lambda: getattr(preset.analyses, name).model_dump(mode="json"),
         }
         about = {"name": name, "experiment": experiment, "study": {key: parts[key]() for key in analysis.needs}}
