@@ -10,7 +10,7 @@ from asgd.settings.claims import ClaimsConfig
 from asgd.settings.validation import validate
 
 #: What is not applicable lacks runs; what cannot be tested has them, and nothing in them that could decide it. The last
-#: two are for statements that are not the paper's.
+#: three are for statements that are not the paper's; `ceiling`: both methods reach the most that was tried.
 VerdictName = Literal[
     "reproduced",
     "not reproduced",
@@ -20,6 +20,7 @@ VerdictName = Literal[
     "cannot be tested",
     "supported",
     "contradicted",
+    "ceiling",
 ]
 
 

@@ -93,7 +93,7 @@ def format_size(verdict: Verdict) -> str:
     """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect."""
     if verdict.effect is None:
         return ""
-    spec = {"probability": "z.2f", "points": "+z.1f"}.get(verdict.unit, "+z.3f")
+    spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(verdict.unit, "+z.3f")
     limits = f" {format_interval(verdict.interval, spec)}" if verdict.interval else ""
     return f"{format_number(verdict.effect, spec)} {verdict.unit}{limits}"
 

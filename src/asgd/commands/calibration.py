@@ -1,4 +1,4 @@
-"""`asgd calibration`: how the learning rate was chosen."""
+"""`asgd calibration`: how learning rates were chosen."""
 
 import argparse
 
@@ -6,9 +6,13 @@ from asgd.commands.command import Command
 from asgd.commands.flags import add_preset_flag, add_results_flag
 
 COMMAND = Command(
-    help="show the choice of the learning rate",
-    description="Show which learning rate the calibration chooses, and by what.",
+    help="show the choice of learning rates",
+    description="Show which learning rates a calibration chooses, and by what. Where it gives each arm a rate of its "
+    "own, the last lines are those of `variants` in params.yaml.",
 )
+
+#: Keys that the study gives by itself.
+_APART = ("epochs", "evaluations_per_epoch", "train_eval_images")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +22,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the ranking."""
-    from asgd.analyses.calibration import format_choice, rank_learning_rates
+    """Print the ranking, or every arm's rates."""
+    from asgd.analyses.calibration import (
+        ANALYSIS,
+        format_choice,
+        format_rates,
+        format_variants,
+        list_chosen,
+        rank_learning_rates,
+    )
     from asgd.tables.files import read_table
 
-    runs = read_table(
-        options.results / options.preset / "tables" / "runs.csv", ("learning_rate", "final_test_accuracy")
-    )
+    tables = options.results / options.preset / "tables"
+    if (path := tables / "calibration.csv").exists():
+        table = read_table(path, ANALYSIS.tables["calibration"].columns)
+        print(format_rates(table))
+        for criterion, rows in table.groupby("criterion", sort=False):
+            print(f"\n# calibrated: {criterion}")
+            print(format_variants(list_chosen(rows, _APART)))
+        return
+    runs = read_table(tables / "runs.csv", ("learning_rate", "final_test_accuracy"))
     print(format_choice(rank_learning_rates(runs)))

@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from asgd.settings.run import Probability
+from asgd.settings.statements import StatementMargins
 from asgd.settings.validation import StrictModel, _refuse_repetition
 
 #: The editions of the decision rules (`asgd.claims`).
@@ -59,6 +60,8 @@ class SecondMargins(StrictModel):
     full_batch_rate: float | None = Field(
         None, gt=0, description="C8: learning rate of full-batch descent, from the calibration; null: not judged"
     )
+
+    statements: StatementMargins = Field(default_factory=StatementMargins, description="E1 to E9")
 
     _distinct_times = field_validator("server_times")(_refuse_repetition)
 

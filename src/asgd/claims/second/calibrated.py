@@ -31,7 +31,7 @@ def list_arms(evidence: Evidence, criterion: Criterion = "accuracy") -> list[Run
 def list_calibrated(
     evidence: Evidence, criterion: Criterion = "accuracy", free: Collection[str] = (), **settings: Any
 ) -> list[RunConfig]:
-    """The calibrated arms with the base settings but for ``settings``: of any rate and length, and of any ``free`` keys.
+    """The calibrated arms with the base settings but for ``settings``: of any rate, length and ``free`` keys.
 
     In the order of params.yaml.
     """
@@ -81,8 +81,8 @@ def judge_statement(
     """The verdict on a statement that says of each of ``cells`` that its estimate is above 0.
 
     Supported: all lower limits are above 0. Contradicted: an upper limit is below 0. ``cells``: as of
-    ``compare_accuracies``, with names of their own. The weakest one is the verdict's effect; the p-value is the largest,
-    for all must hold. Not applicable where a cell is None. ``about``: variant and details.
+    ``compare_accuracies``, with names of their own. The weakest one is the verdict's effect; the p-value is the
+    largest, for all must hold. Not applicable where a cell is None. ``about``: variant and details.
     """
     if not cells or any(cell is None for cell in cells):
         return Verdict(claim=claim, verdict="not applicable", **about)

@@ -66,9 +66,11 @@ def _judge(evidence: Evidence, form: str, strength: float) -> Verdict:
     cells: list[dict[str, Any] | None] = []
     for m in _workers(evidence):
         plain = find_calibrated(evidence, num_workers=m)
-        corrected = find_calibrated(evidence, num_workers=m, update=form, **{FORMS[form]: strength})
+        arms = (arm for arm in _list_arms(evidence, form, m) if getattr(arm, FORMS[form]) == strength)
+        corrected = next(arms, None)
         found = compare_accuracies(evidence, plain, corrected)
-        cells.append(found and corrected and {"num_workers": m, **found, "correction": measure_correction(evidence, corrected)})
+        size = measure_correction(evidence, corrected) if corrected else math.nan
+        cells.append(found and {"num_workers": m, **found, "correction": size})
     verdict = judge_statement(CLAIM.id, cells, evidence.margins.confidence, variant=f"{form}-{strength:g}")
     least = min((cell["correction"] for cell in verdict.details.get("cells", [])), default=math.inf, key=_or_zero)
     if _or_zero(least) < evidence.margins.second.statements.least_correction:

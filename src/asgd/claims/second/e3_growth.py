@@ -58,7 +58,7 @@ def judge(evidence: Evidence) -> list[Verdict]:
             n=table["sgd"].shape[0],
             details={
                 "largest": {"sgd": int(plain), "adagrad": int(adagrad)},
-                "accuracy": {name: dict(zip(map(str, workers), table[name].mean(axis=0), strict=True)) for name in METHODS},
+                "accuracy": {name: table[name].mean(axis=0) for name in METHODS},
             },
         )
     ]

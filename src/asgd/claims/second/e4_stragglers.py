@@ -63,13 +63,13 @@ def _compare(
     seeds = sorted(arms[0].keys() & arms[1].keys())
     if not seeds:
         return None
-    logarithms = [np.log([arm[seed][0] for seed in seeds]) for arm in arms]
-    found = estimate_paired_difference(*logarithms, evidence.margins.confidence)
+    first, second = (np.log([arm[seed][0] for seed in seeds]) for arm in arms)
+    found = estimate_paired_difference(first, second, evidence.margins.confidence)
     return {
         "num_workers": num_workers,
         "backups": synchronous.backups,
         **found._asdict(),
-        "p_value": sign_flip_test(logarithms[1] - logarithms[0], "greater"),
+        "p_value": sign_flip_test(second - first, "greater"),
         "censored": max(sum(arm[seed][1] for seed in seeds) for arm in arms),
         "rates": [synchronous.learning_rate, asynchronous.learning_rate],
     }

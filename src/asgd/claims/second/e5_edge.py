@@ -20,7 +20,7 @@ CLAIM = Claim(
     effect="sharpness over its limit in the later half, at the m where it is furthest from 1",
     reason="""
         {%- if not found.cells -%}
-            {{ "no sharpness was measured" if not found.absent else "no sharpness at " ~ say.values("m", found.absent) }}
+            no sharpness was measured {%- if found.absent %} at {{ say.values("m", found.absent) }} {%- endif -%}
         {%- else -%}
             {%- for cell in found.cells -%}
                 m = {{ cell.num_workers }}: {{ cell.median | num(".2f") }} times the limit (seeds

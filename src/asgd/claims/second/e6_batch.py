@@ -45,18 +45,17 @@ def judge(evidence: Evidence) -> list[Verdict]:
     """The cost of delay at each batch, and how it changes from one to the next."""
     margins = evidence.margins.second.statements
     costs = {batch: cost for batch in margins.batch_sizes if (cost := _find_cost(evidence, batch)) is not None}
+    counted = [batch for batch in costs if _trains(evidence, batch)]
     described = [
-        {"batch_size": batch, "points": float(cost.mean()), "counts": _trains(evidence, batch)}
-        for batch, cost in costs.items()
+        {"batch_size": batch, "points": float(cost.mean()), "counts": batch in counted} for batch, cost in costs.items()
     ]
     details = {"costs": described}
     if not costs:
         return [Verdict(claim=CLAIM.id, verdict="not applicable", details=details)]
-    counted = [one["batch_size"] for one in described if one["counts"]]
     if len(counted) < margins.least_batches:
         n = min(map(len, costs.values()))
         return [Verdict(claim=CLAIM.id, verdict="inconclusive", n=n, details=details)]
-    steps = [_compare(evidence, costs, *pair) for pair in itertools.pairwise(counted)]
+    steps = [_compare(evidence, costs, small, large) for small, large in itertools.pairwise(counted)]
     return [judge_statement(CLAIM.id, steps, evidence.margins.confidence, details=details)]
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
-
 from asgd.claims.claim import Claim
 from asgd.claims.comparisons import compare_areas
 from asgd.claims.second.calibrated import compare_accuracies, find_calibrated, judge_statement
@@ -15,10 +13,10 @@ CLAIM = Claim(
     id="E8",
     statement="C1 and C5b hold on {{ margins.second.statements.other_network }} too",
     rule="""{% set s = margins.second.statements -%}
-        {{ s.other_network }}, mini-batches of {{ s.other_batch_size }}, at the rate that was calibrated without delay. C1:
-        the paired area under the training loss rises between adjacent m of {{ s.other_workers | listed }}: supported if
-        all lower limits are above 0, contradicted if an upper limit is below 0. C5b at m = {{ s.other_workers[-1] }}:
-        final accuracy with momentum kept by the workers as an average minus that without: supported if the lower limit
+        {{ s.other_network }}, mini-batches of {{ s.other_batch_size }}, at the rate that was calibrated without delay.
+        C1: the paired area under the training loss rises between adjacent m of {{ s.other_workers | listed }}:
+        supported if all lower limits are above 0, contradicted if an upper limit is below 0. C5b at m =
+        {{ s.other_workers[-1] }}: final accuracy with momentum kept by the workers as an average minus that without: supported if the lower limit
         is above {{ margins.second.rescue_points | num("g") }} points, contradicted if the upper limit is below.""",
     effect="""{% if variant == "C1" -%} change of the mean training loss from one m to the next, where it rises least
         {%- else -%} accuracy with momentum minus without at m = {{ margins.second.statements.other_workers[-1] }}
@@ -41,15 +39,14 @@ def judge(evidence: Evidence) -> list[Verdict]:
 
 def _find(evidence: Evidence, num_workers: int, **settings: Any) -> RunConfig | None:
     margins = evidence.margins.second.statements
-    network = {"network": margins.other_network, "batch_size": margins.other_batch_size}
-    return find_calibrated(evidence, num_workers=num_workers, **network, **settings)
+    settings |= {"network": margins.other_network, "batch_size": margins.other_batch_size}
+    return find_calibrated(evidence, num_workers=num_workers, **settings)
 
 
 def _judge_slowing(evidence: Evidence) -> Verdict:
     workers = evidence.margins.second.statements.other_workers
-    arms = [_find(evidence, m) for m in workers]
-    first = arms[0]
-    if first is None or any(arm is None or evidence.runs_of(arm).empty for arm in arms):
+    first = _find(evidence, workers[0])
+    if first is None or any(evidence.runs_of(first, num_workers=m).empty for m in workers):
         return Verdict(claim=CLAIM.id, variant="C1", verdict="not applicable")
     cells = compare_areas(evidence, "num_workers", workers, base=first)
     return judge_statement(CLAIM.id, cells, evidence.margins.confidence, unit="nats", variant="C1")

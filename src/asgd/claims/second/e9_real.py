@@ -15,7 +15,7 @@ CLAIM = Claim(
         {%- if not n -%} no recorded run was played again
         {%- else -%}
             {{ found.identical }} of {{ n }} replayed runs end at the same weights, bit for bit
-            {%- if found.recorded > n -%} ; {{ found.recorded - n }} more were recorded and not played again {%- endif -%}
+            {%- if found.recorded > n -%} ; {{ found.recorded - n }} more were not played again {%- endif -%}
         {%- endif %}""",
 )
 
