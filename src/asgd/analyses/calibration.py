@@ -37,12 +37,12 @@ ANALYSIS = Analysis(
             rows="one for each calibrated arm and learning rate that was tried",
             key=("criterion", "settings", "learning_rate"),
             columns={
-                "criterion": "by what the rate is chosen: accuracy, the same among few rates, or time",
+                "criterion": "by what the rate is chosen: accuracy, the same among few rates, time, or loss",
                 "settings": "what of the arm differs from a run's defaults, but for the rate, as JSON",
                 "learning_rate": "eta",
                 "n": "number of runs, one a seed",
                 "failed": "how many of them did not train, or never came to the accuracy that is timed",
-                "score": "mean final accuracy in [0, 1], or geometric mean of the time to an accuracy",
+                "score": "mean final accuracy in [0, 1], mean final training loss, or geometric mean of the time",
                 "correction": "median of ||correction|| / ||gradient|| over evaluations and runs; empty without one",
                 "chosen": "whether it is the arm's rate: the best of those with no failed run, or of all",
                 "inside": "whether a lower and a higher rate were tried",
@@ -103,6 +103,9 @@ class Walk:
         evaluations = [complete_evaluations(pd.read_csv(io.StringIO(run.metrics)), run.record) for run in runs]
         trained = [run.record["outcome"] == TRAINED for run in runs]
         correction = float(pd.concat(evaluations)["correction"].median())
+        if self.criterion == "loss":
+            score = float(np.mean([table["train_eval_loss"].iloc[-1] for table in evaluations]))
+            return Tried(len(runs), trained.count(False), score, -score, correction)
         if self.criterion != "time":
             score = float(np.mean([table["test_accuracy"].iloc[-1] for table in evaluations]))
             return Tried(len(runs), trained.count(False), score, score, correction)

@@ -16,7 +16,8 @@ CLAIM = Claim(
         {{ s.other_network }}, mini-batches of {{ s.other_batch_size }}, at the rate that was calibrated without delay.
         C1: the paired area under the training loss rises between adjacent m of {{ s.other_workers | listed }}:
         supported if all lower limits are above 0, contradicted if an upper limit is below 0. C5b at m =
-        {{ s.other_workers[-1] }}: final accuracy with momentum kept by the workers as an average minus that without: supported if the lower limit
+        {{ s.other_workers[-1] }}: final accuracy with momentum kept by the workers as an average minus that without:
+        supported if the lower limit
         is above {{ margins.second.rescue_points | num("g") }} points, contradicted if the upper limit is below.""",
     effect="""{% if variant == "C1" -%} change of the mean training loss from one m to the next, where it rises least
         {%- else -%} accuracy with momentum minus without at m = {{ margins.second.statements.other_workers[-1] }}
