@@ -18,6 +18,7 @@ from asgd.analyses.analysis import Analysis
 from asgd.analyses.given import Given, Trained
 from asgd.settings.run import RunConfig
 from asgd.settings.statements import Criterion
+from asgd.settings.study import Experiment, Preset
 from asgd.settings.subjects import Subject
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import TRAINED
@@ -115,10 +116,6 @@ class Walk:
         score = float(np.exp(np.mean(np.log(ends))))
         return Tried(len(runs), failed, score, -score, correction)
 
-    def describe(self) -> dict[str, Any]:
-        """The arm's settings but for the rate."""
-        return self.start.model_dump(mode="json", exclude_defaults=True, exclude={"seed", "learning_rate"})
-
 
 def choose(tried: Rates) -> float:
     """The best rate: where some have no failed run, of those; of equals the smaller."""
@@ -160,7 +157,7 @@ def _list_rows(walk: Walk, given: Given) -> Iterator[dict[str, Any]]:
     for rate, one in tried.items():
         yield {
             "criterion": walk.criterion,
-            "settings": json.dumps(walk.describe()),
+            "settings": json.dumps(describe_arm(walk.start)),
             "learning_rate": rate,
             "n": one.n,
             "failed": one.failed,
@@ -171,14 +168,31 @@ def _list_rows(walk: Walk, given: Given) -> Iterator[dict[str, Any]]:
         }
 
 
-def list_chosen(table: pd.DataFrame, without: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """The arms with the rates that the table `calibration` gives them, in its order; but for the keys ``without``."""
-    rows = table[table["chosen"]]
-    arms = [
-        {**json.loads(settings), "learning_rate": float(rate)}
-        for settings, rate in zip(rows["settings"], rows["learning_rate"], strict=True)
+def list_chosen(table: pd.DataFrame, experiment: Experiment, arms: Iterable[RunConfig]) -> list[dict[str, Any]]:
+    """The variants of a calibrated experiment, of which these are the arms, at the rates of the table `calibration`.
+
+    They lack what the experiment says of all of them, and for how long is trained and how often evaluated.
+    """
+    chosen = table[table["chosen"] & (table["criterion"] == experiment.calibrated)]
+    rates = dict(zip(chosen["settings"], chosen["learning_rate"].astype(float), strict=True))
+    apart = {"seed", "learning_rate", "epochs", "evaluations_per_epoch", "train_eval_images", *list_fixed(experiment)}
+    return [
+        {
+            **arm.model_dump(mode="json", exclude_defaults=True, exclude=apart),
+            "learning_rate": rates[json.dumps(describe_arm(arm))],
+        }
+        for arm in arms
     ]
-    return [{key: value for key, value in arm.items() if key not in without} for arm in arms]
+
+
+def list_fixed(experiment: Experiment) -> list[str]:
+    """The keys that have one value in all of an experiment's runs, but for the rate."""
+    return [key for key, values in experiment.axes.items() if len(values) == 1 and key != "learning_rate"]
+
+
+def describe_arm(config: RunConfig) -> dict[str, Any]:
+    """What of an arm differs from a run's defaults, but for the rate."""
+    return config.model_dump(mode="json", exclude_defaults=True, exclude={"seed", "learning_rate"})
 
 
 def format_variants(arms: Iterable[Mapping[str, Any]]) -> str:
@@ -191,6 +205,16 @@ def _write(value: Any) -> str:
     if isinstance(value, float):
         return np.format_float_positional(value, trim="0")  # YAML 1.1 reads 1e-05 as text
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def format_chosen(table: pd.DataFrame, preset: Preset) -> str:
+    """The variants of every calibrated experiment of the preset, as lines of YAML for another that has its name."""
+    parts = []
+    for name, experiment in preset.experiments.items():
+        if experiment.calibrated:
+            arms = experiment.model_copy(update={"seeds": None}).expand(name, preset.run, [0])
+            parts.append(f"# {name}\n{format_variants(list_chosen(table, experiment, arms))}")
+    return "\n".join(parts)
 
 
 def format_rates(table: pd.DataFrame) -> str:

@@ -3,7 +3,8 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_preset_flag, add_results_flag
+from asgd.commands.flags import add_params_flag, add_preset_flag, add_results_flag
+from asgd.settings.study import load_params
 
 COMMAND = Command(
     help="show the choice of learning rates",
@@ -11,35 +12,24 @@ COMMAND = Command(
     "own, the last lines are those of `variants` in params.yaml.",
 )
 
-#: Keys that the study gives by itself.
-_APART = ("epochs", "evaluations_per_epoch", "train_eval_images")
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose tables."""
     add_preset_flag(parser, "the preset that calibrates (default: %(default)s)", default="calibration")
+    add_params_flag(parser)
     add_results_flag(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the ranking, or every arm's rates."""
-    from asgd.analyses.calibration import (
-        ANALYSIS,
-        format_choice,
-        format_rates,
-        format_variants,
-        list_chosen,
-        rank_learning_rates,
-    )
+    from asgd.analyses.calibration import ANALYSIS, format_choice, format_chosen, format_rates, rank_learning_rates
     from asgd.tables.files import read_table
 
     tables = options.results / options.preset / "tables"
     if (path := tables / "calibration.csv").exists():
         table = read_table(path, ANALYSIS.tables["calibration"].columns)
-        print(format_rates(table))
-        for criterion, rows in table.groupby("criterion", sort=False):
-            print(f"\n# calibrated: {criterion}")
-            print(format_variants(list_chosen(rows, _APART)))
+        preset = load_params(options.params, options.preset).selected
+        print(f"{format_rates(table)}\n\n{format_chosen(table, preset)}")
         return
     runs = read_table(tables / "runs.csv", ("learning_rate", "final_test_accuracy"))
     print(format_choice(rank_learning_rates(runs)))

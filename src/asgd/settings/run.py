@@ -46,7 +46,7 @@ BatchSize = Annotated[int | Literal["full"], BeforeValidator(_read_batch_size)]
 
 
 def _read_evaluations(value: Any) -> Any:
-    if isinstance(value, Real) and not isinstance(value, bool):  # of a table too, as NumPy has it
+    if type(value) is not bool and isinstance(value, Real):  # of a table too, as NumPy has it
         number = float(value)
         if number.is_integer() and 1 <= number <= 100_000:
             return int(number)
