@@ -26,8 +26,13 @@ _PHRASES = """
     {%- endif -%}
 {%- endmacro %}
 {% macro same_steps(found) -%}
-    {#- PyTorch's convention at eta (1 - b) -#}
     it takes the same steps, up to rounding, as {{ found.same_steps_as }}, where they are judged
+{%- endmacro %}
+{% macro same_rate(margins) -%}
+    {%- set place = margins.second.same_rate -%}
+    {%- if place -%}
+        Judged at learning rate {{ place.learning_rate | num("g") }}, {{ place.epochs | num("g") }} epochs, too.
+    {%- endif -%}
 {%- endmacro %}
 {% macro size(found, unit) -%}
     {%- set spec = "+z.1f" if unit == "points" else "+z.3f" -%}

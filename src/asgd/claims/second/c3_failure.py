@@ -16,7 +16,7 @@ CLAIM = Claim(
     rule="""Reproduced: the lower limit of the probability P(not trained) that a run does not train is above one half,
         and most of the runs that do not are dead. Partly: the limit is, but most fail alive or overflow. Not
         reproduced: the upper limit is below one half. p-value: exact binomial test of P(not trained) above one
-        half.""",
+        half. {{ say.same_rate(margins) }}""",
     effect="P(not trained) at m = {{ margins.fail_workers }}",
     reason="""
         {%- if not found.outcomes -%} no runs at m = {{ margins.fail_workers }}

@@ -20,7 +20,7 @@ CLAIM = Claim(
         and the lower limit of P(not trained without momentum) is not above one half, so that there is nothing to mend.
         Reproduced: it is, fewer runs fail with momentum than without (exact McNemar test, one-sided,
         {{ (1 - margins.confidence) | percent("g") }}), and the lower limit of P(trained with momentum) is above one
-        half. p-value: McNemar's.""",
+        half. p-value: McNemar's. {{ say.same_rate(margins) }}""",
     effect="P(trained with momentum) at m = {{ margins.fail_workers }}",
     reason="""
         {%- if found.same_steps_as -%} {{ say.same_steps(found) }}

@@ -22,7 +22,7 @@ CLAIM = Claim(
         run of either arm trains, and the upper limit of P(trained with momentum) is below one half, it is not
         reproduced too, though differences that are all 0 have no interval. m = {{ margins.some_fail_workers }} is shown
         and not judged. p-value: one-sided sign-flip test of the difference above
-        {{ margins.second.rescue_points | num("g") }} points.""",
+        {{ margins.second.rescue_points | num("g") }} points. {{ say.same_rate(margins) }}""",
     effect="final accuracy, with minus without momentum at m = {{ margins.fail_workers }}",
     reason="""
         {%- if found.same_steps_as -%} {{ say.same_steps(found) }}
