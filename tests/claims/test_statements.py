@@ -67,9 +67,7 @@ class Study:
 
     def judge(self, claim: str, **columns: Any) -> list[Verdict]:
         runs = pd.DataFrame(self.runs).assign(**columns)
-        statements = ClaimsConfig().second.statements.model_copy(update={"calibrated": self.calibrated})
-        second = ClaimsConfig().second.model_copy(update={"statements": statements})
-        margins = ClaimsConfig(edition="second").model_copy(update={"second": second})
+        margins = list_margins(self.calibrated)
         evaluations = pd.concat(self.evaluations, ignore_index=True)
         found = judge_claim(claim, Evidence.of(runs, evaluations, margins, BASE, tables=self.tables))
         for verdict in found:  # each can be said in words
@@ -79,6 +77,11 @@ class Study:
 
     def names(self, claim: str, **columns: Any) -> list[str]:
         return [verdict.verdict for verdict in self.judge(claim, **columns)]
+
+
+def list_margins(calibrated: dict[str, list[dict[str, Any]]]) -> ClaimsConfig:
+    """Those of the second edition with these calibrated arms."""
+    return ClaimsConfig.model_validate({"edition": "second", "second": {"statements": {"calibrated": calibrated}}})
 
 
 # E1
