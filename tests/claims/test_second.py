@@ -825,7 +825,7 @@ def test_few_seeds_give_a_verdict_on_every_claim_that_json_keeps(seeds: int) -> 
 def test_a_setting_is_said_in_words() -> None:
     assert format_setting({}) == ""
     setting = {"learning_rate": 0.01, "epochs": 10.0, "momentum_rate": 0.001}
-    assert format_setting(setting) == "at learning rate 0.01, 10 epochs, with momentum 0.001"
+    assert format_setting(setting) == "at learning rate 0.01, 10 epochs, with momentum at 0.001"
     assert format_setting({"learning_rate": 0.01, "server_time": 0.1}) == "at learning rate 0.01, server time 0.1"
 
 
@@ -849,7 +849,7 @@ def test_margins_are_filled_into_the_rules() -> None:
     for claim, words in {
         "C3b": ["none of 17 or more"],
         "C5b": ["above 3.5 points"],
-        "C6": ["(4, 0.6)", "every 0.5 epochs", "Over 21 epochs"],
+        "C6": ["(4, 0.6)", "windows of 0.5 epochs", "Over 21 epochs"],
         "C7": ["40\N{NO-BREAK SPACE}% test accuracy", "8 evaluations", "more than 1 seeds", "0.3 of a gradient"],
         "C8": ["600 training images", "below 0.7", "of 0.9", "1,234 steps"],
     }.items():
