@@ -79,10 +79,12 @@ def test_declared_tables_have_their_keys_and_are_made_by_one_analysis() -> None:
     assert tables["map"].columns.keys() >= set(OUTCOMES)
 
 
-@pytest.mark.parametrize("name", analysis_tables())
-def test_shipped_tables_have_the_declared_columns(name: str) -> None:
-    shipped = pd.read_csv(ROOT / f"results/paper-jpeg/tables/{name}.csv", nrows=1)
-    assert list(shipped.columns) == list(analysis_tables()[name].columns)
+SHIPPED = [path for path in sorted(ROOT.glob("results/*/tables/*.csv")) if path.stem in analysis_tables()]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_shipped_tables_have_the_declared_columns(path: Path) -> None:
+    assert list(pd.read_csv(path, nrows=1).columns) == list(analysis_tables()[path.stem].columns)
 
 
 def test_the_sharpness_is_measured_along_runs_of_the_pool(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import math
 import re
 from typing import get_args
 
@@ -22,9 +21,9 @@ from asgd.settings.claims import ClaimsConfig, EditionName
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params, Preset, load_params
 from asgd.tables.arms import Evidence
+from tests.claims.made import LN10, Tables, convention_of
 from tests.pipeline import TINY
 
-LN10 = math.log(10)
 CONVENTIONS = ("server-pytorch", "server-ema", "worker-pytorch", "worker-ema")
 IDS = [
     "C1",
@@ -37,60 +36,6 @@ IDS = [
 ]
 
 
-class Tables:
-    """Runs and evaluations of arms whose curves are known: linear losses, constant accuracies, a little noise."""
-
-    def __init__(self, base: RunConfig | None = None, epochs: float = 3.0):
-        self.base = base or RunConfig(epochs=epochs)
-        self.epochs = np.arange(0, 4 * epochs + 1) / 4
-        self.runs: list[dict] = []
-        self.evaluations: list[pd.DataFrame] = []
-
-    def arm(
-        self,
-        *,
-        loss: float = 1.5,
-        accuracy: float = 0.5,
-        gap: float = 0.1,
-        outcomes: str | list[str] = "trained",
-        seeds: int = 10,
-        noise: float = 0.001,
-        base: RunConfig | None = None,
-        **changes,
-    ) -> "Tables":
-        """An arm whose losses fall to ``loss`` and whose test loss ends ``gap`` above it; noise differs by seed."""
-        for seed in range(seeds):
-            config = RunConfig(**{**(base or self.base).model_dump(), **changes, "seed": seed})
-            shift = noise * np.random.default_rng([seed, len(self.runs)]).normal()
-            name = f"{config.slug()}-{len(self.runs)}"
-            outcome = outcomes if isinstance(outcomes, str) else outcomes[seed]
-            self._add(config, name, outcome, loss + shift, accuracy + shift, gap)
-        return self
-
-    def _add(self, config: RunConfig, name: str, outcome: str, loss: float, accuracy: float, gap: float) -> None:
-        done = self.epochs / self.epochs[-1]
-        train = LN10 + (loss - LN10) * done
-        names = {"run": name, "arm": config.arm(), "seed": config.seed}
-        curve = {
-            "step": np.round(1000 * self.epochs).astype(int),
-            "epoch": self.epochs,
-            "train_loss": np.where(done > 0, train, np.nan),
-            "train_eval_loss": train,
-            "test_loss": train + gap * done,
-            "test_accuracy": np.where(done > 0, accuracy, 0.1),
-        }
-        self.evaluations.append(pd.DataFrame({**names, **curve}))
-        ends = {"outcome": outcome, "final_test_accuracy": accuracy, "total_steps": curve["step"][-1]}
-        self.runs.append({**config.model_dump(), **names, **ends})
-
-    def judge(self, **margins) -> dict:
-        verdicts = judge_claims(*self.tables(), ClaimsConfig(**margins), self.base).verdicts
-        return {verdict.id: verdict for verdict in verdicts}
-
-    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return pd.DataFrame(self.runs), pd.concat(self.evaluations, ignore_index=True)
-
-
 def reason(verdict: Verdict) -> str:
     return explain(verdict, ClaimsConfig())
 
@@ -100,11 +45,6 @@ def delay(losses: dict[int, float], **settings) -> Tables:
     for num_workers, loss in losses.items():
         tables.arm(num_workers=num_workers, loss=loss, **settings)
     return tables
-
-
-def convention_of(name: str, momentum: float = 0.9) -> dict:
-    where, convention = name.split("-")
-    return {"momentum": momentum, "momentum_where": where, "momentum_convention": convention}
 
 
 # C1: delay slows
@@ -621,7 +561,9 @@ def test_verdicts_name_the_edition_that_the_study_names(tmp_path):
     for where, edited in (("claims", params["claims"]), ("presets.a", params["presets"]["a"])):
         edited["edition"] = "last"
         path.write_text(yaml.safe_dump(params))
-        with pytest.raises(AsgdError, match=rf"^{path}: {where}.edition = 'last': Input should be 'first'$"):
+        with pytest.raises(
+            AsgdError, match=rf"^{path}: {where}.edition = 'last': Input should be 'first' or 'second'$"
+        ):
             load_params(path)
         edited["edition"] = "first"
 

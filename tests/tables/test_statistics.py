@@ -170,6 +170,13 @@ def test_mcnemar_counts_the_pairs_that_differ():
     assert mcnemar_test([True, True, False, True], [False, False, True, True]) == pytest.approx(1.0)
 
 
+def test_mcnemar_one_sided_asks_which_is_true_more_often():
+    first, second = [True] * 5 + [False] * 3, [False] * 4 + [True, True, False, False]  # four against one
+    assert mcnemar_test(first, second, "greater") == pytest.approx((5 + 1) / 2**5)
+    assert mcnemar_test(first, second, "less") == mcnemar_test(second, first, "greater") == pytest.approx(31 / 2**5)
+    assert mcnemar_test(first, first, "greater") == 1
+
+
 def test_holm_multiplies_by_the_number_of_tests_left():
     assert adjust_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     adjusted = adjust_holm([0.01, math.nan, 0.04])

@@ -25,12 +25,13 @@ class Analysis:
     summary: str = ""  #: the name of a JSON file that it makes too
     reads: tuple[str, ...] = ()  #: tables of runs
     needs: tuple[str, ...] = ()  #: what else of the study decides it: keys of ``Given``
-    probes: tuple[str, ...] = ()  #: those of the runs that it trains; without any it trains none
+    probes: tuple[str, ...] = ()  #: those of the runs that it trains
+    unprobed: bool = False  #: whether it trains runs without probes
 
     @property
     def trains(self) -> bool:
         """Whether it trains runs of its own."""
-        return bool(self.probes)
+        return bool(self.probes) or self.unprobed
 
     @property
     def files(self) -> dict[str, str]:

@@ -1,16 +1,242 @@
-"""The choice of the learning rate, which the paper does not give: by a rule fixed beforehand, on seeds of its own."""
+"""The choice of learning rates, which the paper does not give: by rules fixed beforehand, on seeds of their own.
 
+The first edition chose one rate from a few (`rank_learning_rates`). The second gives every calibrated arm a rate of its
+own: from where its experiment starts, rates a factor of 2 apart are tried until the best is not at an end.
+"""
+
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
-from asgd.tables.aggregate import CHANCE_ACCURACY
+from asgd.analyses.analysis import Analysis
+from asgd.analyses.given import Given, Trained
+from asgd.settings.run import RunConfig
+from asgd.settings.statements import Criterion
+from asgd.settings.study import Experiment, Preset
+from asgd.settings.subjects import Subject
+from asgd.settings.validation import validate
+from asgd.simulator.outcome import TRAINED
+from asgd.tables.aggregate import CHANCE_ACCURACY, complete_evaluations
+from asgd.tables.arms import change
+from asgd.tables.crossing import time_to
 from asgd.tables.statistics import describe
+from asgd.tables.table import Table
+
+ANALYSIS = Analysis(
+    about=Subject(varies=("seed",)),  # of no experiment alone: a preset names one in `subjects`
+    reads=("runs",),  # so that the starts are trained before
+    needs=("run", "seeds", "claims", "calibrated"),
+    unprobed=True,
+    tables={
+        "calibration": Table(
+            rows="one for each calibrated arm and learning rate that was tried",
+            key=("criterion", "settings", "learning_rate"),
+            columns={
+                "criterion": "by what the rate is chosen: accuracy, the same among few rates, time, or loss",
+                "settings": "what of the arm differs from a run's defaults, but for the rate, as JSON",
+                "learning_rate": "eta",
+                "n": "number of runs, one a seed",
+                "failed": "how many of them did not train, or never came to the accuracy that is timed",
+                "score": "mean final accuracy in [0, 1], mean final training loss, or geometric mean of the time",
+                "correction": "median of ||correction|| / ||gradient|| over evaluations and runs; empty without one",
+                "chosen": "whether it is the arm's rate: the best of those with no failed run, or of all",
+                "inside": "whether a lower and a higher rate were tried",
+                "backups": "whether no other number of backup workers, all else equal, has a better chosen score",
+            },
+        )
+    },
+)
+
+#: Between one rate and the next.
+FACTOR = 2.0
+
+#: Rates that are tried at most for an arm.
+MOST_RATES = 12
+
+Rates = Mapping[float, "Tried"]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What an arm came to at a learning rate."""
+
+    n: int
+    failed: int
+    score: float  #: as in the table
+    merit: float  #: the greater the better
+    correction: float
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The learning rates of one arm. ``start`` has its settings and the rate in the middle of the first three."""
+
+    criterion: Criterion
+    start: RunConfig
+    seeds: tuple[int, ...]
+    accuracy: float  #: that is timed
+
+    def runs(self, rate: float) -> list[RunConfig]:
+        """The runs at a rate, one a seed."""
+        return [change(self.start, learning_rate=rate, seed=seed) for seed in self.seeds]
+
+    def find_rates(self, given: Given) -> tuple[list[float], dict[float, Tried]]:
+        """All rates that are wanted as far as is known, and what came of them; empty while runs are missing."""
+        rates = [self.start.learning_rate * factor for factor in (1 / FACTOR, 1.0, FACTOR)]
+        while True:
+            runs = {rate: [given.find(config) for config in self.runs(rate)] for rate in rates}
+            if any(run is None for found in runs.values() for run in found):
+                return rates, {}
+            tried = {rate: self.judge([run for run in found if run]) for rate, found in runs.items()}
+            best = choose(tried)
+            if self.criterion == "few rates" or len(rates) >= MOST_RATES or rates[0] < best < rates[-1]:
+                return rates, tried
+            rates = [rates[0] / FACTOR, *rates] if best == rates[0] else [*rates, rates[-1] * FACTOR]
+
+    def judge(self, runs: list[Trained]) -> Tried:
+        """What the runs at one rate came to."""
+        evaluations = [complete_evaluations(pd.read_csv(io.StringIO(run.metrics)), run.record) for run in runs]
+        trained = [run.record["outcome"] == TRAINED for run in runs]
+        correction = float(pd.concat(evaluations)["correction"].median())
+        if self.criterion == "loss":
+            score = float(np.mean([table["train_eval_loss"].iloc[-1] for table in evaluations]))
+            return Tried(len(runs), trained.count(False), score, -score, correction)
+        if self.criterion != "time":
+            score = float(np.mean([table["test_accuracy"].iloc[-1] for table in evaluations]))
+            return Tried(len(runs), trained.count(False), score, score, correction)
+        times = [time_to(self.accuracy, table["time"], table["test_accuracy"]) for table in evaluations]
+        failed = sum(not one or math.isinf(time) for one, time in zip(trained, times, strict=True))
+        ends = [min(time, table["time"].iloc[-1]) for time, table in zip(times, evaluations, strict=True)]
+        score = float(np.exp(np.mean(np.log(ends))))
+        return Tried(len(runs), failed, score, -score, correction)
+
+
+def choose(tried: Rates) -> float:
+    """The best rate: where some have no failed run, of those; of equals the smaller."""
+    whole = {rate: one for rate, one in tried.items() if not one.failed} or tried
+    return min(whole, key=lambda rate: (-whole[rate].merit, rate))
+
+
+def plan(given: Given) -> list[RunConfig]:
+    """The runs at all rates that are wanted as far as is known."""
+    return [config for walk in list_walks(given) for rate in walk.find_rates(given)[0] for config in walk.runs(rate)]
+
+
+def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """All rates of all arms."""
+    rows = [row for walk in list_walks(given) for row in _list_rows(walk, given)]
+    table = pd.DataFrame(rows)
+    chosen = table[table["chosen"]]
+    merits = chosen["score"].where(chosen["criterion"] != "time", -chosen["score"])
+    same = [json.dumps({**json.loads(text), "backups": None}, sort_keys=True) for text in chosen["settings"]]
+    best = merits == merits.groupby([chosen["criterion"], same]).transform("max")
+    first = set(zip(chosen["criterion"][best], chosen["settings"][best], strict=True))
+    table["backups"] = [pair in first for pair in zip(table["criterion"], table["settings"], strict=True)]
+    return {"calibration": table[list(ANALYSIS.tables["calibration"].columns)]}, {}
+
+
+def list_walks(given: Given) -> Iterator[Walk]:
+    """One for each calibrated arm of the study."""
+    accuracy = given.claims.second.time_accuracy
+    for criterion, arms in given.study["calibrated"].items():
+        for arm in arms:
+            yield Walk(criterion, validate(RunConfig, arm, "calibrated"), tuple(given.seeds), accuracy)
+
+
+def _list_rows(walk: Walk, given: Given) -> Iterator[dict[str, Any]]:
+    rates, tried = walk.find_rates(given)
+    for rate in rates:
+        given.trained(walk.runs(rate)[0])  # names what is missing
+    best = choose(tried)
+    for rate, one in tried.items():
+        yield {
+            "criterion": walk.criterion,
+            "settings": json.dumps(describe_arm(walk.start)),
+            "learning_rate": rate,
+            "n": one.n,
+            "failed": one.failed,
+            "score": one.score,
+            "correction": one.correction,
+            "chosen": rate == best,
+            "inside": rates[0] < rate < rates[-1],
+        }
+
+
+def list_chosen(table: pd.DataFrame, experiment: Experiment, arms: Iterable[RunConfig]) -> list[dict[str, Any]]:
+    """The variants of a calibrated experiment, of which these are the arms, at the rates of the table `calibration`.
+
+    They lack what the experiment says of all of them, and for how long is trained and how often evaluated.
+    """
+    chosen = table[table["chosen"] & (table["criterion"] == experiment.calibrated)]
+    rates = dict(zip(chosen["settings"], chosen["learning_rate"].astype(float), strict=True))
+    apart = {"seed", "learning_rate", "epochs", "evaluations_per_epoch", "train_eval_images", *list_fixed(experiment)}
+    return [
+        {
+            **arm.model_dump(mode="json", exclude_defaults=True, exclude=apart),
+            "learning_rate": rates[json.dumps(describe_arm(arm))],
+        }
+        for arm in arms
+    ]
+
+
+def list_fixed(experiment: Experiment) -> list[str]:
+    """The keys that have one value in all of an experiment's runs, but for the rate."""
+    return [key for key, values in experiment.axes.items() if len(values) == 1 and key != "learning_rate"]
+
+
+def describe_arm(config: RunConfig) -> dict[str, Any]:
+    """What of an arm differs from a run's defaults, but for the rate."""
+    return config.model_dump(mode="json", exclude_defaults=True, exclude={"seed", "learning_rate"})
+
+
+def format_variants(arms: Iterable[Mapping[str, Any]]) -> str:
+    """``arms`` as lines of YAML, for `variants` in params.yaml; each once."""
+    lines = (", ".join(f"{key}: {_write(value)}" for key, value in arm.items()) for arm in arms)
+    return "\n".join(f"- {{{line}}}" for line in dict.fromkeys(lines))
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, float):
+        return np.format_float_positional(value, trim="0")  # YAML 1.1 reads 1e-05 as text
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def format_chosen(table: pd.DataFrame, preset: Preset) -> str:
+    """The variants of every calibrated experiment of the preset, as lines of YAML for another that has its name."""
+    parts = []
+    for name, experiment in preset.experiments.items():
+        if experiment.calibrated:
+            arms = experiment.model_copy(update={"seeds": None}).expand(name, preset.run, [0])
+            parts.append(f"# {name}\n{format_variants(list_chosen(table, experiment, arms))}")
+    return "\n".join(parts)
+
+
+def format_rates(table: pd.DataFrame) -> str:
+    """The table `calibration` for a terminal: the rates of each arm, the chosen one marked."""
+    lines = []
+    for (criterion, settings), rows in table.groupby(["criterion", "settings"], sort=False):
+        arm = format_variants([json.loads(str(settings))]).removeprefix("- ")
+        chosen = rows["backups"].all()
+        lines.append(f"{criterion}: {arm}{'' if chosen else ' (another number of backup workers is sooner)'}")
+        for row in rows.to_dict("records"):
+            size = "" if pd.isna(row["correction"]) else f", correction {row['correction']:.2%}"
+            failed = f", {row['failed']} of {row['n']} failed" if row["failed"] else ""
+            mark = "*" if row["chosen"] else " "
+            lines.append(f"  {mark} {row['learning_rate']:<10g} {row['score']:.4g}{size}{failed}")
+    return "\n".join(lines)
 
 
 def rank_learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
-    """Every learning rate of ``runs`` (a table of ``asgd.tables.aggregate``), the best first.
+    """Every learning rate of ``runs`` (a table of ``asgd.tables.aggregate``), the best first: the first edition's rule.
 
-    The rule: the best mean test accuracy at the last evaluation; a run that overflowed counts as at chance; of equals,
-    the smaller rate. Columns: learning_rate, n, mean, std (accuracies in [0, 1]), trained (number of runs).
+    The best mean test accuracy at the last evaluation; a run that overflowed counts as at chance; of equals, the
+    smaller rate. Columns: learning_rate, n, mean, std (accuracies in [0, 1]), trained (number of runs).
     """
     rows = []
     for rate, group in runs.groupby("learning_rate"):

@@ -20,6 +20,7 @@ class Trained(NamedTuple):
 
     record: Mapping[str, Any]  #: run.json
     probes: pd.DataFrame  #: probes.csv, indexed by step; empty without probes
+    metrics: str = ""  #: the text of metrics.csv; of a run without probes
 
 
 Find = Callable[[RunConfig], Trained | None]

@@ -147,8 +147,8 @@ class PhaseMap:
         """The claims that a pair decides, by convention that has runs; runs with momentum have a rate of their own."""
         rates, plain = self.runs["learning_rate"], self.runs["variant"] == NO_MOMENTUM
         runs = self.runs[(plain & (rates == rate_none)) | (~plain & (rates == rate_momentum))]
-        bases = (change(self.base, learning_rate=rate) for rate in (rate_none, rate_momentum))
-        evidence = Evidence.of(runs, self.evaluations, self.margins, *bases)
+        without, momentum = (change(self.base, learning_rate=rate) for rate in (rate_none, rate_momentum))
+        evidence = Evidence.of(runs, self.evaluations, self.margins, without, momentum)
         decided = list_mapped(self.margins.edition, ["pair"])
         verdicts = [verdict for claim in decided for verdict in judge_claim(claim, evidence)]
         present = [variant for variant in VARIANTS if variant in set(runs["variant"]) - {NO_MOMENTUM}]

@@ -77,6 +77,7 @@ def find_in(runs: Path, fingerprint: str) -> Find:
 
 def _read(folder: Path, probed: bool) -> Trained:
     if not probed:
-        return Trained(read_run(folder)[0], pd.DataFrame())
+        record, metrics = read_run(folder)
+        return Trained(record, pd.DataFrame(), metrics)
     record, text = read_probes(folder)
     return Trained(record, pd.read_csv(io.StringIO(text)).set_index("step", drop=False))

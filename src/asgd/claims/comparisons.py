@@ -6,9 +6,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import OUTCOMES, TRAINED
 from asgd.tables.arms import Curves, Evidence, pair
-from asgd.tables.statistics import average_over_steps, describe_paired, estimate_paired_difference, sign_flip_test
+from asgd.tables.statistics import (
+    average_over_steps,
+    describe_paired,
+    equivalence_test,
+    estimate_paired_difference,
+    sign_flip_test,
+)
 
 Trend = Literal["rises", "falls", "undecided"]
 
@@ -53,6 +60,45 @@ def difference_after_first_epoch(first: Curves, second: Curves, confidence: floa
     a, b = (curves.after_first_epoch() for curves in pair(first, second))
     found = describe_paired(b.values, a.values, confidence, scale=100)
     return pd.DataFrame({"epoch": a.epochs, "mean": found.mean, "low": found.low, "high": found.high})
+
+
+def compare_final(without: pd.DataFrame, with_it: pd.DataFrame, margin: float, confidence: float) -> dict[str, Any]:
+    """With minus without, final test accuracy in points of two arms, row by row: paired estimate and TOST p-value."""
+    a, b = (100 * arm["final_test_accuracy"].to_numpy(dtype=float) for arm in (without, with_it))
+    p_value = equivalence_test(a, b, -margin, margin)
+    return {**estimate_paired_difference(a, b, confidence)._asdict(), "p_value": p_value}
+
+
+def choose_decisive(differences: dict[int, dict[str, Any]], margin: float) -> int:
+    """The m furthest outside the margin with its whole interval; if none is, the one least surely inside (TOST).
+
+    One without an interval is surely on neither side.
+    """
+    distances = {m: max(found["low"], -found["high"]) - margin for m, found in differences.items()}
+    if outside := {m: distance for m, distance in distances.items() if distance > 0}:
+        return max(outside, key=lambda m: outside[m])
+    p_values = {m: np.nan_to_num(found["p_value"], nan=np.inf) for m, found in differences.items()}
+    return max(differences, key=lambda m: (p_values[m], abs(differences[m]["mean"])))
+
+
+def find_longest(evidence: Evidence, arms: Sequence[dict[str, Any]], free: Sequence[str]) -> dict[str, Any] | None:
+    """The values of the keys ``free`` at which all ``arms`` have runs, of the longest such runs; None without any.
+
+    Of equally long runs those with the most evaluations. ``free`` are of: epochs, steps, evaluations_per_epoch.
+    """
+    like = [config for config in evidence.configs if any(_has(config, arm) for arm in arms)]
+    known = {tuple(getattr(config, key) for key in free): config.evaluations_per_epoch for config in like}
+    found = []
+    for values, evaluations in known.items():
+        settings = dict(zip(free, values, strict=True))
+        lengths = [evidence.runs_of(**arm, **settings, probes={})["total_steps"] for arm in arms]
+        if all(map(len, lengths)):
+            found.append((min(length.max() for length in lengths), evaluations, settings))
+    return max(found, key=lambda entry: entry[:2])[2] if found else None
+
+
+def _has(config: RunConfig, settings: dict[str, Any]) -> bool:
+    return all(getattr(config, key) == value for key, value in settings.items())
 
 
 def count_outcomes(arm: pd.DataFrame) -> dict[str, int]:

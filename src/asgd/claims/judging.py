@@ -10,6 +10,7 @@ from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.tables.arms import Evidence
 from asgd.tables.statistics import adjust_holm
+from asgd.tables.table import Tables
 
 
 def judge_claims(
@@ -18,14 +19,16 @@ def judge_claims(
     margins: ClaimsConfig,
     base: RunConfig,
     with_momentum: RunConfig | None = None,
+    tables: Tables | None = None,
 ) -> Verdicts:
     """Judge every claim, in the order of the claims.
 
     ``runs`` and ``evaluations`` are the tables of ``asgd.tables.aggregate``. ``base`` holds the base settings (a
     preset's `run`): any learning rate may be judged by naming it there. ``with_momentum`` holds those of the runs
-    with momentum in C4 and C5, if they differ (another learning rate). Seeds in either do not matter.
+    with momentum in C4 and C5, if they differ (another learning rate). Seeds in either do not matter. ``tables`` holds
+    those of analyses that rules read, by name.
     """
-    evidence = Evidence.of(runs, evaluations, margins, base, with_momentum)
+    evidence = Evidence.of(runs, evaluations, margins, base, with_momentum, tables)
     found = [verdict for claim in find_claims(margins.edition) for verdict in judge_claim(claim, evidence)]
     return Verdicts(margins=margins, verdicts=_adjust(found))
 

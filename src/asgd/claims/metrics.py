@@ -10,6 +10,8 @@ from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.tables.arms import Evidence
 
+_ALWAYS_COUNTED = ("reproduced", "not reproduced", "partly", "inconclusive", "not applicable")
+
 
 def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: RunConfig) -> dict[str, float | int]:
     """A handful of numbers for metrics.json: counts of runs and verdicts, and accuracies without momentum or dropout.
@@ -25,4 +27,6 @@ def summarize_metrics(runs: pd.DataFrame, verdicts: Sequence[Verdict], base: Run
         if len(arm):
             metrics[f"accuracy_{label}"] = float(arm["final_test_accuracy"].mean())
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in get_args(VerdictName)}
+    # A name that came with the second edition is counted where it is given: the first's files stay as they are.
+    counts = {name: count for name, count in counts.items() if count or name in _ALWAYS_COUNTED}
     return {**metrics, **{f"claims_{name.replace(' ', '_')}": count for name, count in counts.items()}}

@@ -4,12 +4,24 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.validation import validate
 
-VerdictName = Literal["reproduced", "not reproduced", "partly", "inconclusive", "not applicable"]
+#: What is not applicable lacks runs; what cannot be tested has them, and nothing in them that could decide it. The last
+#: three are for statements that are not the paper's; `ceiling`: both methods reach the most that was tried.
+VerdictName = Literal[
+    "reproduced",
+    "not reproduced",
+    "partly",
+    "inconclusive",
+    "not applicable",
+    "cannot be tested",
+    "supported",
+    "contradicted",
+    "ceiling",
+]
 
 
 class Verdict(BaseModel):
@@ -17,11 +29,15 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    claim: str = Field(description="the id of the claim, C1 to C6")
+    claim: str = Field(description="the id of the claim, as in C3b")
     variant: str = Field("", description="of C4 and C5 the kind of momentum, as in server-ema")
+    setting: dict[str, float] = Field(
+        default_factory=dict,
+        description="where it was judged, as in {learning_rate: 0.02}; none in the first edition",
+    )
     verdict: VerdictName
     effect: float | None = Field(None, description="the number that decides, in `unit`")
-    unit: str = Field("", description="unit of effect and interval: nats, points (of accuracy) or probability")
+    unit: str = Field("", description="unit of effect and interval: nats, points (of accuracy), probability, log ratio")
     interval: tuple[float, float] | None = Field(None, description="interval of the effect")
     confidence: float | None = Field(None, description="level of the interval")
     p_value: float | None = Field(None, description="of the claim's test; None where the rule has none")
@@ -33,6 +49,11 @@ class Verdict(BaseModel):
     def id(self) -> str:
         """The claim and its variant, as in C4-server-ema."""
         return f"{self.claim}-{self.variant}" if self.variant else self.claim
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_setting(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return written if self.setting else {key: value for key, value in written.items() if key != "setting"}
 
     @field_validator("effect", "p_value", "p_adjusted", "details", mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """The words for claims and verdicts: plain text from the templates that stand beside each rule."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,6 +25,15 @@ _PHRASES = """
     {%- else -%} fewer than two paired seeds give no interval
     {%- endif -%}
 {%- endmacro %}
+{% macro same_steps(found) -%}
+    it takes the same steps, up to rounding, as {{ found.same_steps_as }}, and is judged there
+{%- endmacro %}
+{% macro same_rate(margins) -%}
+    {%- set place = margins.second.same_rate -%}
+    {%- if place -%}
+        Judged at learning rate {{ place.learning_rate | num("g") }}, {{ place.epochs | num("g") }} epochs, too.
+    {%- endif -%}
+{%- endmacro %}
 {% macro size(found, unit) -%}
     {%- set spec = "+z.1f" if unit == "points" else "+z.3f" -%}
     {{ found.mean | num(spec) }} {{ unit }}
@@ -40,6 +49,9 @@ _PHRASES = """
     {{ parts | listed }}
 {%- endmacro %}
 """
+
+#: How a verdict's setting is said, where that is not the key and its value.
+_SETTING = {"epochs": "{:g} epochs", "steps": "{:,} steps", "momentum_rate": "with momentum at {:g}"}
 
 
 class Absent(StrictUndefined):
@@ -65,7 +77,7 @@ class Row:
     p_value: float | None
     p_adjusted: float | None  #: the p-value itself where it was not adjusted
     n: int
-    reason: str
+    reason: str  #: after the setting, of a verdict that has one
 
 
 def tabulate_verdicts(verdicts: Verdicts) -> list[Row]:
@@ -93,9 +105,15 @@ def format_size(verdict: Verdict) -> str:
     """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect."""
     if verdict.effect is None:
         return ""
-    spec = {"probability": "z.2f", "points": "+z.1f"}.get(verdict.unit, "+z.3f")
+    spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(verdict.unit, "+z.3f")
     limits = f" {format_interval(verdict.interval, spec)}" if verdict.interval else ""
     return f"{format_number(verdict.effect, spec)} {verdict.unit}{limits}"
+
+
+def format_setting(setting: Mapping[str, float]) -> str:
+    """``at learning rate 0.02, 3 epochs``; empty without a setting."""
+    parts = [_SETTING.get(key, key.replace("_", " ") + " {:g}").format(value) for key, value in setting.items()]
+    return f"at {', '.join(parts)}" if parts else ""
 
 
 def format_number(value: Any, spec: str) -> str:
@@ -146,7 +164,8 @@ def _fill(template: str, verdict: Verdict, margins: ClaimsConfig) -> str:
 
 
 def _describe(verdict: Verdict, claim: Claim, margins: ClaimsConfig) -> Row:
-    known = verdict.effect is not None
+    known, setting = verdict.effect is not None, format_setting(verdict.setting)
+    reason = _fill(claim.reason, verdict, margins)
     return Row(
         id=verdict.id,
         claim=verdict.claim,
@@ -158,5 +177,5 @@ def _describe(verdict: Verdict, claim: Claim, margins: ClaimsConfig) -> Row:
         p_value=verdict.p_value,
         p_adjusted=verdict.p_value if verdict.p_adjusted is None else verdict.p_adjusted,
         n=verdict.n,
-        reason=_fill(claim.reason, verdict, margins),
+        reason=f"{setting}: {reason}" if setting else reason,
     )

@@ -1,28 +1,35 @@
-"""`asgd calibration`: how the learning rate was chosen."""
+"""`asgd calibration`: how learning rates were chosen."""
 
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_preset_flag, add_results_flag
+from asgd.commands.flags import add_params_flag, add_preset_flag, add_results_flag
+from asgd.settings.study import load_params
 
 COMMAND = Command(
-    help="show the choice of the learning rate",
-    description="Show which learning rate the calibration chooses, and by what.",
+    help="show the choice of learning rates",
+    description="Show which learning rates a calibration chooses, and by what. Where it gives each arm a rate of its "
+    "own, the last lines are those of `variants` in params.yaml.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose tables."""
     add_preset_flag(parser, "the preset that calibrates (default: %(default)s)", default="calibration")
+    add_params_flag(parser)
     add_results_flag(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the ranking."""
-    from asgd.analyses.calibration import format_choice, rank_learning_rates
+    """Print the ranking, or every arm's rates."""
+    from asgd.analyses.calibration import ANALYSIS, format_choice, format_chosen, format_rates, rank_learning_rates
     from asgd.tables.files import read_table
 
-    runs = read_table(
-        options.results / options.preset / "tables" / "runs.csv", ("learning_rate", "final_test_accuracy")
-    )
+    tables = options.results / options.preset / "tables"
+    if (path := tables / "calibration.csv").exists():
+        table = read_table(path, ANALYSIS.tables["calibration"].columns)
+        preset = load_params(options.params, options.preset).selected
+        print(f"{format_rates(table)}\n\n{format_chosen(table, preset)}")
+        return
+    runs = read_table(tables / "runs.csv", ("learning_rate", "final_test_accuracy"))
     print(format_choice(rank_learning_rates(runs)))

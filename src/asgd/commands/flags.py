@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
 from asgd.settings.data import DataConfig
@@ -58,6 +58,8 @@ def collect(options: argparse.Namespace, model: type[BaseModel], prefix: str = "
 def _flag_type(field: FieldInfo) -> dict[str, Any]:
     if {int, Literal["full"]} <= {*get_args(field.annotation)}:
         return {"type": _number_or_word, "metavar": "N|full"}
+    if any(isinstance(part, PlainValidator) for part in field.metadata):  # a whole number, or a fraction
+        return {"type": float, "metavar": "NUMBER"}
     types = [t for t in get_args(field.annotation) or (field.annotation,) if t is not type(None)]
     if get_origin(field.annotation) is Literal:
         return {"choices": types, "type": type(types[0])}

@@ -1,14 +1,81 @@
 """The margins of the decision rules."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from asgd.settings.run import Probability
+from asgd.settings.statements import StatementMargins
 from asgd.settings.validation import StrictModel, _refuse_repetition
 
 #: The editions of the decision rules (`asgd.claims`).
-EditionName = Literal["first"]
+EditionName = Literal["first", "second"]
+
+
+class SameRate(StrictModel):
+    """One learning rate for the runs with and without momentum, at which the first edition saw momentum decide."""
+
+    learning_rate: float = Field(0.02, gt=0, description="eta of both arms")
+    epochs: float = Field(3.0, gt=0, description="their length, passes over the training set")
+    momentum_where: Literal["server", "worker"] = Field("worker", description="who keeps the velocity")
+    momentum_convention: Literal["pytorch", "ema"] = Field("ema", description="how it is averaged")
+
+
+class SecondMargins(StrictModel):
+    """What the second edition of the rules has beside the margins that both use."""
+
+    same_rate: SameRate | None = Field(
+        default_factory=SameRate,
+        description="C3, C5, C5b: judged there too, beside the study's own learning rate; null: not",
+    )
+    some_fail_seeds: int = Field(40, ge=2, description="C3b: so many seeds must train before none is said to fail")
+    rescue_points: float = Field(5.0, gt=0, description="C5b: what 'dramatically' means, points of accuracy")
+    matched_dropout: list[tuple[int, Probability]] = Field(
+        [(10, 0.3), (30, 0.5)],
+        min_length=1,
+        description="C6: m, and the p whose accuracy came closest to it in the first edition",
+    )
+    match_window: float = Field(
+        1.0,
+        gt=0,
+        description="C6b: epochs over which accuracies are averaged before they are compared; 0.25 compares each of "
+        "four evaluations an epoch",
+    )
+    gap_epochs: float = Field(30.0, gt=0, description="C6c: length of the runs whose train-test gap is compared")
+    time_workers: tuple[int, int] = Field((1, 10), description="C7: the pair of m compared")
+    time_accuracy: float = Field(0.5, gt=0, lt=1, description="C7: the test accuracy to which the time is taken")
+    time_evaluations: int = Field(20, ge=1, description="C7: evaluations in an epoch of the runs compared")
+    time_censored: int = Field(2, ge=0, description="C7: the most seeds that may never be there")
+    server_times: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.02, 0.1], description="C7: what a message takes the server in the variants, mean times of a gradient"
+    )
+    generalisation_images: int = Field(2000, ge=1, description="C8: training images of the runs compared")
+    generalisation_loss: float = Field(
+        0.5, gt=0, description="C8: training loss to which full-batch descent goes, nats; runs are compared no lower"
+    )
+    generalisation_limit: float = Field(
+        1.0, gt=0, description="C8: training loss at the end above which full-batch descent has not trained, nats"
+    )
+    generalisation_steps: int = Field(20_000, ge=1, description="C8: the most steps of full-batch descent")
+    full_batch_rate: float | None = Field(
+        None, gt=0, description="C8: learning rate of full-batch descent, from the calibration; null: not judged"
+    )
+
+    statements: StatementMargins = Field(default_factory=StatementMargins, description="E1 to E9")
+
+    _distinct_times = field_validator("server_times")(_refuse_repetition)
+
+    @field_validator("matched_dropout")
+    @classmethod
+    def _check_pairs(cls, pairs: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        if len({m for m, _ in pairs}) < len(pairs) or any(m < 2 or p == 0 for m, p in pairs):
+            raise ValueError(f"{pairs}: give each m above 1 once, with a p above 0")
+        return pairs
+
+    @field_validator("time_workers")
+    @classmethod
+    def _check_order(cls, pair: tuple[Any, Any]) -> tuple[Any, Any]:
+        return _refuse_descent(pair)
 
 
 class ClaimsConfig(StrictModel):
@@ -24,14 +91,25 @@ class ClaimsConfig(StrictModel):
         (2.0, 8.0), description="C2: range that counts as 'about 5', points of accuracy"
     )
     gap_share: float = Field(
-        0.9, gt=0.5, le=1, description="C2: share of evaluations after the first epoch that must lie inside"
+        0.9,
+        gt=0.5,
+        le=1,
+        description="C2, first edition only: share of evaluations after epoch 1 that must lie inside",
     )
-    fail_workers: int = Field(100, gt=1, description="C3, C5: the m that does not train")
+    fail_workers: int = Field(100, gt=1, description="C3, C5, C5b: the m that does not train")
     some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
     momentum: Probability = Field(
-        0.9, gt=0, description="C4, C5: b of the runs with momentum that are compared with those without"
+        0.9, gt=0, description="C4, C5, C5b: b of the runs with momentum that are compared with those without"
     )
     equivalence_points: float = Field(2.0, gt=0, description="C4, C6b: margin of 'no difference', points of accuracy")
+    second: SecondMargins = Field(default_factory=SecondMargins, description="of the second edition only")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_other_editions(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Margins that this edition has not are none of its claims.json."""
+        written: dict[str, Any] = write(self)
+        others = {name for name in get_args(EditionName) if name != self.edition}
+        return {key: value for key, value in written.items() if key not in others}
 
     _distinct_workers = field_validator("slow_workers")(_refuse_repetition)
 
@@ -44,7 +122,11 @@ class ClaimsConfig(StrictModel):
 
     @field_validator("gap_workers", "gap_points")
     @classmethod
-    def _check_order(cls, pair: tuple[float, float]) -> tuple[float, float]:
-        if pair[0] >= pair[1]:
-            raise ValueError(f"{list(pair)}: the first must be smaller than the second")
-        return pair
+    def _check_order(cls, pair: tuple[Any, Any]) -> tuple[Any, Any]:
+        return _refuse_descent(pair)
+
+
+def _refuse_descent(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    if pair[0] >= pair[1]:
+        raise ValueError(f"{list(pair)}: the first must be smaller than the second")
+    return pair

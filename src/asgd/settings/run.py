@@ -2,9 +2,18 @@
 
 import hashlib
 import json
+from numbers import Real
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from asgd.settings.choice import Members, check_choice, check_needs, is_file, name_choice
@@ -34,6 +43,20 @@ _MOST_IMAGES = 10_000_000
 
 #: Images in a mini-batch.
 BatchSize = Annotated[int | Literal["full"], BeforeValidator(_read_batch_size)]
+
+
+def _read_evaluations(value: Any) -> Any:
+    if type(value) is not bool and isinstance(value, Real):  # of a table too, as NumPy has it
+        number = float(value)
+        if number.is_integer() and 1 <= number <= 100_000:
+            return int(number)
+        if 0 < number < 1:
+            return number
+    raise PydanticCustomError("evaluations", "must be a whole number from 1 to 100,000, or a fraction below 1")
+
+
+#: Evaluations in an epoch. A whole number but where an epoch is one gradient, or a few: its type is that of the names.
+EvaluationRate = Annotated[int, PlainValidator(_read_evaluations), PlainSerializer(lambda number: number)]
 
 #: The most real workers.
 MOST_PROCESSES = 1000
@@ -115,7 +138,9 @@ class TrainingKeys(Keys):
         unit="gradients",
         description="length in gradients, each a server step unless the policy says otherwise; it replaces `epochs`",
     )
-    evaluations_per_epoch: int = parameter(4, ge=1, le=100_000, description="evaluations on the test set in an epoch")
+    evaluations_per_epoch: EvaluationRate = parameter(
+        4, description="evaluations on the test set in an epoch; a fraction where an epoch is a few gradients"
+    )
     train_eval_images: int = parameter(
         2000,
         ge=0,

@@ -29,7 +29,13 @@ class ScheduleKeys(Keys):
     schedule: str = parameter(
         "round_robin",
         as_before="round_robin",
-        words={"round_robin": "round robin", "random": "random worker", "latency": "random times", "replay": "replay"},
+        words={
+            "round_robin": "round robin",
+            "random": "random worker",
+            "latency": "random times",
+            "replay": "replay",
+            "alone_first": "one worker, then in turn",
+        },
         description="whose gradient comes next, by the name of a schedule or the path of your own (NAME.py)",
     )
     latency: Literal["gamma", "pareto"] = parameter(
@@ -76,6 +82,15 @@ class ScheduleKeys(Keys):
         le=1000,
         unit="mean times of a gradient",
         description="what the server takes for a message, first come, first served",
+    )
+    alone: int | None = parameter(
+        None,
+        as_before=None,
+        only_with={"schedule": "alone_first"},
+        ge=1,
+        le=10**12,
+        unit="gradients",
+        description="how many gradients worker 0 brings before the others are heard",
     )
     trace: str | None = parameter(
         None,

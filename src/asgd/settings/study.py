@@ -19,6 +19,7 @@ from asgd.settings.claims import ClaimsConfig, EditionName
 from asgd.settings.data import DataConfig
 from asgd.settings.plain_yaml import read_yaml
 from asgd.settings.run import RunConfig, Seed
+from asgd.settings.statements import Criterion
 from asgd.settings.validation import StrictModel, _has_repetition, _refuse_repetition, _shorten, validate
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
@@ -45,6 +46,9 @@ class Experiment(StrictModel):
         description="settings that go together, as one more axis of the product",
     )
     seeds: list[Seed] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
+    calibrated: Criterion | None = Field(
+        None, description="by what a calibration chose its learning rates: rules find the rate of a method here"
+    )
 
     _distinct_seeds = field_validator("seeds")(_refuse_repetition)
 
@@ -177,6 +181,14 @@ class Params(StrictModel):
             object.__setattr__(self, "claims", self.claims.model_copy(update={"edition": edition}))
         return self
 
+    def with_calibrated(self) -> "Params":
+        """The same with the calibrated arms of the preset to run among the margins of the claims."""
+        if not (found := list_calibrated(self.selected)):
+            return self
+        statements = self.claims.second.statements.model_copy(update={"calibrated": found})
+        second = self.claims.second.model_copy(update={"statements": statements})
+        return self.model_copy(update={"claims": self.claims.model_copy(update={"second": second})})
+
     @property
     def selected(self) -> Preset:
         """The preset to run."""
@@ -211,7 +223,19 @@ def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> 
             arms = experiment.model_copy(update={"seeds": None})
             for _ in arms.expand(f"{where}.experiments.{key}", study.run, [0]):
                 pass
-    return params
+    return params.with_calibrated()
+
+
+def list_calibrated(preset: Preset) -> dict[str, list[dict[str, Any]]]:
+    """The arms of the preset's calibrated experiments, by criterion: what of each differs from a run's defaults."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, experiment in preset.experiments.items():
+        if experiment.calibrated:
+            arms = experiment.model_copy(update={"seeds": None})
+            for config in arms.expand(f"experiments.{name}", preset.run, [0]):
+                settings = config.model_dump(mode="json", exclude_defaults=True, exclude={"seed"})
+                found.setdefault(experiment.calibrated, {}).setdefault(config.arm(), settings)
+    return {criterion: list(arms.values()) for criterion, arms in found.items()}
 
 
 def check_name(name: str, kind: str) -> None:

@@ -1,5 +1,6 @@
 """A study: what a preset of params.yaml asks for, resolved to folders. It plans; it does not run anything."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,12 @@ from asgd.errors import AsgdError
 from asgd.figures.plot import list_plots
 from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.run import Run, RunConfig
-from asgd.settings.study import Params, expand_experiments
+from asgd.settings.study import Params, expand_experiments, list_calibrated
 from asgd.settings.subjects import Subject, Varying, find_subject, find_varying
 from asgd.settings.validation import validate
+
+#: What of an experiment changes none of its runs.
+_NO_MATTER = {"description", "calibrated"}
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,18 @@ class Study:
             "run": lambda: preset.run,
             "seeds": lambda: preset.seeds,
             "claims": lambda: self.params.claims.model_dump(mode="json"),
-            "configs": lambda: preset.experiments[experiment].model_dump(mode="json", exclude={"description"}),
+            "configs": lambda: preset.experiments[experiment].model_dump(mode="json", exclude=_NO_MATTER),
+            "calibrated": lambda: list_calibrated(preset),
             "settings": lambda: getattr(preset.analyses, name).model_dump(mode="json"),
         }
         about = {"name": name, "experiment": experiment, "study": {key: parts[key]() for key in analysis.needs}}
         if not analysis.trains:
             return about
         probed = {**preset.run, "probes": {probe: {} for probe in analysis.probes}}
-        sources = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
+        sources: Any = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
+        if "calibrated" in analysis.needs:  # whose arms have members of their own
+            arms = itertools.chain(*list_calibrated(preset).values())
+            sources = sorted({fingerprint_run(validate(RunConfig, arm, f"analysis {name}")) for arm in arms})
         return {**about, "data": preset.data.model_dump(mode="json"), "sources": sources}
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,15 @@ from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
+from asgd.tables.table import Tables
 
 #: Keys that do not tell arms apart here: engines, devices and probes leave the trajectory as it is.
 _WITHOUT_EFFECT = {"seed", "engine", "device", "probes"}
 
 _NEEDED = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
+
+#: Columns of some studies only.
+_KEPT = ("replayed_identical",)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Evidence:
     base: RunConfig  #: the base settings
     with_momentum: RunConfig  #: the base settings of the runs with momentum
     configs: Sequence[RunConfig]  #: of the runs, row by row
+    tables: Tables = field(default_factory=dict)  #: of analyses, by name
 
     @staticmethod
     def of(
@@ -52,6 +57,7 @@ class Evidence:
         margins: ClaimsConfig,
         base: RunConfig,
         with_momentum: RunConfig | None = None,
+        tables: Tables | None = None,
     ) -> "Evidence":
         """Read the configuration of every run from its columns; a column that is absent has the key's default."""
         if missing := [name for name in _NEEDED if name not in runs]:
@@ -61,8 +67,9 @@ class Evidence:
             # Where engines were compared a seed stands twice in an arm: the study's own engine comes first and counts.
             ordered = runs.assign(other=runs["engine"] != base.resolved_engine()[0]).sort_values("other", kind="stable")
         configs = [config_of(row) for row in ordered.to_dict("records")]
-        keyed = ordered[list(_NEEDED)].assign(setting=[_setting(config) for config in configs])
-        return Evidence(keyed, evaluations, margins, base, with_momentum or base, configs)
+        kept = [name for name in (*_NEEDED, *_KEPT) if name in ordered]
+        keyed = ordered[kept].assign(setting=[_setting(config) for config in configs])
+        return Evidence(keyed, evaluations, margins, base, with_momentum or base, configs, tables or {})
 
     def runs_of(self, base: RunConfig | None = None, **changes: Any) -> pd.DataFrame:
         """The runs of an arm, indexed by seed: those with the settings of ``base``, but for ``changes``."""

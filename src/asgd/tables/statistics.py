@@ -120,11 +120,16 @@ def majority_test(count: int, n: int) -> float:
     return float(stats.binomtest(count, n, 0.5, alternative="greater").pvalue) if n else 1.0
 
 
-def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
-    """Two-sided p-value of the exact McNemar test on paired outcomes, both boolean [seeds]; 1 if no pair differs."""
+def mcnemar_test(first: ArrayLike, second: ArrayLike, alternative: Alternative = "two-sided") -> float:
+    """p-value of the exact McNemar test on paired outcomes, both boolean [seeds]; 1 if no pair differs.
+
+    ``greater``: one-sided, that ``first`` is true more often than ``second``; ``less``: the opposite.
+    """
     a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
-    table = [[np.sum(a & b), np.sum(a & ~b)], [np.sum(~a & b), np.sum(~a & ~b)]]
-    return float(mcnemar(table, exact=True).pvalue)
+    more, less = int(np.sum(a & ~b)), int(np.sum(~a & b))
+    if alternative != "two-sided":
+        return majority_test(more if alternative == "greater" else less, more + less)
+    return float(mcnemar([[np.sum(a & b), more], [less, np.sum(~a & ~b)]], exact=True).pvalue)
 
 
 def ranking_probability(first: ArrayLike, second: ArrayLike) -> float:

@@ -4,15 +4,13 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from asgd.claims.claim import Claim
-from asgd.claims.comparisons import both_fail
+from asgd.claims.comparisons import both_fail, choose_decisive, compare_final
 from asgd.claims.conventions import CONVENTIONS, Convention, pair_arms
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
 from asgd.tables.arms import Evidence
-from asgd.tables.statistics import equivalence_test, estimate_paired_difference
 
 CLAIM = Claim(
     id="C4",
@@ -53,15 +51,16 @@ def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
 
 def _judge_kind(evidence: Evidence, convention: Convention) -> Verdict:
     margins = evidence.margins
+    margin, confidence = margins.equivalence_points, margins.confidence
     arms = {m: pair_arms(evidence, convention, m) for m in margins.slow_workers}
     present = {m: pair for m, pair in arms.items() if len(pair[0])}
     failing = [m for m, pair in present.items() if both_fail(*pair)]
-    found = {m: _compare_final(evidence, *pair) for m, pair in present.items() if m not in failing}
+    found = {m: compare_final(*pair, margin, confidence) for m, pair in present.items() if m not in failing}
     workers = {"tested": list(found), "absent": [m for m in arms if m not in present], "both_fail": failing}
     if not found:
         n = min((len(pair[0]) for pair in present.values()), default=0)
         return Verdict(claim=CLAIM.id, variant=str(convention), verdict="not applicable", n=n, details=workers)
-    decisive = _choose_decisive(found, margins.equivalence_points)
+    decisive = choose_decisive(found, margin)
     p_values = [difference["p_value"] for difference in found.values()]
     return Verdict(
         claim=CLAIM.id,
@@ -75,27 +74,6 @@ def _judge_kind(evidence: Evidence, convention: Convention) -> Verdict:
         n=min(difference["n"] for difference in found.values()),
         details={**workers, "differences": found, "decisive": decisive},
     )
-
-
-def _compare_final(evidence: Evidence, *arms: pd.DataFrame) -> dict[str, Any]:
-    """With minus without momentum, final test accuracy in points: paired estimate and TOST."""
-    margins = evidence.margins
-    without, with_it = (100 * arm["final_test_accuracy"].to_numpy(dtype=float) for arm in arms)
-    margin = margins.equivalence_points
-    p_value = equivalence_test(without, with_it, -margin, margin)
-    return {**estimate_paired_difference(without, with_it, margins.confidence)._asdict(), "p_value": p_value}
-
-
-def _choose_decisive(differences: dict[int, dict[str, Any]], margin: float) -> int:
-    """The m furthest outside the margin with its whole interval; if none is, the one least surely inside (TOST).
-
-    One without an interval is surely on neither side.
-    """
-    distances = {m: max(found["low"], -found["high"]) - margin for m, found in differences.items()}
-    if outside := {m: distance for m, distance in distances.items() if distance > 0}:
-        return max(outside, key=lambda m: outside[m])
-    p_values = {m: np.nan_to_num(found["p_value"], nan=np.inf) for m, found in differences.items()}
-    return max(differences, key=lambda m: (p_values[m], abs(differences[m]["mean"])))
 
 
 def _decide(differences: Collection[dict[str, Any]], some_fail: bool, margins: ClaimsConfig) -> VerdictName:

@@ -1,0 +1,58 @@
+"""C1: delay slows training."""
+
+from asgd.claims.cells import describe_setting
+from asgd.claims.claim import Claim
+from asgd.claims.comparisons import Trend, compare_areas, judge_trend, split_present
+from asgd.claims.verdict import Verdict, VerdictName
+from asgd.tables.arms import Evidence
+
+CLAIM = Claim(
+    id="C1",
+    statement="the larger m, the slower the loss falls per server step",
+    rule="""The area under the curve of the training loss over steps, divided by their range, is compared between
+        adjacent m of {{ margins.slow_workers | listed }}. Reproduced: all have runs, and all lower limits of its rise
+        are above 0. Not reproduced: any upper limit is below 0. p-value: the largest of the one-sided sign-flip
+        tests.""",
+    effect="mean training loss, m = {{ found.decisive.to }} minus m = {{ found.decisive.from }} "
+    "(the step that decides)",
+    reason="""
+        {%- set where = "from m = %d to %d" % (found.decisive.from, found.decisive.to) if found.decisive -%}
+        {%- if not found.decisive -%} fewer than two m have runs
+        {%- elif found.decisive.low is none -%} {{ say.no_interval(found.decisive.n) }}
+        {%- elif found.trend == "rises" -%}
+            the mean loss rises at every step of m, least {{ where }}: {{ say.size(found.decisive, "nats") }}
+        {%- elif found.trend == "falls" -%} the mean loss falls {{ where }}: {{ say.size(found.decisive, "nats") }}
+        {%- else -%} the interval {{ where }} contains 0: {{ say.size(found.decisive, "nats") }}
+        {%- endif %}; {{ say.tested(found) }}""",
+)
+
+_VERDICTS: dict[Trend, VerdictName] = {
+    "rises": "reproduced",
+    "falls": "not reproduced",
+    "undecided": "inconclusive",
+}
+
+
+def judge(evidence: Evidence) -> list[Verdict]:
+    """Paired area under the loss curve between adjacent m."""
+    workers, setting = split_present(evidence, evidence.margins.slow_workers), describe_setting(evidence.base)
+    if len(workers["tested"]) < 2:
+        details = {**workers, "decisive": None}
+        return [Verdict(claim=CLAIM.id, setting=setting, verdict="not applicable", details=details)]
+    comparisons = compare_areas(evidence, "num_workers", workers["tested"])
+    trend, decisive = judge_trend(comparisons)
+    incomplete = bool(workers["absent"])
+    return [
+        Verdict(
+            claim=CLAIM.id,
+            setting=setting,
+            verdict="inconclusive" if trend == "rises" and incomplete else _VERDICTS[trend],
+            effect=decisive["mean"],
+            unit="nats",
+            interval=(decisive["low"], decisive["high"]),
+            confidence=evidence.margins.confidence,
+            p_value=None if incomplete else max(found["p_value"] for found in comparisons),
+            n=min(found["n"] for found in comparisons),
+            details={**workers, "comparisons": comparisons, "trend": trend, "decisive": decisive},
+        )
+    ]

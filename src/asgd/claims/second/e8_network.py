@@ -1,0 +1,69 @@
+"""E8: C1 and C5b on another network."""
+
+from typing import Any
+
+from asgd.claims.claim import Claim
+from asgd.claims.comparisons import compare_areas
+from asgd.claims.second.calibrated import compare_accuracies, find_calibrated, judge_statement
+from asgd.claims.verdict import Verdict, VerdictName
+from asgd.settings.run import RunConfig
+from asgd.tables.arms import Evidence
+
+CLAIM = Claim(
+    id="E8",
+    statement="C1 and C5b hold on {{ margins.second.statements.other_network }} too",
+    rule="""{% set s = margins.second.statements -%}
+        {{ s.other_network }}, mini-batches of {{ s.other_batch_size }}, at the rate that was calibrated without delay.
+        C1: the paired area under the training loss rises between adjacent m of {{ s.other_workers | listed }}:
+        supported if all lower limits are above 0, contradicted if an upper limit is below 0. C5b at m =
+        {{ s.other_workers[-1] }}: final accuracy with momentum kept by the workers as an average minus that without:
+        supported if the lower limit
+        is above {{ margins.second.rescue_points | num("g") }} points, contradicted if the upper limit is below.""",
+    effect="""{% if variant == "C1" -%} change of the mean training loss from one m to the next, where it rises least
+        {%- else -%} accuracy with momentum minus without at m = {{ margins.second.statements.other_workers[-1] }}
+        {%- endif %}""",
+    reason="""
+        {%- if not found.cells -%} not all of its arms have paired runs
+        {%- elif variant == "C1" -%}
+            it rises least from m = {{ found.weakest.from }} to {{ found.weakest.to }}:
+            {{ say.size(found.weakest, "nats") }}
+        {%- else -%}
+            {{ say.size(found.cells[0], "points") }} at rate {{ found.cells[0].rates[0] | num("g") }}
+        {%- endif %}""",
+)
+
+
+def judge(evidence: Evidence) -> list[Verdict]:
+    """A verdict for C1 and one for C5b."""
+    return [_judge_slowing(evidence), _judge_rescue(evidence)]
+
+
+def _find(evidence: Evidence, num_workers: int, **settings: Any) -> RunConfig | None:
+    margins = evidence.margins.second.statements
+    settings |= {"network": margins.other_network, "batch_size": margins.other_batch_size}
+    return find_calibrated(evidence, num_workers=num_workers, **settings)
+
+
+def _judge_slowing(evidence: Evidence) -> Verdict:
+    workers = evidence.margins.second.statements.other_workers
+    first = _find(evidence, workers[0])
+    if first is None or any(evidence.runs_of(first, num_workers=m).empty for m in workers):
+        return Verdict(claim=CLAIM.id, variant="C1", verdict="not applicable")
+    cells = compare_areas(evidence, "num_workers", workers, base=first)
+    return judge_statement(CLAIM.id, cells, evidence.margins.confidence, unit="nats", variant="C1")
+
+
+def _judge_rescue(evidence: Evidence) -> Verdict:
+    margins = evidence.margins
+    most = margins.second.statements.other_workers[-1]
+    kind = {"momentum": margins.momentum, "momentum_where": "worker", "momentum_convention": "ema"}
+    found = compare_accuracies(evidence, _find(evidence, most), _find(evidence, most, **kind))
+    verdict = judge_statement(CLAIM.id, [found], margins.confidence, variant="C5b")
+    if found is None:
+        return verdict
+    # The margin is not 0, so neither the verdict nor the p-value of a difference is that of the statement.
+    return verdict.model_copy(update={"verdict": _decide(found, margins.second.rescue_points), "p_value": None})
+
+
+def _decide(found: dict[str, Any], points: float) -> VerdictName:
+    return "supported" if found["low"] > points else "contradicted" if found["high"] < points else "inconclusive"

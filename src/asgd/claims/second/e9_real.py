@@ -1,0 +1,51 @@
+"""E9: real workers do what the simulator says."""
+
+from asgd.claims.claim import Claim
+from asgd.claims.verdict import Verdict, VerdictName
+from asgd.tables.arms import Evidence
+
+CLAIM = Claim(
+    id="E9",
+    statement="real workers do what the simulator says",
+    rule="""Each recorded run of real workers is played again by the simulator, on the schedule that was recorded.
+        Supported: every one ends at the same weights, bit for bit. Contradicted: one does not. Inconclusive: one was
+        recorded, and not played again.""",
+    effect="share of the replayed runs that end at the same weights",
+    reason="""
+        {%- if not n -%} no recorded run was played again
+        {%- else -%}
+            {{ found.identical }} of {{ n }} replayed runs end at the same weights, bit for bit
+            {%- if found.recorded > n -%} ; {{ found.recorded - n }} more were not played again {%- endif -%}
+        {%- endif %}""",
+)
+
+#: Whether a replayed run ended at the recorded weights: a column of runs.csv, empty for other runs.
+COLUMN = "replayed_identical"
+
+
+def judge(evidence: Evidence) -> list[Verdict]:
+    """All replayed runs, whatever their settings: each is compared with its own recording."""
+    executions = [config.execution for config in evidence.configs]
+    recorded = executions.count("real")
+    if COLUMN not in evidence.runs:
+        return [Verdict(claim=CLAIM.id, verdict="not applicable", details={"recorded": recorded})]
+    same = evidence.runs[COLUMN].dropna().astype(str).str.lower() == "true"
+    n, identical = len(same), int(same.sum())
+    if not n:
+        return [Verdict(claim=CLAIM.id, verdict="not applicable", details={"recorded": recorded})]
+    return [
+        Verdict(
+            claim=CLAIM.id,
+            verdict=_decide(identical, n, recorded),
+            effect=identical / n,
+            unit="probability",
+            n=n,
+            details={"identical": identical, "recorded": recorded},
+        )
+    ]
+
+
+def _decide(identical: int, n: int, recorded: int) -> VerdictName:
+    if identical < n:
+        return "contradicted"
+    return "inconclusive" if recorded > n else "supported"
