@@ -275,3 +275,11 @@ def test_a_failed_build_names_the_error_and_keeps_the_log(tmp_path: Path) -> Non
 def test_a_missing_generated_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match=r"numbers\.tex: cannot be read"):
         build_report(PROJECT / "report", [tmp_path / "numbers.tex"], tmp_path / "out.pdf")
+
+
+def test_a_study_lists_the_figures_that_it_has_and_no_other(tmp_path: Path) -> None:
+    """So a figure that is added changes nothing of a study that lacks it."""
+    assert "real_speed" not in write_example(tmp_path)["figures.tex"]
+    figures = [*collect()["figures"], "real_speed"]
+    write_tables(tmp_path, PROJECT / "report", {**collect(), "figures": figures})
+    assert r"\withfigure{real_speed}{\resultfigure{real_speed}{" in (tmp_path / "figures.tex").read_text()

@@ -50,6 +50,7 @@ def collect_numbers(
     return {
         "preset": {"name": params.preset, "description": preset.description or params.preset},
         "demonstration": preset.demonstration,
+        "figures": [name for name, plot in list_plots().items() if plot.about is None or shown[name]],
         "data": describe_data(preset, environment),
         "seeds": sorted(int(seed) for seed in runs["seed"].unique()),
         "n_runs": len(runs),

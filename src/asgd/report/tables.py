@@ -1,6 +1,6 @@
 """The generated files of the report, and the rows of its table of accuracies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,16 @@ def write_tables(out_folder: str | Path, report: str | Path, numbers: Mapping[st
     ``numbers`` are those of ``asgd.report.numbers.collect_numbers``.
     """
     templates = Templates(Path(report, "templates"))
-    context = {**numbers, "unplaced": list_unplaced(report)}
+    context = {**numbers, "unplaced": list_unplaced(report, numbers["figures"])}
     for name in list_generated(report):
         write_text(Path(out_folder) / name, templates.render(name, context))
 
 
-def list_unplaced(report: str | Path) -> list[dict[str, str]]:
-    """`name` and `caption` of each figure that report.tex does not place itself."""
-    manuscript = Path(report, MANUSCRIPT).read_text(encoding="utf-8")
-    plots = {name: plot for name, plot in list_plots().items() if f"{{{name}}}" not in manuscript}
-    return [{"name": name, "caption": plot.caption} for name, plot in plots.items()]
+def list_unplaced(report: str | Path, figures: Iterable[str]) -> list[dict[str, str]]:
+    """`name` and `caption` of each of ``figures`` that report.tex does not place itself."""
+    manuscript, plots = Path(report, MANUSCRIPT).read_text(encoding="utf-8"), list_plots()
+    unplaced = [name for name in figures if f"{{{name}}}" not in manuscript]
+    return [{"name": name, "caption": plots[name].caption} for name in unplaced]
 
 
 def list_accuracies(arms: pd.DataFrame) -> dict[str, Any]:
