@@ -11,10 +11,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from asgd.claims import Verdict, claims_from_json, claims_to_json, format_claims, judge_claims
+from asgd.claims import Verdict, claims_from_json, claims_to_json, format_claims, holds, judge_claims
 from asgd.claims.claim import find_claims
 from asgd.claims.conventions import KINDS
 from asgd.claims.judging import judge_claim
+from asgd.claims.metrics import summarize_metrics
 from asgd.claims.wording import describe_rule, explain, format_setting, tabulate_verdicts
 from asgd.settings.claims import ClaimsConfig, SecondMargins
 from asgd.settings.run import RunConfig
@@ -733,6 +734,53 @@ def test_arms_that_generalisation_lacks_are_named(tables: Tables, second: dict[s
     assert why in reason(found, second)
 
 
+# On the map, where seeds are few
+
+
+def holding(tables: Tables, name: str, **margins: Any) -> bool:
+    settings = ClaimsConfig(edition="second", **margins)
+    return holds(Judged(tables, settings)[name], settings)
+
+
+@pytest.mark.parametrize(
+    ("ends", "holding_"),
+    [
+        (outcomes(dead=3, trained=2), True),
+        (outcomes(dead=2, trained=3), False),
+        (outcomes(dead=1, plateau=2, trained=2), False),  # more fail alive
+        (outcomes(dead=5), True),
+        (outcomes(trained=5), False),
+    ],
+)
+def test_failure_holds_where_most_runs_fail_and_most_of_these_are_dead(ends: list[str], holding_: bool) -> None:
+    assert holding(Tables().arm(num_workers=100, outcomes=ends, seeds=5), "C3") == holding_
+
+
+@pytest.mark.parametrize(
+    ("plain", "arm", "holding_"),
+    [
+        (outcomes(dead=4, trained=1), outcomes(trained=5), True),  # five seeds cannot say that plain runs fail
+        (outcomes(dead=5), outcomes(trained=3, dead=2), True),
+        (outcomes(dead=2, trained=3), outcomes(trained=5), False),
+        (outcomes(dead=5), outcomes(trained=2, dead=3), False),
+    ],
+)
+def test_rescue_holds_where_most_fail_without_and_most_train_with(
+    plain: list[str], arm: list[str], holding_: bool
+) -> None:
+    assert holding(rescue_of(plain, arm), "C5-worker-ema") == holding_
+
+
+def test_gap_and_equivalence_hold_where_their_estimates_lie_inside() -> None:
+    assert holding(gap_of(2.4, 0.005), "C2")
+    assert not holding(gap_of(1.6, 0.01), "C2")
+    for points, inside in ((0.8, True), (1.5, False)):  # with the noise 1.67 and 2.37
+        tables = momentum_of({1: 0.0, 10: 0.0, 20: 0.0, 30: points}, noise=0.012)
+        assert judge(tables)["C4-worker-ema"].verdict == "inconclusive"
+        assert holding(tables, "C4-worker-ema") == inside
+    assert not holding(momentum_of({1: 0.0, 10: 0.0}), "C4-worker-ema")  # no runs at the others
+
+
 # All together
 
 
@@ -777,7 +825,7 @@ def test_few_seeds_give_a_verdict_on_every_claim_that_json_keeps(seeds: int) -> 
 def test_a_setting_is_said_in_words() -> None:
     assert format_setting({}) == ""
     setting = {"learning_rate": 0.01, "epochs": 10.0, "momentum_rate": 0.001}
-    assert format_setting(setting) == "at learning rate 0.01, 10 epochs, with momentum 0.001"
+    assert format_setting(setting) == "at learning rate 0.01, 10 epochs, with momentum at 0.001"
     assert format_setting({"learning_rate": 0.01, "server_time": 0.1}) == "at learning rate 0.01, server time 0.1"
 
 
@@ -801,7 +849,7 @@ def test_margins_are_filled_into_the_rules() -> None:
     for claim, words in {
         "C3b": ["none of 17 or more"],
         "C5b": ["above 3.5 points"],
-        "C6": ["(4, 0.6)", "every 0.5 epochs", "Over 21 epochs"],
+        "C6": ["(4, 0.6)", "windows of 0.5 epochs", "Over 21 epochs"],
         "C7": ["40\N{NO-BREAK SPACE}% test accuracy", "8 evaluations", "more than 1 seeds", "0.3 of a gradient"],
         "C8": ["600 training images", "below 0.7", "of 0.9", "1,234 steps"],
     }.items():
@@ -816,8 +864,21 @@ def test_margins_are_filled_into_the_rules() -> None:
         ({"matched_dropout": [[10, 0.0]]}, "with a p above 0"),
         ({"time_workers": [10, 1]}, "the first must be smaller"),
         ({"server_times": [0.1, 0.1]}, "stands twice"),
+        ({"server_times": [0.0]}, "greater than 0"),
     ],
 )
 def test_margins_that_mean_nothing_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SecondMargins(**changes)
+
+
+def test_names_that_came_later_are_counted_where_they_are_given() -> None:
+    """metrics.json of the first edition stays as it is."""
+    tables = Tables().arm(num_workers=100)
+    verdicts = [Verdict(claim="C1", verdict="reproduced"), Verdict(claim="C5", verdict="cannot be tested")]
+    runs = tables.tables()[0]
+    metrics = [summarize_metrics(runs, found, tables.base) for found in (verdicts, verdicts[:1])]
+    assert metrics[0]["claims_cannot_be_tested"] == 1
+    assert metrics[0].keys() - metrics[1].keys() == {"claims_cannot_be_tested"}
+    assert "claims_not_applicable" in metrics[1]
+    assert not any("supported" in key for key in metrics[0])

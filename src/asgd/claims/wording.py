@@ -26,7 +26,7 @@ _PHRASES = """
     {%- endif -%}
 {%- endmacro %}
 {% macro same_steps(found) -%}
-    it takes the same steps, up to rounding, as {{ found.same_steps_as }}, where they are judged
+    it takes the same steps, up to rounding, as {{ found.same_steps_as }}, and is judged there
 {%- endmacro %}
 {% macro same_rate(margins) -%}
     {%- set place = margins.second.same_rate -%}
@@ -51,7 +51,7 @@ _PHRASES = """
 """
 
 #: How a verdict's setting is said, where that is not the key and its value.
-_SETTING = {"epochs": "{:g} epochs", "steps": "{:,} steps", "momentum_rate": "with momentum {:g}"}
+_SETTING = {"epochs": "{:g} epochs", "steps": "{:,} steps", "momentum_rate": "with momentum at {:g}"}
 
 
 class Absent(StrictUndefined):

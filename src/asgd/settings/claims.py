@@ -1,6 +1,6 @@
 """The margins of the decision rules."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
@@ -46,7 +46,7 @@ class SecondMargins(StrictModel):
     time_accuracy: float = Field(0.5, gt=0, lt=1, description="C7: the test accuracy to which the time is taken")
     time_evaluations: int = Field(20, ge=1, description="C7: evaluations in an epoch of the runs compared")
     time_censored: int = Field(2, ge=0, description="C7: the most seeds that may never be there")
-    server_times: list[float] = Field(
+    server_times: list[Annotated[float, Field(gt=0)]] = Field(
         [0.02, 0.1], description="C7: what a message takes the server in the variants, mean times of a gradient"
     )
     generalisation_images: int = Field(2000, ge=1, description="C8: training images of the runs compared")

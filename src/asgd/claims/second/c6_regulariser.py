@@ -20,15 +20,15 @@ CLAIM = Claim(
     rule="""(a) The areas of C1 rise with p at m = 1: it holds if all lower limits are above 0, and fails if any upper
         limit is below 0. (b) For some pair of m and p of
         {{ margins.second.matched_dropout | join(", ") }}, matched in the first edition, the accuracy curves are
-        equivalent: the difference of the accuracies after the first epoch, averaged over every
+        equivalent: the difference of the accuracies after the first epoch, averaged over windows of
         {{ margins.second.match_window | num("g") }} epochs, lies within
-        +-{{ margins.equivalence_points | num("g") }} points in each such window (TOST at
-        {{ (1 - margins.confidence) | percent("g") }} over the number of pairs). Two arms that both fail do not match.
-        (c) Over {{ margins.second.gap_epochs | num("g") }} epochs each run's train-test gap (test loss minus loss on
-        the training subset, both without dropout) is taken where its training-subset loss first falls to the lowest
-        level that the seed's runs all reach; the changes against m = 1, p = 0 by delay and by dropout have the same
-        sign, both intervals without 0. Only a pair that matches is judged. Reproduced: all three, for some pair, and
-        no other pair has opposite signs. Not reproduced: (a) fails, or a pair matches with opposite signs and none
+        +-{{ margins.equivalence_points | num("g") }} points in each window (TOST at
+        {{ (1 - margins.confidence) | percent("g") }} divided by the number of pairs). Two arms that both fail do not
+        match. (c) Over {{ margins.second.gap_epochs | num("g") }} epochs each run's train-test gap (test loss minus
+        loss on the training subset, both without dropout) is taken where its training-subset loss first falls to the
+        lowest level that the seed's runs all reach; the changes against m = 1, p = 0 by delay and by dropout have the
+        same sign, both intervals without 0. Only a pair that matches is judged. Reproduced: all three, for some pair,
+        and no other pair has opposite signs. Not reproduced: (a) fails, or a pair matches with opposite signs and none
         with the same. Partly (slows alike, not shown to regularise): (a) and (b). No p-value.""",
     effect="change of the train-test gap with delay, at matched training loss",
     reason="""
@@ -48,7 +48,7 @@ CLAIM = Claim(
                     {{ "match" if match.matches else "do not match" }}, at most {{ match.largest | num(".1f") }} points
                     apart
                     {%- if match.over_longer %} ({{ match.over_longer | num(".1f") }} over the long runs) {%- endif %}
-                {%- else -%} have no evaluations after the first epoch to compare
+                {%- else -%} have no paired runs with evaluations after the first epoch
                 {%- endif -%}
                 {{ "" if loop.last else ", " }}
             {%- endfor %}; (c)
