@@ -61,7 +61,7 @@ def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 def _compare(evidence: Evidence, one: RunConfig, config: RunConfig) -> list[dict[str, Any]]:
     plain, delayed = evidence.runs_of(one), evidence.runs_of(config)
-    both = plain.join(delayed, how="inner", lsuffix="_plain")
+    both = plain.add_suffix("_plain").join(delayed, how="inner")
     gaps = [_find_gaps(evidence, arm) for arm in (one, config)] if len(both) else []
     rows = []
     for run in both.reset_index().to_dict("records"):

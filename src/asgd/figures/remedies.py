@@ -76,14 +76,8 @@ def _draw_method(axes: Axes, place: int, row: dict[Any, Any]) -> None:
         return
     axes.plot([row["low"], row["high"]], [place, place], color=_LINE["color"])
     clear = row["low"] > 0 or row["high"] < 0
-    axes.plot(
-        row["difference"],
-        place,
-        gid=row["method"],
-        zorder=3,
-        **_LINE,
-        **({} if clear else {"markerfacecolor": "white"}),
-    )
+    style = _LINE if clear else {**_LINE, "markerfacecolor": "white"}
+    axes.plot(row["difference"], place, gid=row["method"], zorder=3, **style)
 
 
 def _shorten(method: str) -> str:
