@@ -34,7 +34,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     for axes, m in zip(panels, workers, strict=True):
         _draw_runs(axes, table[table["num_workers"] == m])
         axes.set_title(f"m = {m:g}", pad=3)
-        axes.set_xlabel("steps with delay")
+        axes.set_xlabel("server steps")
     panels[0].set_ylim(0, min(_HIGHEST, 1.1 * max(1.0, highest)))
     panels[0].set_ylabel(r"sharpness $\lambda$ / limit")
     handles = [

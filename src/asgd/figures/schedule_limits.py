@@ -37,12 +37,8 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     _draw_map(left, tables["map"], limits, styles, *curvature)
     _draw_ratios(right, limits, styles)
     handles: list[Line2D] = [legend_line(style, name) for name, style in styles.items()]
-    found = (
-        f"lines: limits of stability of the learning rate at $\\lambda$ = {curvature[0]:.2g}"
-        if curvature
-        else "no lines: no sharpness"
-    )
-    title = f"{found}, exact for constant delays, of the mean square for random workers, simulated for others"
+    place = f" at $\\lambda$ = {curvature[0]:.2g}" if curvature else ""
+    title = f"limits of stability{place}: exact for round robin, of the mean square for random workers, else simulated"
     figure.legend(handles=[*list_cells("Greys", 0.25), *handles], loc="outside upper center", ncols=4, title=title)
     return figure
 

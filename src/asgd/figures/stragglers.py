@@ -1,5 +1,6 @@
 """Is it sooner to wait for the slow workers, or not to? Accuracy against simulated time, by policy."""
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -67,7 +68,7 @@ def _choose_styles(arms: list[dict[str, Any]]) -> dict[str, ArmStyle]:
     others = dict.fromkeys(arm["name"] for arm in arms if not arm["waits"])
     waiting = {arm["backups"]: arm["name"] for arm in arms if arm["waits"]}
     ordered = ordered_styles(list(waiting)) if waiting else {}
-    return dict(zip(others, _OTHERS, strict=False)) | {waiting[key]: style for key, style in ordered.items()}
+    return dict(zip(others, cycle(_OTHERS), strict=False)) | {waiting[key]: style for key, style in ordered.items()}
 
 
 def _finish(panels: Any, columns: list[tuple[str, int]]) -> None:
