@@ -15,7 +15,7 @@ from asgd.claims.wording import explain, render
 from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
-from asgd.settings.study import load_params
+from asgd.settings.study import expand_experiments, load_params
 from asgd.tables.arms import Evidence
 from tests.pipeline import ROOT
 
@@ -67,9 +67,7 @@ class Study:
 
     def judge(self, claim: str, **columns: Any) -> list[Verdict]:
         runs = pd.DataFrame(self.runs).assign(**columns)
-        statements = ClaimsConfig().second.statements.model_copy(update={"calibrated": self.calibrated})
-        second = ClaimsConfig().second.model_copy(update={"statements": statements})
-        margins = ClaimsConfig(edition="second").model_copy(update={"second": second})
+        margins = list_margins(self.calibrated)
         evaluations = pd.concat(self.evaluations, ignore_index=True)
         found = judge_claim(claim, Evidence.of(runs, evaluations, margins, BASE, tables=self.tables))
         for verdict in found:  # each can be said in words
@@ -79,6 +77,11 @@ class Study:
 
     def names(self, claim: str, **columns: Any) -> list[str]:
         return [verdict.verdict for verdict in self.judge(claim, **columns)]
+
+
+def list_margins(calibrated: dict[str, list[dict[str, Any]]]) -> ClaimsConfig:
+    """Those of the second edition with these calibrated arms."""
+    return ClaimsConfig.model_validate({"edition": "second", "second": {"statements": {"calibrated": calibrated}}})
 
 
 # E1
@@ -362,3 +365,26 @@ def test_calibrated_arms_of_a_preset_are_margins_of_its_claims() -> None:
     arms = [{key: value for key, value in arm.items() if key != "learning_rate"} for arm in second["few rates"]]
     assert {"num_workers": 30, "schedule": "random", "epochs": 10.0, "evaluations_per_epoch": 2} in arms
     assert load_params(ROOT / "params.yaml", "paper").claims.second.statements.calibrated == {}
+
+
+def test_the_second_edition_has_the_arms_of_every_statement() -> None:
+    params = load_params(ROOT / "params.yaml", "second")
+    random, rows, curves = np.random.default_rng(0), {}, []
+    for config in (one for configs in expand_experiments(params.selected).values() for one in configs):
+        run = f"{config.slug()}-{config.arm()}"
+        if run in rows:
+            continue
+        rows[run] = {**config.model_dump(), "run": run, "outcome": "trained", "total_steps": 2}
+        rows[run]["final_test_accuracy"] = random.uniform(0.55, 0.65)
+        accuracy = [0.1, random.uniform(0.3, 0.4), rows[run]["final_test_accuracy"]]
+        clock = {"step": [0, 1, 2], "gradients": [0, 1, 2], "epoch": [0, 1, 2], "time": [0, 1, 2]}
+        losses = {"train_loss": [math.nan, 2.0, 1.0], "train_eval_loss": 1.0, "test_loss": 1.0}
+        curves.append(pd.DataFrame({**clock, **losses, "test_accuracy": accuracy}).assign(run=run, seed=config.seed))
+    evaluations = pd.concat(curves, ignore_index=True).assign(correction=0.1)
+    evidence = Evidence.of(pd.DataFrame(rows.values()), evaluations, params.claims, params.base)
+    found = {name: judge_claim(name, evidence) for name in ("E1", "E2", "E3", "E4", "E6", "E8")}
+    assert {name for name, verdicts in found.items() if any(v.verdict == "not applicable" for v in verdicts)} == set()
+    assert {verdict.n for verdicts in found.values() for verdict in verdicts} == {5, 10}
+    strengths = {verdict.variant for verdict in found["E2"]}
+    assert strengths == {"dc_constant-40", "dc_constant-160", "dc_adaptive-5", "dc_adaptive-20"}
+    assert len(found["E6"][0].details["costs"]) == 5

@@ -16,7 +16,7 @@ SHA256 = "0" * 64
 
 
 def test_members_are_found_by_being_there() -> None:
-    assert set(list_schedules()) == {"round_robin", "random", "latency", "replay"}
+    assert set(list_schedules()) == {"round_robin", "random", "latency", "replay", "alone_first"}
     assert set(list_policies()) == {"every", "discard", "synchronous"}
     assert set(list_networks()) == {"paper", "resnet8", "resnet20"}
     assert set(list_updates()) == {
@@ -28,7 +28,7 @@ def test_members_are_found_by_being_there() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"schedule": "rand"}, "'rand' is no schedule; give one of latency, random, replay"),
+        ({"schedule": "rand"}, "'rand' is no schedule; give one of alone_first, latency, random, replay"),
         ({"latency_cv": 0.5}, "latency_cv = 0.5 means nothing with schedule = round_robin; leave it out"),
         ({"schedule": "latency", "latency_shape": 2.0}, "latency_shape = 2.0 means nothing with latency = gamma"),
         ({"schedule": "replay"}, "schedule = replay needs trace; give it"),

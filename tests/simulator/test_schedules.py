@@ -12,6 +12,7 @@ from asgd.simulator.events import Events, Fate, Ledger
 from asgd.simulator.policies.discard import Discard
 from asgd.simulator.policies.every import Every
 from asgd.simulator.policies.synchronous import Synchronous
+from asgd.simulator.schedules.alone_first import AloneFirst
 from asgd.simulator.schedules.latency import Latency
 from asgd.simulator.schedules.random import RandomWorker
 from asgd.simulator.schedules.round_robin import RoundRobin
@@ -24,6 +25,7 @@ SCHEDULES: dict[str, Callable[[int], object]] = {
     "pareto": lambda m: Latency(m, seed=3, shape=1.5),
     "slow": lambda m: Latency(m, seed=3, cv=1.0, slow_share=0.5, slow_factor=4.0),
     "queue": lambda m: Latency(m, seed=3, cv=1.0, server_time=0.1),
+    "alone_first": lambda m: AloneFirst(m, alone=40),
 }
 POLICIES = {
     "every": Every,
@@ -70,6 +72,24 @@ def test_round_robin_is_the_protocol_of_the_paper(num_workers: int) -> None:
     assert np.array_equal(events.batch, k)
     assert np.array_equal(events.staleness, np.minimum(k, num_workers - 1))
     assert np.array_equal(events.time, (k + 1) / num_workers)
+
+
+@pytest.mark.parametrize("num_workers", WORKERS)
+def test_after_one_worker_alone_all_begin_as_in_the_paper(num_workers: int) -> None:
+    alone, others = 40, num_workers - 1
+    ledger = Ledger(num_workers, AloneFirst(num_workers, alone), Discard(num_workers))
+    events = ledger.advance(alone + others + 100)
+    first, between, after = slice(alone), slice(alone, alone + others), slice(alone + others, None)
+    assert not events.worker[first].any()
+    assert not events.staleness[first].any()
+    assert events.time[first].tolist() == list(range(1, alone + 1))
+    assert events.worker[between].tolist() == list(range(1, num_workers))
+    assert set(events.fate[between]) <= {Fate.DISCARDED}
+    paper = ledger_of("round_robin", num_workers).advance(100)
+    assert (events.worker[after] == paper.worker).all()
+    assert (events.staleness[after] == paper.staleness).all()
+    assert set(events.fate[after]) == {Fate.APPLIED}
+    assert events.time[after] - alone - 1 + 1 / num_workers == pytest.approx(paper.time)
 
 
 @pytest.mark.parametrize("num_workers", WORKERS)
@@ -139,7 +159,7 @@ def test_a_busy_server_serves_in_order_of_arrival() -> None:
 
 @pytest.mark.parametrize("policy", ["discard", "stop"])
 @pytest.mark.parametrize("num_workers", [1, 7, 30])
-@pytest.mark.parametrize("schedule", ["random", "pareto", "slow", "round_robin"])
+@pytest.mark.parametrize("schedule", ["random", "pareto", "slow", "round_robin", "alone_first"])
 def test_no_step_is_as_stale_as_the_limit_and_nothing_is_free(schedule: str, num_workers: int, policy: str) -> None:
     events = ledger_of(schedule, num_workers, policy).advance(2000)
     applied = events.fate == Fate.APPLIED
@@ -173,7 +193,7 @@ def snapshot(events: Events) -> list[list[float]]:
 @pytest.mark.parametrize(
     ("schedule", "policy"),
     [
-        *itertools.product(["random", "pareto", "queue", "round_robin"], ["every", "stop"]),
+        *itertools.product(["random", "pareto", "queue", "round_robin", "alone_first"], ["every", "stop"]),
         *itertools.product(["pareto", "queue"], ["synchronous"]),
     ],
 )

@@ -39,6 +39,7 @@ PRODUCTS.add(
     "judge_claims",
     inputs={
         **{key: TABLES[key] for key in ("runs", "evaluations")},
+        **{name: f"{RESULTS}/tables/{name}.csv" for name in list_read_by_rules(STUDY)},
         "template": "report/templates/claims.html.j2",
     },
     outputs={

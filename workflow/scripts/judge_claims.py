@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from asgd.claims import claims_to_json, judge_claims
+from asgd.claims.claim import list_read
 from asgd.claims.metrics import summarize_metrics
 from asgd.files import write_json, write_text
 from asgd.report import make_claims_page
@@ -14,7 +15,8 @@ from asgd.tables.files import read_table
 study = snakemake.params.settings
 base, margins = validate(RunConfig, study["run"], "run"), validate(ClaimsConfig, study["claims"], "claims")
 runs, evaluations = read_table(snakemake.input.runs), read_table(snakemake.input.evaluations)
-verdicts = judge_claims(runs, evaluations, margins, base)
+read = {name: read_table(path, ()) for name, path in snakemake.input.items() if name in list_read(margins.edition)}
+verdicts = judge_claims(runs, evaluations, margins, base, tables=read)
 write_json(snakemake.output.claims, claims_to_json(verdicts))
 write_text(snakemake.output.table, make_claims_page(verdicts, Path(snakemake.input.template).parents[1]))
 write_json(snakemake.output.metrics, summarize_metrics(runs, verdicts.verdicts, base))

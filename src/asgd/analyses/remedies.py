@@ -21,13 +21,7 @@ from asgd.tables.arms import Evidence
 from asgd.tables.table import Table
 
 ANALYSIS = Analysis(
-    about=Subject(
-        varies=("num_workers", "update", "policy"),
-        may_vary=(
-            *("learning_rate", "momentum", "schedule", "max_staleness", "stop"),
-            *("dc_strength", "dc_adaptive_strength", "gap_scale", "adagrad_initial"),
-        ),
-    ),
+    about=Subject(varies=("seed",)),  # of several experiments: a preset names one in `subjects`
     reads=("runs", "evaluations"),
     needs=("run", "claims"),
     tables={

@@ -31,6 +31,7 @@ class Claim:
     reason: str  #: why the verdict is what it is
     #: What on the map decides whether it holds: a rate without momentum, or a pair of that and one with momentum.
     mapped: Literal["", "rate", "pair"] = ""
+    reads: tuple[str, ...] = ()  #: tables of analyses that the rule reads
 
 
 #: The room of each edition's claims, with its declarations by module.
@@ -38,6 +39,11 @@ EDITIONS: Mapping[EditionName, tuple[str, Mapping[str, Claim]]] = {
     "first": ("asgd.claims.first", find_members("asgd.claims.first", Claim)),
     "second": ("asgd.claims.second", find_members("asgd.claims.second", Claim)),
 }
+
+
+def list_read(edition: EditionName) -> list[str]:
+    """The tables of analyses that the rules of an edition read."""
+    return list(dict.fromkeys(name for claim in find_claims(edition).values() for name in claim.reads))
 
 
 @cache

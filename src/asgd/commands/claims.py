@@ -23,13 +23,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Judge and print."""
     from asgd.claims import claims_to_json, format_claims, judge_claims
+    from asgd.claims.claim import list_read
     from asgd.files import write_json
     from asgd.tables.files import read_table
 
     params = load_params(options.params, options.preset)
     tables = options.results / params.preset / "tables"
     runs, evaluations = read_table(tables / "runs.csv"), read_table(tables / "evaluations.csv")
-    verdicts = judge_claims(runs, evaluations, params.claims, params.base)
+    there = [name for name in list_read(params.claims.edition) if (tables / f"{name}.csv").exists()]
+    read = {name: read_table(tables / f"{name}.csv", ()) for name in there}
+    verdicts = judge_claims(runs, evaluations, params.claims, params.base, tables=read)
     print(format_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))

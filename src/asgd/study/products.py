@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asgd.analyses.analysis import Chosen
+from asgd.claims.claim import list_read
 from asgd.errors import AsgdError
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.files import read_json
@@ -24,6 +25,12 @@ def list_analysis_files(analyses: Mapping[str, Chosen], trained: bool = False) -
     """The files of ``analyses`` (``Study.analyses``), in tables/; only those that take training to make again."""
     chosen = [one.analysis for one in analyses.values() if one.analysis.trains or not trained]
     return [file for analysis in chosen for file in analysis.files.values()]
+
+
+def list_read_by_rules(study: Study) -> list[str]:
+    """The tables of the study's analyses that the rules of its edition read."""
+    tables = {table for one in study.analyses.values() for table in one.analysis.tables}
+    return [name for name in list_read(study.params.claims.edition) if name in tables]
 
 
 def select_figures(study: Study) -> dict[str, str | None]:

@@ -34,7 +34,7 @@ from asgd.report import (
 from asgd.report.readme import make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.study.manifest import name_some
-from asgd.study.products import REPORT, list_analysis_files, select_figures
+from asgd.study.products import REPORT, list_analysis_files, list_read_by_rules, select_figures
 from asgd.study.shipped import Results, compare_makers
 from asgd.tables.aggregate import read_runs, summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
@@ -85,7 +85,8 @@ def check_claims(results: Results) -> Check:
     """claims.json, claims.html and metrics.json are what the tables give by the rules and margins of now."""
     params = results.study.params
     runs, evaluations = results.table("runs"), results.table("evaluations")
-    verdicts = judge_claims(runs, evaluations, params.claims, params.base)
+    read = {name: results.table(name) for name in list_read_by_rules(results.study)}
+    verdicts = judge_claims(runs, evaluations, params.claims, params.base, tables=read)
     shipped, judged = results.json("claims.json"), claims_to_json(verdicts)
     claims_from_json(shipped, str(results.folder / "claims.json"))
     page = compare_texts(results.text("claims.html"), make_claims_page(verdicts, results.root / "report"))

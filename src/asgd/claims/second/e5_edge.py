@@ -18,6 +18,7 @@ CLAIM = Claim(
         Supported: it lies inside {{ margins.second.statements.edge_range | between("g") }} at each m. Contradicted: at
         some m that of every seed lies on the same side outside.""",
     effect="sharpness over its limit in the later half, at the m where it is furthest from 1",
+    reads=("edge",),
     reason="""
         {%- if not found.cells -%}
             no sharpness was measured {%- if found.absent %} at {{ say.values("m", found.absent) }} {%- endif -%}
@@ -29,14 +30,11 @@ CLAIM = Claim(
         {%- endif %}""",
 )
 
-#: The table of ``asgd.analyses.edge``.
-TABLE = "edge"
-
 
 def judge(evidence: Evidence) -> list[Verdict]:
     """The ratio at each m."""
     margins = evidence.margins.second.statements
-    table = evidence.tables.get(TABLE)
+    table = evidence.tables.get(CLAIM.reads[0])
     present = set() if table is None else set(table["num_workers"])
     absent = [m for m in margins.edge_workers if m not in present]
     if table is None or absent:
