@@ -41,7 +41,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     The lines are the linear-stability limits, learning rate = threshold / lambda, for the lambda of m = 1 at the start
     and for its median over the later measurements.
     """
-    table, limits = tables["map"], _curvatures(tables["sharpness"])
+    table, limits = tables["map"], find_curvatures(tables["sharpness"])
     variants = list(dict.fromkeys(table["variant"]))
     figure = Figure(figsize=(PAGE_WIDTH, 2.9))
     panels = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
@@ -50,17 +50,17 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
         rows = table[table["variant"] == variant]
         rates, workers = sorted(table["learning_rate"].unique()), sorted(table["num_workers"].unique())
         for row in rows.itertuples():
-            _draw_cell(axes, workers.index(row.num_workers), rates.index(row.learning_rate), row, shade)
+            draw_cell(axes, workers.index(row.num_workers), rates.index(row.learning_rate), row, shade)
         for curvature, dash in zip(limits.values(), _DASHES, strict=False):
             _draw_limit(axes, rows.drop_duplicates("num_workers").sort_values("num_workers"), rates, curvature, dash)
-        _finish(axes, name_variant(variant), rates, workers)
+        finish_map(axes, name_variant(variant), rates, workers)
     panels[0].set_ylabel("learning rate")
     _add_legend(figure, limits)
     return figure
 
 
-def _curvatures(sharpness: pd.DataFrame) -> dict[str, float]:
-    """What the lines are called, and their lambda."""
+def find_curvatures(sharpness: pd.DataFrame) -> dict[str, float]:
+    """Lambda of m = 1 at the start and later, by what it is called."""
     plain = sharpness[sharpness["num_workers"] == 1].dropna(subset="sharpness")
     start = float(plain.loc[plain["step"] == 0, "sharpness"].median())
     later = float(plain.loc[plain["step"] > 0, "sharpness"].median())
@@ -68,13 +68,17 @@ def _curvatures(sharpness: pd.DataFrame) -> dict[str, float]:
     return {label: value for label, value in found.items() if value > 0}  # a dead network has no limit
 
 
-def _draw_cell(axes: Axes, column: int, row: int, arm: object, shade: Normalize) -> None:
-    """``arm``: a row of the table. A corner is cut where the runs of an arm ended in different ways."""
+def draw_cell(
+    axes: Axes, column: int, row: int, arm: object, shade: Normalize, colours: str = "Blues", shift: float = 0.0
+) -> None:
+    """A cell of the map; ``arm``: a row of its table. A corner is cut where the runs ended in different ways."""
     majority, mean = arm.majority, arm.accuracy_mean  # type: ignore[attr-defined]
     face, hatch, _ = OUTCOMES[majority]
     if majority == TRAINED:
-        face = to_hex(colormaps["Blues"](0.08 + 0.62 * shade(mean)))
-        number = axes.text(column, row, f"{100 * mean:.0f}", ha="center", va="center_baseline", fontsize=7, zorder=4)
+        face = to_hex(colormaps[colours](0.08 + 0.62 * shade(mean)))
+        number = axes.text(
+            column + shift, row, f"{100 * mean:.0f}", ha="center", va="center_baseline", fontsize=7, zorder=6
+        )
         number.set_path_effects([withStroke(linewidth=3.0, foreground=face)])  # a limit may run behind it
     corner = (column - 0.5, row - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, facecolor=face, hatch=hatch, edgecolor="0.35", linewidth=0.3))
@@ -87,19 +91,20 @@ def _draw_limit(
     axes: Axes, columns: pd.DataFrame, rates: list[float], curvature: float, dash: Literal["--", "-"]
 ) -> None:
     """A level for each m, joined to stairs; it leaves the panel where the limit lies outside the map."""
-    levels = _place(columns["threshold"].to_numpy() / curvature, rates)
+    levels = place_rates(columns["threshold"].to_numpy() / curvature, rates)
     x = np.arange(len(levels) + 1) - 0.5
     (line,) = axes.step(x, [*levels, levels[-1]], where="post", color=_LINE, linestyle=dash, linewidth=1.3, gid="limit")
     line.set_path_effects([withStroke(linewidth=3.0, foreground="white")])
 
 
-def _place(values: NDArray[np.float64], rates: list[float]) -> NDArray[np.float64]:
+def place_rates(values: NDArray[np.float64], rates: list[float]) -> NDArray[np.float64]:
     """Where ``values`` lie on the axis of the equally spaced ``rates``: between two of them by the logarithm."""
     found = np.interp(np.log(values), np.log(rates), np.arange(len(rates)))
     return np.where(values < rates[0], -0.75, np.where(values > rates[-1], len(rates) - 0.25, found))
 
 
-def _finish(axes: Axes, title: str, rates: list[float], workers: list[int]) -> None:
+def finish_map(axes: Axes, title: str, rates: list[float], workers: list[int]) -> None:
+    """The title and the axes of a map."""
     axes.set_title(title, pad=3)
     axes.set_xlim(-0.5, len(workers) - 0.5)
     axes.set_ylim(-0.5, len(rates) - 0.5)
@@ -110,15 +115,21 @@ def _finish(axes: Axes, title: str, rates: list[float], workers: list[int]) -> N
     axes.grid(False)
 
 
-def _add_legend(figure: Figure, limits: dict[str, float]) -> None:
+def list_cells(colours: str = "Blues", level: float = 0.5) -> list[Patch | Line2D]:
+    """Legend handles of what a cell may be."""
     handles: list[Patch | Line2D] = [
-        Patch(facecolor=to_hex(colormaps["Blues"](0.5)), edgecolor="0.35", label="trained: mean test accuracy, %")
+        Patch(facecolor=to_hex(colormaps[colours](level)), edgecolor="0.35", label="trained: mean test accuracy, %")
     ]
     for outcome, (face, hatch, _) in OUTCOMES.items():
         if outcome != TRAINED:
             label = outcome.replace("_", "-")
             handles.append(Patch(facecolor=face, hatch=hatch, edgecolor="0.35", linewidth=0.4, label=label))
     handles.append(Line2D([], [], marker="^", color="white", markeredgecolor="0.2", linewidth=0, label="runs differ"))
+    return handles
+
+
+def _add_legend(figure: Figure, limits: dict[str, float]) -> None:
+    handles = list_cells()
     for label, dash in zip(limits, _DASHES, strict=False):
         handles.append(Line2D([], [], color=_LINE, linestyle=dash, linewidth=1.3, label=f"stability limit, {label}"))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)

@@ -6,6 +6,7 @@ from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from asgd.settings.run import RunConfig
+from asgd.settings.schedule import ScheduleKeys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,14 @@ def label_settings(settings: Mapping[str, Any], keys: Iterable[str]) -> str:
         named = [key] if not whole else kinds_of(whole) if settings[whole] else [whole]
         parts.append(" ".join(_label(name, settings[name]) for name in named))
     return ", ".join(dict.fromkeys(parts))
+
+
+def label_schedule(settings: Mapping[str, Any]) -> str:
+    """Name a schedule by what makes it another one, e.g. ``gamma, cv = 0.5``: times by their distribution."""
+    latency = settings["schedule"] == "latency"
+    told = ("latency", "latency_cv", "latency_shape") if latency else ("schedule",)
+    further = (key for key, field in ScheduleKeys.model_fields.items() if settings[key] != field.default)
+    return label_settings(settings, [*told, *(key for key in further if key not in (*told, "schedule"))])
 
 
 def _matters(key: str, settings: Mapping[str, Any]) -> bool:
