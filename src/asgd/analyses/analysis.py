@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from asgd.members import find_members
+from asgd.settings.claims import EditionName
 from asgd.settings.subjects import Subject
 from asgd.tables.table import Table
 
@@ -26,6 +27,7 @@ class Analysis:
     reads: tuple[str, ...] = ()  #: tables of runs
     needs: tuple[str, ...] = ()  #: what else of the study decides it: keys of ``Given``
     probes: tuple[str, ...] = ()  #: those of the runs that it trains; without any it trains none
+    edition: EditionName | None = None  #: of the decision rules, if only studies that are judged by it have it
 
     @property
     def trains(self) -> bool:
