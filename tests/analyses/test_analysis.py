@@ -57,8 +57,21 @@ def test_an_experiment_is_found_by_what_varies_whatever_its_name() -> None:
     varied = {"num_workers": [1, 2], "learning_rate": [0.01, 0.02], "variants": [{"momentum": 0}, {"momentum": 0.9}]}
     study = plan_with({}, first={"num_workers": 1}, any=varied, second={"output_relu": [True, False]})
     found = {name: chosen.experiment for name, chosen in study.analyses.items()}
-    assert found == {"death": "second", "phase_map": "any", "sharpness": "any"}
+    assert found == {"death": "second", "pairs": "any", "phase_map": "any", "sharpness": "any"}
     assert plan_with({}, delay={"num_workers": [1, 2]}).analyses == {}
+
+
+def test_an_edition_has_analyses_of_its_own() -> None:
+    study = make_params({})
+    first = plan_study(study, Path("data")).analyses
+    preset = study.selected.model_copy(update={"edition": "second"})
+    second = plan_study(
+        Params.model_validate({"preset": "tiny", "presets": {"tiny": preset.model_dump()}}), Path("data")
+    )
+    assert first.keys() - second.analyses.keys() == {"pairs"}
+    assert second.analyses.keys() - first.keys() == {"reconciliation"}
+    assert "reconciliation_lengths" in select_figures(second)
+    assert "reconciliation" not in select_figures(second)
 
 
 def test_a_preset_may_say_what_a_figure_and_an_analysis_are_about() -> None:
@@ -79,10 +92,12 @@ def test_declared_tables_have_their_keys_and_are_made_by_one_analysis() -> None:
     assert tables["map"].columns.keys() >= set(OUTCOMES)
 
 
-@pytest.mark.parametrize("name", analysis_tables())
-def test_shipped_tables_have_the_declared_columns(name: str) -> None:
-    shipped = pd.read_csv(ROOT / f"results/paper-jpeg/tables/{name}.csv", nrows=1)
-    assert list(shipped.columns) == list(analysis_tables()[name].columns)
+SHIPPED = [path for path in sorted(ROOT.glob("results/*/tables/*.csv")) if path.stem in analysis_tables()]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_shipped_tables_have_the_declared_columns(path: Path) -> None:
+    assert list(pd.read_csv(path, nrows=1).columns) == list(analysis_tables()[path.stem].columns)
 
 
 def test_the_sharpness_is_measured_along_runs_of_the_pool(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
