@@ -23,11 +23,11 @@ class Analysis:
 
     about: Subject  #: the experiment without which a study does not have it
     tables: Mapping[str, Table]  #: what it makes, by name
+    edition: EditionName | None = None  #: of the decision rules, if only studies that are judged by it have it
     summary: str = ""  #: the name of a JSON file that it makes too
     reads: tuple[str, ...] = ()  #: tables of runs
     needs: tuple[str, ...] = ()  #: what else of the study decides it: keys of ``Given``
     probes: tuple[str, ...] = ()  #: those of the runs that it trains; without any it trains none
-    edition: EditionName | None = None  #: of the decision rules, if only studies that are judged by it have it
 
     @property
     def trains(self) -> bool:
