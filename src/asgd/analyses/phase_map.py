@@ -208,7 +208,8 @@ def name_kind(row: Mapping[Any, Any]) -> str:
 
 
 def _shared_settings(runs: pd.DataFrame, experiment: str) -> RunConfig:
-    keys = [key for key in RunConfig.model_fields if key in runs and key not in AXES]
+    # Which engine made them does not matter here, and a rule may ask for arms that it cannot make.
+    keys = [key for key in RunConfig.model_fields if key in runs and key not in {*AXES, "engine", "device"}]
     if differing := [key for key in keys if runs[key].nunique(dropna=False) > 1]:
         raise AsgdError(f"experiment '{experiment}': its runs differ in {differing[0]}; keep one value in params.yaml")
     first = runs.iloc[0]
