@@ -57,8 +57,21 @@ def test_an_experiment_is_found_by_what_varies_whatever_its_name() -> None:
     varied = {"num_workers": [1, 2], "learning_rate": [0.01, 0.02], "variants": [{"momentum": 0}, {"momentum": 0.9}]}
     study = plan_with({}, first={"num_workers": 1}, any=varied, second={"output_relu": [True, False]})
     found = {name: chosen.experiment for name, chosen in study.analyses.items()}
-    assert found == {"death": "second", "phase_map": "any", "sharpness": "any"}
+    assert found == {"death": "second", "pairs": "any", "phase_map": "any", "sharpness": "any"}
     assert plan_with({}, delay={"num_workers": [1, 2]}).analyses == {}
+
+
+def test_an_edition_has_analyses_of_its_own() -> None:
+    study = make_params({})
+    first = plan_study(study, Path("data")).analyses
+    preset = study.selected.model_copy(update={"edition": "second"})
+    second = plan_study(
+        Params.model_validate({"preset": "tiny", "presets": {"tiny": preset.model_dump()}}), Path("data")
+    )
+    assert first.keys() - second.analyses.keys() == {"pairs"}
+    assert second.analyses.keys() - first.keys() == {"reconciliation"}
+    assert "reconciliation_lengths" in select_figures(second)
+    assert "reconciliation" not in select_figures(second)
 
 
 def test_a_preset_may_say_what_a_figure_and_an_analysis_are_about() -> None:

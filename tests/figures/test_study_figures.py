@@ -54,6 +54,28 @@ def make_pairs() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def make_settings() -> pd.DataFrame:
+    """Two lengths, two keepers of momentum and two rates; all claims hold twice, with C3 as "dead" once of them."""
+    rows = []
+    for epochs in (1.5, 3.0):
+        for rate_none in RATES if epochs == 1.5 else RATES[1:]:
+            for rate_average in (0.01, 0.1):
+                for variant in ("server-pytorch", "worker-ema"):
+                    slow, worker = rate_average == 0.01, variant == "worker-ema"
+                    kept = {"C2": rate_none == 0.01, "C3_not_trained": True, "C3_dead": epochs == 3}
+                    kept |= {"C4": slow, "C5": slow and worker}
+                    names = {
+                        "epochs": epochs,
+                        "rate_none": rate_none,
+                        "rate_average": rate_average,
+                        "n": int(2 * epochs),
+                    }
+                    rows.append(
+                        {**names, "variant": variant, **{f"{claim}_holds": value for claim, value in kept.items()}}
+                    )
+    return pd.DataFrame(rows)
+
+
 def make_death() -> pd.DataFrame:
     """A run that is dead from step 60 on, and its control; the logits die one after the other."""
     steps = np.arange(0, 101, 5)
@@ -120,6 +142,7 @@ def draw_map() -> Figure:
 ALL = {
     "phase_map": draw_map,
     "reconciliation": lambda: draw("reconciliation", {"map_pairs": make_pairs()}),
+    "reconciliation_lengths": lambda: draw("reconciliation_lengths", {"reconciliation": make_settings()}),
     "readings": lambda: draw("readings", make_readings(), "readings"),
     "death": lambda: draw("death", {"death": make_death()}),
     "regulariser": lambda: draw("regulariser", make_tables(*make_regulariser()), "regulariser"),
@@ -179,6 +202,30 @@ def test_the_claims_are_told_apart_by_lightness() -> None:
     ]
     lightness = [float(np.dot(face, (0.2126, 0.7152, 0.0722))) for face in faces]
     assert np.all(np.diff(lightness) > 0.2)
+
+
+def test_the_reconciliation_of_lengths_frames_where_all_claims_hold() -> None:
+    figure = ALL["reconciliation_lengths"]()
+    above, _, server, *_, workers = np.array(figure.axes).reshape(3, 2).ravel()
+    short = figure.axes[4]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["1.5 epochs\nn = 3", "3 epochs\nn = 6"]
+    assert [len(axes.patches) for axes in figure.axes] == [2 * 3, 3, 4, 2, 4, 2]
+    dark = [patch.get_xy() for patch in above.patches if patch.get_facecolor()[0] < 0.5]
+    assert sorted(dark) == pytest.approx(np.array([(-0.45, 0.55), (0.55, 0.55), (0.55, 1.55)]))  # not dead; C2 at 0.01
+    assert texts_of(server) == ["4", "", "4", ""]
+    framed = {axes: [patch.get_xy() for patch in axes.patches if patch.get_gid()] for axes in figure.axes}
+    assert {axes for axes, found in framed.items() if found} == {short, workers}
+    assert framed[short] == [(0.55, -0.45)]
+    assert [line.get_gid() for line in workers.lines] == ["dead too"]
+    assert not short.lines
+    assert texts_of(short) == ["45", "", "45", ""]
+    assert figure.legends[0].get_title().get_text().endswith("?")
+
+
+def test_its_cells_are_told_apart_by_lightness() -> None:
+    patches = ALL["reconciliation_lengths"]().legends[0].get_patches()[1:4]
+    lightness = [float(np.dot(patch.get_facecolor()[:3], (0.2126, 0.7152, 0.0722))) for patch in patches]
+    assert np.all(np.diff([*lightness, 1.0]) > 0.1)
 
 
 def test_readings_draw_every_run_and_count_how_they_ended() -> None:
@@ -268,7 +315,7 @@ def test_text_is_at_least_seven_points_and_inside_the_figure(name: str) -> None:
             assert not text.get_text() or (extent.x0 >= 0 and extent.x1 <= figure.bbox.x1)
 
 
-@pytest.mark.parametrize("name", ["reconciliation", "death"])
+@pytest.mark.parametrize("name", ["reconciliation", "reconciliation_lengths", "death"])
 def test_the_same_tables_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     for copy in ("first", "second"):
         save_figure(ALL[name](), tmp_path / copy)

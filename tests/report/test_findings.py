@@ -87,6 +87,29 @@ MAP: dict[str, Any] = {
     },
     **{"seeds": 5, "smallest_p": 0.1875, "can_decide": False},
 }
+SEARCH: dict[str, Any] = {
+    **{"claims": ["C2", "C3"], "searched": 386, "named": 449, "seeds": [5, 10]},
+    "lengths": [
+        {"epochs": epochs, "settings": count}
+        for epochs, count in ((1.5, 126), (2.0, 126), (3.0, 126), (5.0, 4), (10.0, 4))
+    ],
+    "readings": [
+        {
+            **{"reading": "not trained", "holding": 1, "reproduced": 0, "most": 2, "most_settings": 1},
+            "region": {
+                **{"epochs": [2.0, 2.0], "rate_none": [0.02, 0.02], "rate_average": [0.02, 0.02]},
+                "variants": ["worker-ema"],
+            },
+        },
+        {
+            **{"reading": "dead", "holding": 0, "reproduced": 0, "most": 1, "most_settings": 10},
+            "region": {
+                **{"epochs": [2.0, 3.0], "rate_none": [0.02, 0.03], "rate_average": [0.001, 0.02]},
+                "variants": ["server-ema", "worker-ema"],
+            },
+        },
+    ],
+}
 
 
 def test_a_run_that_did_not_die_and_one_that_did_are_told() -> None:
@@ -122,8 +145,29 @@ def test_the_map_is_told_in_long_and_in_short() -> None:
     )
 
 
+def test_the_search_is_told_in_long_and_in_short() -> None:
+    said = SAY("searched", SEARCH)
+    assert said == (
+        "of 386 settings searched over learning rates, kinds of momentum and lengths of training, 1 keeps all of C2 "
+        "and C3 if C3 says not trained, and none keeps them if it says dead"
+    )
+    said = SAY("search", SEARCH).removeprefix(said)
+    assert said.startswith(
+        "; the settings are 126 after 1.5, 2 and 3 epochs each, 4 after 5 and 10 epochs each, on 5 to 10"
+    )
+    assert "; 63 more only name the steps of another in the other convention; " in said
+    assert (
+        "if C3 says not trained, all of the claims hold together, in 1 of the settings: at 0.02 without momentum, 0.02 "
+        in said
+    )
+    assert (
+        "if C3 says dead, at most 1 of the claims hold together, in 10 of the settings: at 0.02 to 0.03 without" in said
+    )
+    assert said.endswith("; by the rules alone all are reproduced in none of them")
+
+
 def test_what_a_study_lacks_is_empty() -> None:
-    for macro in ("death", "deaths", "ranks", "pairs", "reconciliation", "sharpness", "cost"):
+    for macro in ("death", "deaths", "ranks", "pairs", "reconciliation", "searched", "search", "sharpness", "cost"):
         assert SAY(macro, None) == format_sentence(SAY(macro, None)) == ""
     for macro in ("readings", "accuracy", "momentum"):
         assert SAY(macro, []) == ""

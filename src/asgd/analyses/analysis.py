@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from asgd.members import find_members
+from asgd.settings.claims import EditionName
 from asgd.settings.subjects import Subject
 from asgd.tables.table import Table
 
@@ -22,6 +23,7 @@ class Analysis:
 
     about: Subject  #: the experiment without which a study does not have it
     tables: Mapping[str, Table]  #: what it makes, by name
+    edition: EditionName | None = None  #: of the decision rules, if only studies that are judged by it have it
     summary: str = ""  #: the name of a JSON file that it makes too
     reads: tuple[str, ...] = ()  #: tables of runs
     needs: tuple[str, ...] = ()  #: what else of the study decides it: keys of ``Given``

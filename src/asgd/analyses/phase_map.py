@@ -1,16 +1,17 @@
-"""The map: which settings that the paper does not state make its claims hold, alone and together.
+"""The map: how runs end over the settings that the paper does not state, and which claims hold at each learning rate.
 
 Its experiment varies the learning rate, m and the kind of momentum. At every rate all claims are judged by the
-fixed rules (``asgd.claims``) on the map's own seeds. Then every *pair* of settings is tried, a rate without momentum
-and a rate and a convention with it, because the paper may well have chosen them apart. Each claim says which of the two
-decides it (``Claim.mapped``).
+fixed rules (``asgd.claims``) on the map's own seeds. *Pairs* of settings, a rate without momentum and a rate and a
+convention with it, are judged by other analyses, because the paper may well have chosen them apart. Each claim says
+which of the two decides it (``Claim.mapped``).
 
 The map has few seeds, so a rule often cannot decide. Beside the verdict stands therefore whether a claim *holds*: it is
 reproduced, or it is not rejected and its estimate lies where the claim says (`agrees`, beside each rule).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -28,7 +29,6 @@ from asgd.settings.subjects import Subject
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.arms import Evidence, change
-from asgd.tables.statistics import mcnemar_test
 from asgd.tables.table import Table
 
 ANALYSIS = Analysis(
@@ -70,30 +70,14 @@ ANALYSIS = Analysis(
                 "n": "runs or pairs of runs",
             },
         ),
-        "map_pairs": Table(
-            rows="one for each rate without momentum, rate with it and kind of momentum",
-            key=("rate_none", "rate_momentum", "variant"),
-            columns={
-                "rate_none": "eta of the runs without momentum",
-                "rate_momentum": "eta of the runs with momentum",
-                "variant": "kind of momentum: who keeps it and by which convention",
-                **{claim: f"verdict of {claim}" for claim in ("C2", "C3", "C4", "C5")},
-                **{
-                    f"{claim}_holds": f"whether {claim} holds, as in map_claims.csv"
-                    for claim in ("C2", "C3", "C4", "C5")
-                },
-                "reproduced": "how many of the four are reproduced",
-                "holding": "how many of the four hold",
-            },
-        ),
     },
-    summary="map_summary",
 )
 
 NO_MOMENTUM = "none"
 VARIANTS = (NO_MOMENTUM, *map(str, CONVENTIONS))
 
-_AXES = ("learning_rate", "num_workers", "momentum", "momentum_where", "momentum_convention", "seed")
+#: What varies over the map.
+AXES = ("learning_rate", "num_workers", "momentum", "momentum_where", "momentum_convention", "seed")
 
 Judged = Mapping[float, Sequence[Verdict]]
 
@@ -101,9 +85,6 @@ Judged = Mapping[float, Sequence[Verdict]]
 def list_mapped(edition: EditionName, decided_by: Sequence[str] = ("rate", "pair")) -> tuple[str, ...]:
     """The ids of the claims that a rate without momentum, or a pair of settings, decides."""
     return tuple(name for name, claim in find_claims(edition).items() if claim.mapped in decided_by)
-
-
-PAIR_CLAIMS = list_mapped("first")
 
 
 @dataclass(frozen=True)
@@ -119,20 +100,28 @@ class PhaseMap:
     def of(runs: pd.DataFrame, evaluations: pd.DataFrame, margins: ClaimsConfig, experiment: str) -> "PhaseMap":
         """Select the map's ``experiment`` from the tables of ``asgd.tables.aggregate``.
 
-        Raises AsgdError without such runs, or if they differ in more than rate, m, momentum and seed.
+        The same rate of the ``margins`` is left out: here every rate is judged. Raises AsgdError without such runs, or
+        if they differ in more than rate, m, momentum and seed.
         """
         chosen = runs[[experiment in str(names).split(";") for names in runs["experiments"]]]
         chosen = chosen[chosen["momentum"].isin([0.0, margins.momentum])]
         if chosen.empty:
             raise AsgdError(f"runs.csv: has no runs of experiment '{experiment}'; add it to params.yaml")
-        chosen = chosen.assign(variant=[_name_variant(row) for row in chosen.to_dict("records")])
+        chosen = chosen.assign(variant=[name_kind(row) for row in chosen.to_dict("records")])
         evaluated = evaluations[evaluations["run"].isin(set(chosen["run"]))]
+        second = margins.second.model_copy(update={"same_rate": None})
+        margins = margins.model_copy(update={"second": second})
         return PhaseMap(chosen, evaluated, margins, _shared_settings(chosen, experiment))
 
     @property
     def rates(self) -> list[float]:
         """All learning rates, ascending."""
         return sorted(float(rate) for rate in self.runs["learning_rate"].unique())
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """All of it, at the rate of the base settings."""
+        return Evidence.of(self.runs, self.evaluations, self.margins, self.base)
 
     def judge_rates(self) -> dict[float, list[Verdict]]:
         """All claims at every learning rate, with and without momentum at the same nominal rate."""
@@ -143,16 +132,22 @@ class PhaseMap:
             found[rate] = judge_claims(runs, self.evaluations, self.margins, base).verdicts
         return found
 
+    def judge_alone(self, rate_none: float) -> list[Verdict]:
+        """The claims that a rate without momentum decides."""
+        return self._judge(["rate"], rate_none, rate_none)
+
     def judge_pair(self, rate_none: float, rate_momentum: float) -> dict[str, list[Verdict]]:
         """The claims that a pair decides, by convention that has runs; runs with momentum have a rate of their own."""
-        rates, plain = self.runs["learning_rate"], self.runs["variant"] == NO_MOMENTUM
-        runs = self.runs[(plain & (rates == rate_none)) | (~plain & (rates == rate_momentum))]
-        without, momentum = (change(self.base, learning_rate=rate) for rate in (rate_none, rate_momentum))
-        evidence = Evidence.of(runs, self.evaluations, self.margins, without, momentum)
-        decided = list_mapped(self.margins.edition, ["pair"])
-        verdicts = [verdict for claim in decided for verdict in judge_claim(claim, evidence)]
-        present = [variant for variant in VARIANTS if variant in set(runs["variant"]) - {NO_MOMENTUM}]
+        verdicts = self._judge(["pair"], rate_none, rate_momentum)
+        with_it = set(self.runs["variant"][self.runs["learning_rate"] == rate_momentum])
+        present = [variant for variant in VARIANTS if variant in with_it - {NO_MOMENTUM}]
         return {variant: [verdict for verdict in verdicts if verdict.variant == variant] for variant in present}
+
+    def _judge(self, decided_by: Sequence[str], rate_none: float, rate_momentum: float) -> list[Verdict]:
+        base, with_momentum = (change(self.base, learning_rate=rate) for rate in (rate_none, rate_momentum))
+        evidence = replace(self.evidence, base=base, with_momentum=with_momentum)
+        claims = list_mapped(self.margins.edition, decided_by)
+        return [verdict for claim in claims for verdict in judge_claim(claim, evidence)]
 
 
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
@@ -162,12 +157,9 @@ def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 
 def analyse_map(phase_map: PhaseMap) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """The tables map, map_claims and map_pairs by name, and the content of map_summary.json."""
-    judged = phase_map.judge_rates()
-    pairs = tabulate_pairs(phase_map, judged)
-    claims = tabulate_claims(judged, phase_map.margins)
-    summary = summarize_pairs(pairs, phase_map.runs["seed"].nunique(), phase_map.margins)
-    return {"map": summarize_map(phase_map), "map_claims": claims, "map_pairs": pairs}, summary
+    """The tables map and map_claims, by name."""
+    claims = tabulate_claims(phase_map.judge_rates(), phase_map.margins)
+    return {"map": summarize_map(phase_map), "map_claims": claims}, {}
 
 
 def summarize_map(phase_map: PhaseMap) -> pd.DataFrame:
@@ -210,59 +202,14 @@ def tabulate_claims(judged: Judged, margins: ClaimsConfig) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tabulate_pairs(phase_map: PhaseMap, judged: Judged) -> pd.DataFrame:
-    """The table ``map_pairs``: all pairs of settings. ``judged`` is what ``PhaseMap.judge_rates`` found."""
-    rows, by_rate = [], list_mapped(phase_map.margins.edition, ["rate"])
-    for rate_none in phase_map.rates:
-        alone = [verdict for verdict in judged[rate_none] if verdict.claim in by_rate]
-        for rate_momentum in phase_map.rates:
-            for variant, pair in phase_map.judge_pair(rate_none, rate_momentum).items():
-                names = {"rate_none": rate_none, "rate_momentum": rate_momentum, "variant": variant}
-                rows.append(names | _describe_pair([*alone, *pair], phase_map.margins))
-    return pd.DataFrame(rows)
-
-
-def summarize_pairs(pairs: pd.DataFrame, seeds: int, margins: ClaimsConfig) -> dict[str, Any]:
-    """How many pairs keep all claims, what the best pair keeps, and whether ``seeds`` seeds can decide C5.
-
-    `reproduced` and `holding` are numbers of pairs that keep all `claims`; `best` is the first of the `most_pairs` that
-    keep most; `smallest_p` is the least that McNemar's test with Holm's adjustment can give.
-    """
-    claims = list_mapped(margins.edition)
-    best = pairs.sort_values(["holding", "reproduced"], ascending=False, kind="stable").iloc[0]
-    kept = [claim for claim in claims if best[f"{claim}_holds"]]
-    smallest = mcnemar_test([True] * seeds, [False] * seeds) * pairs["variant"].nunique()
-    return {
-        "claims": list(claims),
-        "pairs": len(pairs),
-        "reproduced": int((pairs["reproduced"] == len(claims)).sum()),
-        "holding": int((pairs["holding"] == len(claims)).sum()),
-        "best": {
-            **{key: float(best[key]) for key in ("rate_none", "rate_momentum")},
-            "variant": best["variant"],
-            "holding": kept,
-            "reproduced": [claim for claim in kept if best[claim] == "reproduced"],
-        },
-        "most": int(pairs["holding"].max()),
-        "most_pairs": int((pairs["holding"] == pairs["holding"].max()).sum()),
-        "seeds": seeds,
-        "smallest_p": min(1.0, float(smallest)),
-        "can_decide": bool(smallest < 1 - margins.confidence),
-    }
-
-
-def _describe_pair(verdicts: Sequence[Verdict], margins: ClaimsConfig) -> dict[str, Any]:
-    names = {verdict.claim: verdict.verdict for verdict in verdicts}
-    kept = {f"{verdict.claim}_holds": holds(verdict, margins) for verdict in verdicts}
-    return {**names, **kept, "reproduced": list(names.values()).count("reproduced"), "holding": sum(kept.values())}
-
-
-def _name_variant(row: Mapping[Any, Any]) -> str:
+def name_kind(row: Mapping[Any, Any]) -> str:
+    """Which of ``VARIANTS`` a row of runs.csv is."""
     return f"{row['momentum_where']}-{row['momentum_convention']}" if row["momentum"] else NO_MOMENTUM
 
 
 def _shared_settings(runs: pd.DataFrame, experiment: str) -> RunConfig:
-    keys = [key for key in RunConfig.model_fields if key in runs and key not in _AXES]
+    # Which engine made them does not matter here, and a rule may ask for arms that it cannot make.
+    keys = [key for key in RunConfig.model_fields if key in runs and key not in {*AXES, "engine", "device"}]
     if differing := [key for key in keys if runs[key].nunique(dropna=False) > 1]:
         raise AsgdError(f"experiment '{experiment}': its runs differ in {differing[0]}; keep one value in params.yaml")
     first = runs.iloc[0]

@@ -1,10 +1,10 @@
-"""The reconciliation: over all pairs of settings, which of the claims C2, C3, C4 and C5 hold together."""
+"""The first edition's reconciliation: over all pairs of settings, which of C2, C3, C4 and C5 hold together."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from asgd.analyses.phase_map import PAIR_CLAIMS
+from asgd.analyses.pairs import PAIR_CLAIMS
 from asgd.figures.phase_map import name_variant
 from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH

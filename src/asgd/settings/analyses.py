@@ -57,6 +57,6 @@ _SECTIONS: dict[str, Any] = {
 AnalysesConfig = create_model(
     "AnalysesConfig",
     __base__=StrictModel,
-    __doc__="What the analyses beyond the claims measure; each trains a few runs again.",
+    __doc__="What the analyses beyond the claims measure; some train a few runs again.",
     **_SECTIONS,
 )

@@ -32,7 +32,9 @@ class Study:
     @cached_property
     def analyses(self) -> dict[str, Chosen]:
         """The analyses that the study has, by name, each with the experiment that it is about."""
-        found = {name: (one, self.find_subject(name, one.about)) for name, one in list_analyses().items()}
+        editions = None, self.params.claims.edition
+        had = {name: one for name, one in list_analyses().items() if one.edition in editions}
+        found = {name: (one, self.find_subject(name, one.about)) for name, one in had.items()}
         return {name: Chosen(analysis, experiment) for name, (analysis, experiment) in found.items() if experiment}
 
     def describe_analysis(self, name: str) -> dict[str, Any]:
