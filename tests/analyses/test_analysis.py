@@ -114,7 +114,7 @@ def test_the_sharpness_is_measured_along_runs_of_the_pool(study: Study, monkeypa
     shutil.rmtree("data")
     lost, *_ = names
     shutil.rmtree(f"results/runs/{lost}")
-    monkeypatch.setattr("asgd.runs.train.build_engine", None)
+    monkeypatch.setattr("asgd.runs.train.open_engine", None)
     shutil.copytree(f"results/kept/{lost}", f"results/runs/{lost}")
     assert make_sharpness(study).equals(table)
 
