@@ -23,11 +23,14 @@ PRODUCTS.add(
     },
     outputs={"files": TABLE_FILES},
     settings={
-        "preset": STUDY.params.preset,
-        "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json", exclude={"analyses"})},
-        "claims": STUDY.manifest()["claims"],
+        "params": {
+            "preset": STUDY.params.preset,
+            "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json", exclude={"analyses"})},
+            "claims": STUDY.manifest()["claims"],
+        },
+        "figures": list(FIGURES),
     },
-    roots=[f"{FIGURE_ROOM}.{figure}" for figure in PLOTS],  # their captions
+    roots=[f"{FIGURE_ROOM}.{figure}" for figure in FIGURES],  # their captions
 )
 
 

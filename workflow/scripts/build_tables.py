@@ -9,13 +9,14 @@ from asgd.settings.study import Params
 from asgd.settings.validation import validate
 from asgd.tables.files import read_table
 
-made = snakemake.input
+made, settings = snakemake.input, snakemake.params.settings
 numbers = collect_numbers(
-    validate(Params, snakemake.params.settings, "params.yaml"),
+    validate(Params, settings["params"], "params.yaml"),
     read_table(made.runs),
     read_table(made.arms),
     claims_from_json(read_json(made.claims), made.claims),
     read_json(made.environment),
+    settings["figures"],
     Findings.read(made.summaries, *(next(iter(files), None) for files in (made.sharpness, made.benchmark))),
 )
 write_tables(Path(snakemake.output[0]).parent, Path(made.templates[0]).parents[1], numbers)

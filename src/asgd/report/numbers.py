@@ -38,11 +38,13 @@ def collect_numbers(
     arms: pd.DataFrame,
     verdicts: Verdicts,
     environment: Mapping[str, Any],
+    figures: Sequence[str],
     findings: Findings | None = None,
 ) -> dict[str, Any]:
     """All that the templates of LaTeX know, from the tidy tables, the verdicts and the environment.
 
-    ``environment`` is what ``collect_environment`` returns. ``findings``: those of the further analyses.
+    ``environment`` is what ``collect_environment`` returns. ``figures``: names of those that the study has.
+    ``findings``: those of the further analyses.
     """
     preset, findings = params.selected, findings or Findings()
     shown = _find_experiments(preset)
@@ -50,7 +52,7 @@ def collect_numbers(
     return {
         "preset": {"name": params.preset, "description": preset.description or params.preset},
         "demonstration": preset.demonstration,
-        "figures": [name for name, plot in list_plots().items() if plot.about is None or shown[name]],
+        "figures": list(figures),
         "data": describe_data(preset, environment),
         "seeds": sorted(int(seed) for seed in runs["seed"].unique()),
         "n_runs": len(runs),

@@ -129,7 +129,8 @@ def check_numbers(results: Results) -> Check:
     environment, report = results.json("tables/environment.json"), results.root / "report"
     generated = list_generated(report)
     with tempfile.TemporaryDirectory() as folder:
-        write_tables(folder, report, collect_numbers(study.params, *tables, verdicts, environment, findings))
+        numbers = collect_numbers(study.params, *tables, verdicts, environment, list(select_figures(study)), findings)
+        write_tables(folder, report, numbers)
         made = {name: Path(folder, name).read_text(encoding="utf-8") for name in generated}
     faults = [(name, compare_texts(results.text(f"tables/{name}"), text)) for name, text in made.items()]
     texts = tuple(f"tables/{name}: {fault}" for name, fault in faults if fault)
