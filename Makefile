@@ -48,7 +48,8 @@ tex: ## install TeX if it is missing and may be installed
 
 demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minutes)
 	workflow/scripts/run_preset.sh smoke $(SNAKEMAKE)
-	if python -c 'import ray' 2>/dev/null; then $(SNAKEMAKE) --config preset=workers pdf=False; \
+	if ! grep -q '^  workers:' params.yaml; then :; \
+	elif python -c 'import ray' 2>/dev/null; then $(SNAKEMAKE) --config preset=workers pdf=False; \
 	else echo 'skipped: real workers, which need Ray (make demo EXTRAS=ray)'; fi
 
 paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)

@@ -85,12 +85,12 @@ def run_nodes(folder: Path) -> Iterator[None]:
     run("slurmctld", "-c")
     nodes = []
     for number, (name, address) in enumerate(NODES.items()):
-        with (folder / f"{name}.log").open("w") as log:
+        with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
             arguments = [*NAMESPACE, "sh", "-c", NODE, "sh", name, str(folder), address]
             nodes.append(subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT))
         children = Path(f"/proc/{nodes[-1].pid}/task/{nodes[-1].pid}/children")
-        wait_for(lambda: children.read_text().split(), f"{name}'s namespace")  # noqa: B023
-        inside = children.read_text().split()[0]
+        wait_for(lambda: children.read_text(encoding="utf-8").split(), f"{name}'s namespace")  # noqa: B023
+        inside = children.read_text(encoding="utf-8").split()[0]
         run("ip", "link", "add", f"to{number}", "type", "veth", "peer", "name", "eth0", "netns", inside)
         run("ip", "link", "set", f"to{number}", "master", "bridge")
         run("ip", "link", "set", f"to{number}", "up")

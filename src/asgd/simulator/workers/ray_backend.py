@@ -109,7 +109,7 @@ def _make_token() -> str:
 def _write_token(folder: str) -> str:
     token = Path(folder, "token")
     token.touch(mode=0o600)
-    token.write_text(_make_token())
+    token.write_text(_make_token(), encoding="utf-8")
     return str(token)
 
 
