@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from asgd.figures.curves import legend_line
-from asgd.figures.estimates import draw_estimates, spread_places
+from asgd.figures.estimates import draw_estimates, label_workers, spread_places
 from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH, ordered_styles
 from asgd.tables.table import Tables
@@ -46,8 +46,5 @@ def _draw_metric(axes: Axes, table: pd.DataFrame, metric: str) -> None:
         groups = [chosen.loc[chosen["num_workers"] == m, metric].dropna() for m in workers]
         draw_estimates(axes, [place + shift for place in range(len(workers))], groups, style, f"batch {size:g}")
     axes.axhline(0, color="0.35", linewidth=0.8, zorder=1)
-    axes.set_xticks(range(len(workers)), [f"{m:g}" for m in workers])
-    axes.set_xlim(-0.5, len(workers) - 0.5)
-    axes.grid(visible=False, axis="x")
-    axes.set_xlabel("number of workers m")
+    label_workers(axes, workers)
     axes.set_ylabel(_LABELS[metric])

@@ -34,3 +34,11 @@ def draw_estimates(
 def spread_places(number: int, width: float) -> list[float]:
     """Where ``number`` things stand side by side around 0, over ``width``."""
     return [width * ((index + 0.5) / number - 0.5) for index in range(number)]
+
+
+def label_workers(axes: Axes, workers: Sequence[float]) -> None:
+    """An axis with ``workers``, numbers of them, at places 0, 1, ..."""
+    axes.set_xticks(range(len(workers)), [f"{m:g}" for m in workers])
+    axes.set_xlim(-0.5, len(workers) - 0.5)
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel("number of workers m")

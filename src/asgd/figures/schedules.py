@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from asgd.figures.curves import CHANCE_ACCURACY, legend_line, mark_chance
-from asgd.figures.estimates import draw_estimates, spread_places
+from asgd.figures.estimates import draw_estimates, label_workers, spread_places
 from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH, category_style
 from asgd.settings.parameters import label_schedule
@@ -55,9 +55,6 @@ def _draw_rate(axes: Axes, runs: pd.DataFrame, names: list[str], workers: list[i
         groups = [chosen.loc[chosen["num_workers"] == m, "final_test_accuracy"] for m in workers]
         places = [place + shift for place in range(len(workers))]
         draw_estimates(axes, places, groups, category_style(index), name)
-    axes.set_xticks(range(len(workers)), [f"{m:g}" for m in workers])
-    axes.set_xlim(-0.5, len(workers) - 0.5)
-    axes.grid(visible=False, axis="x")
+    label_workers(axes, workers)
     for edge in range(1, len(workers)):
         axes.axvline(edge - 0.5, color="0.9", linewidth=0.5)
-    axes.set_xlabel("number of workers m")

@@ -35,7 +35,7 @@ _REAL = ["asgd.simulator.workers.ray_backend", "asgd.simulator.workers.real"]
 _EXECUTION = {
     "simulated": [],
     "real": _REAL,
-    "replayed": [*_REAL, "asgd.simulator.workers.replayed", f"{ROOMS['schedule']}.replay"],
+    "replayed": [*_REAL, "asgd.simulator.workers.logged", f"{ROOMS['schedule']}.replay"],
 }
 
 
@@ -94,21 +94,21 @@ def open_engine(
 
     ``images``: their arrays are mapped from files, which the workers open too. ``recorded``: what simulates a replay.
     """
-    build = partial(build_engine, images=images.train_images, labels=images.train_labels, kernels=kernels)
-    engine = build(recorded or config, num_classes=len(images.classes))
+    arrays = images.train_images, images.train_labels
+    engine = build_engine(recorded or config, *arrays, kernels, len(images.classes))
     if config.execution == "simulated":
         yield engine
         return
     if config.execution == "replayed":
-        from asgd.simulator.workers.replayed import ReplayedEngine
+        from asgd.simulator.workers.logged import LoggedEngine
 
-        yield ReplayedEngine(engine)
+        yield LoggedEngine(engine)
         return
     from asgd.simulator.workers.ray_backend import RayTransport, open_cluster
     from asgd.simulator.workers.real import RealEngine
 
-    arrays = _file_of(images.train_images), _file_of(images.train_labels)
-    make = partial(_build_worker, config.model_dump(), arrays, kernels, len(images.classes))
+    files = _file_of(images.train_images), _file_of(images.train_labels)
+    make = partial(_build_worker, config.model_dump(), files, kernels, len(images.classes))
     with open_cluster(config.num_workers) as ray:
         yield RealEngine(config, engine, RayTransport(ray, config, make))  # type: ignore[arg-type]
 
@@ -123,10 +123,9 @@ def describe_execution(config: RunConfig, engine: "Engine") -> tuple[dict[str, A
     """What run.json says beside of a run with real workers, or of its replay, and its schedule.csv."""
     if config.execution == "simulated":
         return {}, ""
-    from asgd.simulator.workers.real import RealEngine
-    from asgd.simulator.workers.replayed import ReplayedEngine
+    from asgd.simulator.workers.logged import LoggedEngine
 
-    assert isinstance(engine, RealEngine | ReplayedEngine)
+    assert isinstance(engine, LoggedEngine)
     return engine.describe()
 
 

@@ -5,17 +5,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from asgd.tables.matching import value_at
+
 
 def time_to(accuracy: float, times: ArrayLike, values: ArrayLike) -> float:
     """When ``values`` [evaluations] first reach ``accuracy``, in the unit of ``times`` [evaluations], ascending.
 
     Linear between evaluations; ``inf`` where they never do. What falls below it again later does not matter.
     """
-    x, y = np.asarray(times, dtype=float), np.asarray(values, dtype=float)
-    reached = np.flatnonzero(y >= accuracy)
-    if len(reached) == 0:
-        return math.inf
-    after = int(reached[0])
-    if after == 0:
-        return float(x[0])
-    return float(np.interp(accuracy, y[after - 1 : after + 1], x[after - 1 : after + 1]))
+    found = value_at(-accuracy, -np.asarray(values, dtype=float), times)
+    return math.inf if math.isnan(found) else found

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import Schedule
+from asgd.simulator.schedules.hearing import stream_one_by_one
 from asgd.simulator.schedules.round_robin import RoundRobin
 
 SCHEDULE = Schedule(heard="worker 0 for the first `alone` gradients, then all in turn", requires=("alone",))
@@ -31,12 +32,7 @@ class AloneFirst(RoundRobin):
             self._line.rotate(1)
 
     def stream(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        workers, times = np.empty(number, np.int64), np.empty(number)
-        for place in range(number):
-            worker, time = self.hear()
-            self.start(worker, time)
-            workers[place], times[place] = worker, time
-        return workers, times
+        return stream_one_by_one(self, number)
 
 
 def build(config: RunConfig) -> AloneFirst:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import Schedule
+from asgd.simulator.schedules.hearing import stream_one_by_one
 from asgd.simulator.streams import stream
 
 SCHEDULE = Schedule(heard="the first to finish, where each gradient takes a random time of mean 1")
@@ -48,12 +49,7 @@ class Latency:
         return worker, self._free
 
     def stream(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        workers, times = np.empty(number, np.int64), np.empty(number)
-        for place in range(number):
-            worker, time = self.hear()
-            self.start(worker, time)
-            workers[place], times[place] = worker, time
-        return workers, times
+        return stream_one_by_one(self, number)
 
     def list_running(self, time: float) -> list[int]:
         return [worker for arrival, _, worker in sorted(self._queue, key=lambda entry: entry[1]) if arrival > time]

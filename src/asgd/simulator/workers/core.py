@@ -18,6 +18,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.engine import NOTHING, Computed, Interval, Remote
 from asgd.simulator.events import Event, Events, Fate, Ledger, Tally
 from asgd.simulator.parts import build_policy
+from asgd.simulator.schedules.hearing import stream_one_by_one
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,7 @@ class _RealArrivals:
         return self._come.popleft()
 
     def stream(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        heard = [self.hear() for _ in range(number)]
-        for worker, time in heard:
-            self.start(worker, time)
-        return np.array([worker for worker, _ in heard], np.int64), np.array([time for _, time in heard])
+        return stream_one_by_one(self, number)
 
     def list_running(self, time: float) -> list[int]:
         raise NotImplementedError("a real gradient cannot be called back")

@@ -5,14 +5,12 @@ import time
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from asgd.settings.run import RunConfig
-from asgd.simulator.engine import NOTHING, Computed, Engine, Evaluation, Interval, OnPart, Remote, ignore_part
+from asgd.simulator.engine import NOTHING, Computed, Engine, Interval, OnPart, Remote, ignore_part
 from asgd.simulator.events import Tally
 from asgd.simulator.workers.core import Core, Dispatch
-from asgd.simulator.workers.recording import WeightsLog, format_schedule
+from asgd.simulator.workers.logged import LoggedEngine
+from asgd.simulator.workers.recording import format_schedule
 
 
 class Heard(NamedTuple):
@@ -44,25 +42,15 @@ class LocalEngine(Engine, Remote, Protocol):
     """What the server holds the weights in."""
 
 
-class RealEngine:
+class RealEngine(LoggedEngine):
     """``engine``, new, whose gradients are computed by the workers behind ``transport``."""
 
     def __init__(self, config: RunConfig, engine: LocalEngine, transport: Transport) -> None:
-        self._engine, self._transport = engine, transport
+        super().__init__(engine)
+        self._transport = transport
         self.core = Core(config, engine)
         self._start = time.perf_counter()
-        self._log = WeightsLog()
         self._seconds, self._waited = 0.0, 0.0  #: seconds in `advance`, and of these, in which the server waited
-
-    @property
-    def backend(self) -> str:
-        """That of the engine."""
-        return self._engine.backend
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """A copy of the server's weights."""
-        return self._engine.weights
 
     @property
     def tally(self) -> Tally:
@@ -87,14 +75,6 @@ class RealEngine:
         self._seconds += time.perf_counter() - began
         return found
 
-    def skip(self, num_gradients: int) -> None:
-        """Nothing is charged that is not heard: the run is over."""
-
-    def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
-        """Evaluate the server's weights; meanwhile the workers go on."""
-        self._log.note(self)
-        return self._engine.evaluate(images, labels)
-
     def staleness_displacement(self) -> float:
         """Nobody knows who comes next."""
         return math.nan
@@ -102,22 +82,20 @@ class RealEngine:
     def state(self) -> dict[str, Any]:
         """Everything but what is on its way."""
         seconds = {"run": self._time(), "training": self._seconds, "waiting": self._waited}
-        parts = {"engine": self._engine.state(), "core": self.core.state()}
-        return {**parts, "seconds": seconds, "weights": self._log.found}
+        return {**super().state(), "core": self.core.state(), "seconds": seconds}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on, with all workers sent away again."""
-        self._engine.restore(state["engine"])
+        super().restore(state)
         self.core.restore(state["core"])
         seconds = {name: float(value) for name, value in state["seconds"].items()}
         self._start = time.perf_counter() - seconds["run"]
         self._seconds, self._waited = seconds["training"], seconds["waiting"]
-        self._log.found = dict(state["weights"])
 
     def describe(self) -> tuple[dict[str, Any], str]:
         """What run.json says of the workers, and the text of schedule.csv."""
-        about = {
-            "weights_sha256": self._log.found,
+        about, _ = super().describe()
+        about |= {
             "workers": self._transport.about,
             "training_seconds": round(self._seconds, 3),  # without evaluations
             "server_share": round(1 - self._waited / self._seconds, 4) if self._seconds else None,

@@ -30,17 +30,6 @@ def format_schedule(events: Iterable[Event]) -> str:
     return buffer.getvalue()
 
 
-class WeightsLog:
-    """The weights at each evaluation, as SHA-256 by the number of gradients: equal bits have equal ones."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-
-    def note(self, engine: Engine) -> None:
-        """The weights are now those of ``engine``."""
-        self.found[str(engine.tally.gradients)] = hash_weights(engine)
-
-
 def hash_weights(engine: Engine) -> str:
     """SHA-256 of the server's weights."""
     return hashlib.sha256(engine.weights.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""An engine that plays a recorded schedule: to the run it is the engine alone, and it remembers its weights."""
+"""An engine that remembers its weights at each evaluation: of a real run, or of its replay."""
 
 from collections.abc import Collection
 from typing import Any
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from asgd.simulator.engine import Engine, Evaluation, Interval, OnPart, ignore_part
 from asgd.simulator.events import Tally
-from asgd.simulator.workers.recording import WeightsLog
+from asgd.simulator.workers.recording import hash_weights
 
 
-class ReplayedEngine:
-    """``engine``, new, with the schedule of a run with real workers."""
+class LoggedEngine:
+    """``engine``, new: to the run it is the engine alone. With a recorded schedule it is a replay."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._log = WeightsLog()
+        self._log: dict[str, str] = {}  #: SHA-256 of the weights by the number of gradients, where they were evaluated
 
     @property
     def backend(self) -> str:
@@ -38,11 +38,11 @@ class ReplayedEngine:
         return self._engine.advance(num_gradients, stops, on_part)
 
     def skip(self, num_gradients: int) -> None:
-        """As the engine with real workers, which charges no gradient that it has not heard."""
+        """Nothing is charged that was not heard: the run is over."""
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Evaluation:
         """Evaluate the server's weights."""
-        self._log.note(self._engine)
+        self._log[str(self.tally.gradients)] = hash_weights(self)
         return self._engine.evaluate(images, labels)
 
     def staleness_displacement(self) -> float:
@@ -51,13 +51,13 @@ class ReplayedEngine:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue."""
-        return {"engine": self._engine.state(), "weights": self._log.found}
+        return {"engine": self._engine.state(), "weights": self._log}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what ``state`` returned."""
         self._engine.restore(state["engine"])
-        self._log.found = dict(state["weights"])
+        self._log = dict(state["weights"])
 
     def describe(self) -> tuple[dict[str, Any], str]:
-        """What run.json says of it, and no schedule: that is the recording."""
-        return {"weights_sha256": self._log.found}, ""
+        """What run.json says beside, and the text of schedule.csv: none of a replay, which has a recording."""
+        return {"weights_sha256": self._log}, ""
