@@ -121,7 +121,7 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK).close()
         ask = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-        answer = subprocess.run(ask, timeout=_KNOCK, capture_output=True, text=True, check=False)
+        answer = subprocess.run(ask, timeout=_KNOCK, capture_output=True, encoding="utf-8", check=False)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         reason = f"within {_KNOCK:.0f} s" if isinstance(error, subprocess.TimeoutExpired) else f"({error})"
         raise AsgdError(
