@@ -101,6 +101,30 @@ def store_block(typing, array, offset, stride, count, tile):  # type: ignore[no-
     return types.void(array, offset, types.int64, count, tile), generate
 
 
+@intrinsic(prefer_literal=True)
+def store_blocks(typing, array, offset, stride, count, blocks, tile):  # type: ignore[no-untyped-def]
+    """Write ``blocks`` (literal) blocks of a tile, one below the other: the rows are ``stride`` elements apart.
+
+    A block is columns of ``count`` (literal) vectors; see `pull`.
+    """
+    rows, number = count.literal_value, blocks.literal_value
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        pointer, step = point_to(context, builder, signature, arguments), arguments[2]
+        vectors = parts(builder, tile, arguments[5])
+        columns = len(vectors) // (rows * number)
+        for column in range(columns):
+            for i in range(number * rows):
+                block, row = divmod(i, rows)
+                vector = vectors[(block * columns + column) * rows + row]
+                start = builder.mul(step, ir.Constant(step.type, i))
+                at = builder.add(start, ir.Constant(step.type, column * vector.type.count))
+                builder.store(vector, builder.bitcast(builder.gep(pointer, [at]), vector.type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, offset, types.int64, count, blocks, tile), generate
+
+
 @intrinsic
 def scalar(typing, array, offset):  # type: ignore[no-untyped-def]
     """``array[offset]`` without Numba's test for a negative index, which costs as much as the load."""
@@ -227,6 +251,17 @@ def repeat_each(typing, values, count):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def scale(typing, values, factor):  # type: ignore[no-untyped-def]
+    """Each of ``values`` (numbers) times ``factor``."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        products = [builder.fmul(arguments[1], value) for value in parts(builder, signature.args[0], arguments[0])]
+        return make_tuple(context, builder, signature, products)
+
+    return values(values, values.dtype), generate
+
+
+@intrinsic
 def outer(typing, tile, rows, columns):  # type: ignore[no-untyped-def]
     """``tile[i, j] + rows[i] * columns[j]`` for every pair, j fastest; numbers are broadcast. Each is one FMA."""
 
@@ -244,17 +279,46 @@ def outer(typing, tile, rows, columns):  # type: ignore[no-untyped-def]
     return tile(tile, rows, columns), generate
 
 
+@intrinsic(prefer_literal=True)
+def pull(typing, tile, values, array, offsets, stride, count):  # type: ignore[no-untyped-def]
+    """A tile of blocks, one for each of ``values``: plus that number times the same block of ``array`` at its offset.
+
+    A block is columns of ``count`` (literal) half vectors, which are ``stride`` elements apart in ``array``.
+    """
+    number = count.literal_value
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, factors, offsets = (parts(builder, signature.args[i], arguments[i]) for i in (0, 1, 3))
+        step, size = arguments[4], len(tile) // len(values)
+        found = []
+        for i, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
+            block = []
+            for column in range(size // number):
+                at = point_to(context, builder, types.void(array), (arguments[2], offset))
+                at = builder.gep(at, [ir.Constant(step.type, column * HALF)])
+                places = [builder.gep(at, [builder.mul(step, ir.Constant(step.type, row))]) for row in range(number)]
+                block += [load_vector(builder, place, HALF) for place in places]
+            factor = broadcast(builder, factor, HALF)
+            totals = sums[i * size : (i + 1) * size]
+            found += [emit_multiply_add(builder, factor, *pair) for pair in zip(block, totals, strict=True)]
+        return make_tuple(context, builder, signature, found)
+
+    return tile(tile, values, array, offsets, types.int64, count), generate
+
+
 @intrinsic
 def sums(typing, tile):  # type: ignore[no-untyped-def]
-    """The vector whose lane i is the sum of the lanes of ``tile[i]`` (16 vectors).
+    """The vector whose lane i is the sum of the lanes of ``tile[i]``, of as many lanes as the tile has vectors.
 
     Halving: two vectors become one that holds the half-sums of both, four times over. The lanes of the result
-    then stand in bit-reversed order, so the tile is taken in that order to begin with.
+    then stand in bit-reversed order, so the tile is taken in that order to begin with. In a tile of fewer than 16
+    vectors (a power of two) each stands there several times, and the compiler takes equal pairs once.
     """
+    number = len(tile)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         vectors = parts(builder, signature.args[0], arguments[0])
-        vectors = [vectors[int(f"{i:04b}"[::-1], 2)] for i in range(LANES)]
+        vectors = [vectors[int(f"{i:04b}"[::-1], 2) * number // LANES] for i in range(LANES)]
         half = LANES // 2
         while len(vectors) > 1:
             order = [i for block in range(0, LANES, 2 * half) for i in interleave_blocks(block, half)]
@@ -264,9 +328,9 @@ def sums(typing, tile):  # type: ignore[no-untyped-def]
                 for a, b in zip(vectors[::2], vectors[1::2], strict=True)
             ]
             half //= 2
-        return vectors[0]
+        return shuffle(builder, vectors[0], vectors[0], list(range(0, LANES, LANES // number)))
 
-    return floats(tile), generate
+    return Vector("float32", FLOAT, number)(tile), generate
 
 
 @intrinsic
