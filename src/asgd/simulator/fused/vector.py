@@ -105,15 +105,16 @@ kernel = njit(**INNER)
 inline = njit(**INNER, forceinline=True)
 
 
+#: Vectors of a row of the first convolution's outputs; half vectors of a window's inputs.
 ROW1, SPREAD_HALVES = 2 * SIDE1 * TILE // LANES, WINDOW_SIDE * SPREAD_ROW // HALF
+# Numba takes a name for a literal number, not a product.
+_PATCH_TILE1, _PATCH_TILE2 = PATCHES1 * 2 * KERNEL, COLUMNS2 * KERNEL
+
 # A worker's weights were last touched m steps ago and have left the nearer caches. The first convolution needs none of
-# the memory's bandwidth, so it fetches those of the first fully connected layer: 6 cache lines per input channel.
+# the memory's bandwidth, so it fetches those of the first fully connected layer: so many cache lines per input channel
+# and tile, 6 for a tile of 21.
 _LINES = -(-6 * FILTERS1 * VECTORS1 // 21)
 _AHEAD = POINTS * (ROW1 // VECTORS1) * IMAGE_CHANNELS * _LINES * LANES
-
-# Numba takes a name for a literal number, not a product.
-_PATCH_TILE1, _PATCH_TILE2 = 2 * KERNEL * PATCHES1, KERNEL * COLUMNS2
-#: Vectors of a row of the first convolution's outputs, and half vectors of a window's inputs.
 
 # ---------------------------------------------------------------- first convolution
 
@@ -134,7 +135,7 @@ def load_planes(s):  # type: ignore[no-untyped-def]
 
 @kernel
 def conv1_forward(weights, at, s):  # type: ignore[no-untyped-def]
-    """Convolve and pool: the two rows of a row of pooling windows at a time, three filters at a time."""
+    """Convolve and pool: the two rows of a row of pooling windows at a time, in tiles of filters and vectors."""
     for o in range(CHANNELS1):
         taps = load_rows(weights, at + CONV1 + o * CONV1_FILTER, CONV1_ROW, KERNEL)
         store_block(s.taps1, o * LANES, CHANNELS1 * LANES, 1, transform_taps(taps))
@@ -160,7 +161,7 @@ def conv1_forward(weights, at, s):  # type: ignore[no-untyped-def]
 
 @inline
 def _conv1_products(weights, at, s, o, point, x, ahead):  # type: ignore[no-untyped-def]
-    """At one point, the products of filters with a row, or a part of it: a row is 7 vectors of 28 pixels of 4 samples."""
+    """At one point, products of filters with vectors of a row, from ``x`` on; all 7 are 28 pixels of 4 samples."""
     bias = np.float32(point == 0 or point == POINTS - 1)
     tile = repeat_each(scale(scalars(weights, at + CONV1_BIAS + o, 1, FILTERS1), bias), VECTORS1)
     for c in range(IMAGE_CHANNELS):
@@ -203,7 +204,7 @@ def _pool_quads(s, left, right, to, corner):  # type: ignore[no-untyped-def]
 
 @kernel
 def conv1_gradient(s, sink):  # type: ignore[no-untyped-def]
-    """Each pooled value pulls one patch of the image: 3 filters x 5 rows of 15 floats are the tile."""
+    """Each pooled value pulls one patch of the image, 5 rows of 15 floats: those of some filters are the tile."""
     _mask_patch_gradients(s)
     for o in range(0, CHANNELS1, PATCHES1):
         tile = half_zeros(_PATCH_TILE1)
@@ -374,7 +375,7 @@ def _add_to(s, to, vector):  # type: ignore[no-untyped-def]
 
 @kernel
 def conv2_gradient(s, sink):  # type: ignore[no-untyped-def]
-    """Each gradient pulls one patch of 5 rows x 30 inputs: 20 half vectors, one filter at a time."""
+    """Each gradient pulls one patch of 5 rows x 30 inputs, 20 half vectors: one filter and some columns at a time."""
     for o in range(CHANNELS2):
         first = o * TILE * POSITIONS
         for x in range(0, CONV2_ROW, COLUMNS2 * HALF):
