@@ -6,6 +6,7 @@ docs/engine.md has the pictures. ``plain`` has the same functions as ordinary lo
 import numpy as np
 from numba import njit
 
+from asgd.simulator.fused.blocks import pull, store_blocks
 from asgd.simulator.fused.layout import (
     CHANNELS1,
     CHANNELS2,
@@ -65,7 +66,6 @@ from asgd.simulator.fused.vectors import (
     odd_quads,
     outer,
     prefetch,
-    pull,
     put,
     relu,
     repeat_each,
@@ -74,7 +74,6 @@ from asgd.simulator.fused.vectors import (
     scale,
     store,
     store_block,
-    store_blocks,
     where_positive,
     zeros,
 )
