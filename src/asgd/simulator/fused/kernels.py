@@ -13,8 +13,7 @@ KERNELS: dict[str, ModuleType] = {"vector": vector, "plain": plain}
 def choose_kernels(asked: str = "auto") -> str:
     """``vector`` or ``plain``. ``auto`` takes explicit vectors on x86 with AVX-512 or with AVX2 and FMA.
 
-    With AVX2 a vector is two registers and most tiles are spilled to memory, but plain loops are slower still (320
-    against 180 microseconds a step, on an AVX-512 machine told to use AVX2 only). With four floats in a register
+    With AVX2 a vector is two registers, and the tiles are smaller (see ``tiles``). With four floats in a register
     (NEON, SSE) it was not measured, and plain loops are taken. Raises AsgdError for another name.
     """
     if asked in KERNELS:

@@ -187,7 +187,7 @@ def allocate_scratch(num_features: int) -> Scratch:
         taps1=aligned(6 * CHANNELS1 * LANES),
         taps2=aligned(6 * CHANNELS1 * KERNEL * CHANNELS2),
         values=aligned(6 * IMAGE_CHANNELS * PLANE_ROW),
-        products=aligned(6 * 2 * WINDOWS * TILE * CHANNELS2),
+        products=aligned(6 * CHANNELS1 * 2 * SIDE1 * TILE),
         spread=aligned(CHANNELS2 * SPREAD),
         features=aligned(TILE * num_features),
         feature_gradients=aligned(TILE * num_features),

@@ -6,6 +6,7 @@ docs/engine.md has the pictures. ``plain`` has the same functions as ordinary lo
 import numpy as np
 from numba import njit
 
+from asgd.simulator.fused.blocks import pull, store_blocks
 from asgd.simulator.fused.layout import (
     CHANNELS1,
     CHANNELS2,
@@ -41,6 +42,7 @@ from asgd.simulator.fused.layout import (
 )
 from asgd.simulator.fused.minimal_filtering import POINTS, transform_inputs, transform_products, transform_taps
 from asgd.simulator.fused.options import INNER
+from asgd.simulator.fused.tiles import COLUMNS2, FILTERS1, PATCHES1, PIXELS2, VECTORS1, WINDOW_HALVES
 from asgd.simulator.fused.vector_dense import (
     apply,
     apply_row,
@@ -69,6 +71,7 @@ from asgd.simulator.fused.vectors import (
     repeat_each,
     scalar,
     scalars,
+    scale,
     store,
     store_block,
     where_positive,
@@ -101,10 +104,16 @@ kernel = njit(**INNER)
 inline = njit(**INNER, forceinline=True)
 
 
+#: Vectors of a row of the first convolution's outputs; half vectors of a window's inputs.
+ROW1, SPREAD_HALVES = 2 * SIDE1 * TILE // LANES, WINDOW_SIDE * SPREAD_ROW // HALF
+# Numba takes a name for a literal number, not a product.
+_PATCH_TILE1, _PATCH_TILE2 = PATCHES1 * 2 * KERNEL, COLUMNS2 * KERNEL
+
 # A worker's weights were last touched m steps ago and have left the nearer caches. The first convolution needs none of
-# the memory's bandwidth, so it fetches those of the first fully connected layer: 6 cache lines per input channel.
-_LINES = 6
-_AHEAD = POINTS * IMAGE_CHANNELS * _LINES * LANES
+# the memory's bandwidth, so it fetches those of the first fully connected layer: so many cache lines per input channel
+# and tile, 6 for a tile of 21.
+_LINES = -(-6 * FILTERS1 * VECTORS1 // 21)
+_AHEAD = POINTS * (ROW1 // VECTORS1) * IMAGE_CHANNELS * _LINES * LANES
 
 # ---------------------------------------------------------------- first convolution
 
@@ -125,7 +134,7 @@ def load_planes(s):  # type: ignore[no-untyped-def]
 
 @kernel
 def conv1_forward(weights, at, s):  # type: ignore[no-untyped-def]
-    """Convolve and pool: the two rows of a row of pooling windows at a time, three filters at a time."""
+    """Convolve and pool: the two rows of a row of pooling windows at a time, in tiles of filters and vectors."""
     for o in range(CHANNELS1):
         taps = load_rows(weights, at + CONV1 + o * CONV1_FILTER, CONV1_ROW, KERNEL)
         store_block(s.taps1, o * LANES, CHANNELS1 * LANES, 1, transform_taps(taps))
@@ -134,27 +143,30 @@ def conv1_forward(weights, at, s):  # type: ignore[no-untyped-def]
             for x in range(0, PLANE_ROW, LANES):
                 rows = load_rows(s.planes, c * PLANE + 2 * y * PLANE_ROW + x, PLANE_ROW, 6)
                 store_block(s.values, c * POINTS * PLANE_ROW + x, PLANE_ROW, 1, transform_inputs(rows))
-        for o in range(0, CHANNELS1, 3):
-            ahead = at + FC1 + (y * 2 + o // 3) * _AHEAD
+        for o in range(0, CHANNELS1, FILTERS1):
+            ahead = at + FC1 + (y * (CHANNELS1 // FILTERS1) + o // FILTERS1) * _AHEAD
             for point in range(POINTS):
-                products = _conv1_products(weights, at, s, o, point, ahead + point * _AHEAD // POINTS)
-                store_block(s.products, point * 21 * LANES, 0, 21, products)
-            to = o * MAP + y * MAP_ROW
-            _pool_row(s, 0, to, y * MAP_ROW)
-            _pool_row(s, 7 * LANES, to + MAP, y * MAP_ROW)
-            _pool_row(s, 14 * LANES, to + 2 * MAP, y * MAP_ROW)
+                for x in range(0, ROW1, VECTORS1):
+                    line = ahead + (point * (ROW1 // VECTORS1) + x // VECTORS1) * IMAGE_CHANNELS * _LINES * LANES
+                    products = _conv1_products(weights, at, s, o, point, x, line)
+                    to = (point * FILTERS1 * ROW1 + x) * LANES
+                    store_block(s.products, to, ROW1 * LANES, VECTORS1, products)
+            for i in range(0, FILTERS1, 3):
+                products, to = i * ROW1 * LANES, (o + i) * MAP + y * MAP_ROW
+                _pool_row(s, products, to, y * MAP_ROW)
+                _pool_row(s, products + ROW1 * LANES, to + MAP, y * MAP_ROW)
+                _pool_row(s, products + 2 * ROW1 * LANES, to + 2 * MAP, y * MAP_ROW)
 
 
 @inline
-def _conv1_products(weights, at, s, o, point, ahead):  # type: ignore[no-untyped-def]
-    """At one point, the products of three filters with a row: 3 x 7 vectors of 28 pixels of 4 samples."""
+def _conv1_products(weights, at, s, o, point, x, ahead):  # type: ignore[no-untyped-def]
+    """At one point, products of filters with vectors of a row, from ``x`` on; all 7 are 28 pixels of 4 samples."""
     bias = np.float32(point == 0 or point == POINTS - 1)
-    b0, b1, b2 = scalars(weights, at + CONV1_BIAS + o, 1, 3)
-    tile = repeat_each((bias * b0, bias * b1, bias * b2), 7)
+    tile = repeat_each(scale(scalars(weights, at + CONV1_BIAS + o, 1, FILTERS1), bias), VECTORS1)
     for c in range(IMAGE_CHANNELS):
         for line in range(_LINES):
             prefetch(weights, ahead + (c * _LINES + line) * LANES)
-        row = (c * POINTS + point) * PLANE_ROW
+        row = (c * POINTS + point) * PLANE_ROW + x * LANES
         tap = (point * CHANNELS1 + o) * LANES + c
         tile = _conv1_tap(tile, s, tap, row)
         tile = _conv1_tap(tile, s, tap + 3, row + 4)
@@ -166,7 +178,7 @@ def _conv1_products(weights, at, s, o, point, ahead):  # type: ignore[no-untyped
 
 @inline
 def _conv1_tap(tile, s, tap, row):  # type: ignore[no-untyped-def]
-    return outer(tile, scalars(s.taps1, tap, LANES, 3), load_rows(s.values, row, LANES, 7))
+    return outer(tile, scalars(s.taps1, tap, LANES, FILTERS1), load_rows(s.values, row, LANES, VECTORS1))
 
 
 @inline
@@ -180,8 +192,8 @@ def _pool_row(s, at, to, corner):  # type: ignore[no-untyped-def]
 @inline
 def _pool_quads(s, left, right, to, corner):  # type: ignore[no-untyped-def]
     """Eight pixels of two rows to four; the tag is the chosen pixel's offset from the window's corner."""
-    upper0, lower0 = transform_products(load_rows(s.products, left, 21 * LANES, 6))
-    upper1, lower1 = transform_products(load_rows(s.products, right, 21 * LANES, 6))
+    upper0, lower0 = transform_products(load_rows(s.products, left, FILTERS1 * ROW1 * LANES, 6))
+    upper1, lower1 = transform_products(load_rows(s.products, right, FILTERS1 * ROW1 * LANES, 6))
     top, top_tag = larger(even_quads(upper0, upper1), 0, odd_quads(upper0, upper1), IMAGE_CHANNELS)
     low, low_tag = larger(even_quads(lower0, lower1), IMAGE_ROW, odd_quads(lower0, lower1), IMAGE_ROW + IMAGE_CHANNELS)
     value, tag = larger(top, top_tag, low, low_tag)
@@ -191,31 +203,21 @@ def _pool_quads(s, left, right, to, corner):  # type: ignore[no-untyped-def]
 
 @kernel
 def conv1_gradient(s, sink):  # type: ignore[no-untyped-def]
-    """Each pooled value pulls one patch of the image: 3 filters x 5 rows of 15 floats are the tile."""
+    """Each pooled value pulls one patch of the image, 5 rows of 15 floats: those of some filters are the tile."""
     _mask_patch_gradients(s)
-    for o in range(0, CHANNELS1, 3):
-        first, second, third = half_zeros(10), half_zeros(10), half_zeros(10)
+    for o in range(0, CHANNELS1, PATCHES1):
+        tile = half_zeros(_PATCH_TILE1)
         for sample in range(TILE):
             for y in range(SIDE1):
                 for x in range(SIDE1):
                     patch = sample * PATCHES + y * PATCH_ROW + x * CHANNELS1 + o
                     pixel = o * MAP + y * MAP_ROW + x * TILE + sample
-                    first = _add_patch(first, s, patch, pixel)
-                    second = _add_patch(second, s, patch + 1, pixel + MAP)
-                    third = _add_patch(third, s, patch + 2, pixel + 2 * MAP)
-        left, right = first[0:5] + second[0:5] + third[0:5], first[5:10] + second[5:10] + third[5:10]
-        store_block(s.filters, o * CONV1_FILTER, CONV1_ROW, 1, left)
-        store_block(s.filters, o * CONV1_FILTER + HALF, CONV1_ROW, 1, right)
+                    gradients = scalars(s.patch_gradients, patch, 1, PATCHES1)
+                    tile = pull(tile, gradients, s.image, scalars(s.sources, pixel, MAP, PATCHES1), IMAGE_ROW, KERNEL)
+        store_blocks(s.filters, o * CONV1_FILTER, CONV1_ROW, KERNEL, PATCHES1, tile)
     for row in range(0, CHANNELS1 * CONV1_FILTER, CONV1_ROW):
         apply(keep_lanes(load(s.filters, row), 15), CONV1 + row, sink)
     apply_row(s.bias, 0, CONV1_BIAS, LANES, sink)
-
-
-@inline
-def _add_patch(tile, s, patch, pixel):  # type: ignore[no-untyped-def]
-    at = scalar(s.sources, pixel)
-    rows = load_half_rows(s.image, at, IMAGE_ROW, 5) + load_half_rows(s.image, at + HALF, IMAGE_ROW, 5)
-    return outer(tile, (scalar(s.patch_gradients, patch),), rows)
 
 
 @inline
@@ -249,9 +251,10 @@ def conv2_forward(weights, at, s, pools, num_features):  # type: ignore[no-untyp
                 rows = load_rows(s.maps, c * MAP + 2 * y * MAP_ROW + x, MAP_ROW, 6)
                 store_block(s.values, c * POINTS * MAP_ROW + x, MAP_ROW, 1, transform_inputs(rows))
         for point in range(POINTS):
-            for sample in range(TILE):
-                products = _conv2_products(weights, at, s, sample, point)
-                store_block(s.products, (point * 2 * WINDOWS * TILE + sample) * LANES, TILE * LANES, 1, products)
+            for x in range(0, 2 * WINDOWS * TILE, PIXELS2 * TILE):
+                for first in range(x, x + TILE):
+                    products = _conv2_products(weights, at, s, first, point)
+                    store_block(s.products, (point * 2 * WINDOWS * TILE + first) * LANES, TILE * LANES, 1, products)
         for x in range(WINDOWS):
             for sample in range(TILE):
                 products = (2 * x * TILE + sample) * LANES
@@ -263,12 +266,12 @@ def conv2_forward(weights, at, s, pools, num_features):  # type: ignore[no-untyp
 
 
 @inline
-def _conv2_products(weights, at, s, sample, point):  # type: ignore[no-untyped-def]
-    """At one point, the products of all filters with a sample's row: a vector for each of 10 pixels."""
+def _conv2_products(weights, at, s, first, point):  # type: ignore[no-untyped-def]
+    """At one point, the products of all filters with pixels of a sample's row, from ``first`` on: a vector for each."""
     bias = np.float32(point == 0 or point == POINTS - 1)
-    tile = repeat_each((multiply_add(load(weights, at + CONV2_BIAS), bias, 0.0),), 10)
+    tile = repeat_each((multiply_add(load(weights, at + CONV2_BIAS), bias, 0.0),), PIXELS2)
     for c in range(CHANNELS1):
-        pixel = (c * POINTS + point) * MAP_ROW + sample
+        pixel = (c * POINTS + point) * MAP_ROW + first
         tap = (point * CHANNELS1 + c) * KERNEL * LANES
         tile = _conv2_tap(tile, s, pixel, tap)
         tile = _conv2_tap(tile, s, pixel + 4, tap + 16)
@@ -281,7 +284,7 @@ def _conv2_products(weights, at, s, sample, point):  # type: ignore[no-untyped-d
 @inline
 def _conv2_tap(tile, s, pixel, tap):  # type: ignore[no-untyped-def]
     # Neighbouring taps share nine of ten inputs, which the compiler keeps: a larger tile would leave no registers.
-    return outer(tile, scalars(s.values, pixel, TILE, 10), (load(s.taps2, tap),))
+    return outer(tile, scalars(s.values, pixel, TILE, PIXELS2), (load(s.taps2, tap),))
 
 
 @inline
@@ -347,12 +350,13 @@ def conv2_backward(s):  # type: ignore[no-untyped-def]
 
 @inline
 def _gather_window(s, window, to):  # type: ignore[no-untyped-def]
-    tile = half_zeros(27)
     first = window * 64
-    for i in range(first, first + scalar(s.window_counts, window)):
-        rows = load_half_rows(s.spread, scalar(s.window_sources, i), HALF, 27)
-        tile = outer(tile, (scalar(s.window_gradients, i),), rows)
-    store_block(s.windows, to, 0, 27, tile)
+    for at in range(0, SPREAD_HALVES * HALF, WINDOW_HALVES * HALF):
+        tile = half_zeros(WINDOW_HALVES)
+        for i in range(first, first + scalar(s.window_counts, window)):
+            rows = load_half_rows(s.spread, scalar(s.window_sources, i) + at, HALF, WINDOW_HALVES)
+            tile = outer(tile, (scalar(s.window_gradients, i),), rows)
+        store_block(s.windows, to + at, 0, WINDOW_HALVES, tile)
 
 
 @inline
@@ -370,23 +374,18 @@ def _add_to(s, to, vector):  # type: ignore[no-untyped-def]
 
 @kernel
 def conv2_gradient(s, sink):  # type: ignore[no-untyped-def]
-    """Each gradient pulls one patch of 5 rows x 30 inputs: 20 half vectors, one filter at a time."""
+    """Each gradient pulls one patch of 5 rows x 30 inputs, 20 half vectors: one filter and some columns at a time."""
     for o in range(CHANNELS2):
-        tile = half_zeros(20)
-        total = 0.0
         first = o * TILE * POSITIONS
-        for i in range(first, first + scalar(s.filter_counts, o)):
-            gradient, at = scalar(s.filter_gradients, i), scalar(s.filter_sources, i)
-            left = load_half_rows(s.patches, at, PATCH_ROW, 5) + load_half_rows(s.patches, at + 8, PATCH_ROW, 5)
-            right = load_half_rows(s.patches, at + 16, PATCH_ROW, 5) + load_half_rows(s.patches, at + 24, PATCH_ROW, 5)
-            tile = outer(tile, (gradient,), left + right)
-            total += gradient
-        put(s.bias, o, total)
-        to = o * CONV2_FILTER
-        store_block(s.filters, to, CONV2_ROW, 1, tile[0:5])
-        store_block(s.filters, to + 8, CONV2_ROW, 1, tile[5:10])
-        store_block(s.filters, to + 16, CONV2_ROW, 1, tile[10:15])
-        store_block(s.filters, to + 24, CONV2_ROW, 1, tile[15:20])
+        for x in range(0, CONV2_ROW, COLUMNS2 * HALF):
+            tile = half_zeros(_PATCH_TILE2)
+            total = 0.0
+            for i in range(first, first + scalar(s.filter_counts, o)):
+                gradient, at = scalar(s.filter_gradients, i), scalar(s.filter_sources, i)
+                tile = pull(tile, (gradient,), s.patches, (at + x,), PATCH_ROW, KERNEL)
+                total += gradient
+            put(s.bias, o, total)
+            store_blocks(s.filters, o * CONV2_FILTER + x, CONV2_ROW, KERNEL, 1, tile)
     for row in range(0, CHANNELS2 * CONV2_FILTER, CONV2_ROW):
         apply(load(s.filters, row), CONV2 + row, sink)
         apply(keep_lanes(load(s.filters, row + LANES), 14), CONV2 + row + LANES, sink)

@@ -5,6 +5,7 @@ from numba import njit
 from asgd.simulator.fused.layout import LANES, TILE
 from asgd.simulator.fused.options import INNER
 from asgd.simulator.fused.sink import ADD, DESCEND, MOMENTUM
+from asgd.simulator.fused.tiles import INPUTS, OUTPUTS
 from asgd.simulator.fused.vectors import (
     add,
     load,
@@ -21,17 +22,20 @@ from asgd.simulator.fused.vectors import (
 kernel = njit(**INNER)
 inline = njit(**INNER, forceinline=True)
 
+# Numba takes a name for a literal number, not a product.
+_OUTPUT_TILE, _INPUT_TILE = OUTPUTS * TILE, INPUTS * TILE
+
 
 # ---------------------------------------------------------------- fully connected layers
 
 
 @kernel
 def dense_forward(weights, at, layer, inputs, outputs):  # type: ignore[no-untyped-def]
-    """Inputs [sample][width] to outputs [output][sample], without bias: 4 outputs x 4 samples are the tile."""
-    for o in range(0, layer.rows, 4):
-        tile = zeros(16)
+    """Inputs [sample][width] to outputs [output][sample], without bias: outputs x 4 samples are the tile."""
+    for o in range(0, layer.rows, OUTPUTS):
+        tile = zeros(_OUTPUT_TILE)
         for j in range(0, layer.width, LANES):
-            rows = load_rows(weights, at + layer.weights + o * layer.width + j, layer.width, 4)
+            rows = load_rows(weights, at + layer.weights + o * layer.width + j, layer.width, OUTPUTS)
             tile = outer(tile, rows, load_rows(inputs, j, layer.width, 4))
         store(outputs, o * TILE, sums(tile))
 
@@ -40,13 +44,13 @@ def dense_forward(weights, at, layer, inputs, outputs):  # type: ignore[no-untyp
 def dense_backward(weights, at, layer, deltas, gradients):  # type: ignore[no-untyped-def]
     """Gradients of the inputs [sample][width] from those of the outputs [output][sample]."""
     j = 0
-    while j + 5 * LANES <= layer.width:
-        tile = zeros(20)
+    while j + INPUTS * LANES <= layer.width:
+        tile = zeros(_INPUT_TILE)
         for o in range(layer.size):
-            row = load_rows(weights, at + layer.weights + o * layer.width + j, LANES, 5)
+            row = load_rows(weights, at + layer.weights + o * layer.width + j, LANES, INPUTS)
             tile = outer(tile, scalars(deltas, o * TILE, 1, 4), row)
-        store_block(gradients, j, layer.width, 5, tile)
-        j += 5 * LANES
+        store_block(gradients, j, layer.width, INPUTS, tile)
+        j += INPUTS * LANES
     while j < layer.width:
         rest = zeros(4)
         for o in range(layer.size):

@@ -227,6 +227,17 @@ def repeat_each(typing, values, count):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def scale(typing, values, factor):  # type: ignore[no-untyped-def]
+    """Each of ``values`` (numbers) times ``factor``."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        products = [builder.fmul(arguments[1], value) for value in parts(builder, signature.args[0], arguments[0])]
+        return make_tuple(context, builder, signature, products)
+
+    return values(values, values.dtype), generate
+
+
+@intrinsic
 def outer(typing, tile, rows, columns):  # type: ignore[no-untyped-def]
     """``tile[i, j] + rows[i] * columns[j]`` for every pair, j fastest; numbers are broadcast. Each is one FMA."""
 
@@ -246,15 +257,17 @@ def outer(typing, tile, rows, columns):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def sums(typing, tile):  # type: ignore[no-untyped-def]
-    """The vector whose lane i is the sum of the lanes of ``tile[i]`` (16 vectors).
+    """The vector whose lane i is the sum of the lanes of ``tile[i]``, of as many lanes as the tile has vectors.
 
     Halving: two vectors become one that holds the half-sums of both, four times over. The lanes of the result
-    then stand in bit-reversed order, so the tile is taken in that order to begin with.
+    then stand in bit-reversed order, so the tile is taken in that order to begin with. In a tile of fewer than 16
+    vectors (a power of two) each stands there several times, and the compiler takes equal pairs once.
     """
+    number = len(tile)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         vectors = parts(builder, signature.args[0], arguments[0])
-        vectors = [vectors[int(f"{i:04b}"[::-1], 2)] for i in range(LANES)]
+        vectors = [vectors[int(f"{i:04b}"[::-1], 2) * number // LANES] for i in range(LANES)]
         half = LANES // 2
         while len(vectors) > 1:
             order = [i for block in range(0, LANES, 2 * half) for i in interleave_blocks(block, half)]
@@ -264,9 +277,9 @@ def sums(typing, tile):  # type: ignore[no-untyped-def]
                 for a, b in zip(vectors[::2], vectors[1::2], strict=True)
             ]
             half //= 2
-        return vectors[0]
+        return shuffle(builder, vectors[0], vectors[0], list(range(0, LANES, LANES // number)))
 
-    return floats(tile), generate
+    return Vector("float32", FLOAT, number)(tile), generate
 
 
 @intrinsic
