@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from asgd.members import find_members
 from asgd.settings.keys import Keys, parameter
+from asgd.settings.rooms import ROOMS
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Network:
 
 def list_networks() -> dict[str, Network]:
     """All networks, by name."""
-    return find_members("asgd.simulator.networks", Network)
+    return find_members(ROOMS["network"], Network)
 
 
 class NetworkKeys(Keys):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from asgd.members import find_members
 from asgd.settings.keys import Keys, parameter
+from asgd.settings.rooms import ROOMS
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Policy:
 
 def list_policies() -> dict[str, Policy]:
     """All policies, by name."""
-    return find_members("asgd.simulator.policies", Policy)
+    return find_members(ROOMS["policy"], Policy)
 
 
 class PolicyKeys(Keys):

@@ -5,6 +5,7 @@ from typing import Literal
 
 from asgd.members import find_members
 from asgd.settings.keys import Keys, parameter
+from asgd.settings.rooms import ROOMS
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Schedule:
 
 def list_schedules() -> dict[str, Schedule]:
     """All schedules, by name."""
-    return find_members("asgd.simulator.schedules", Schedule)
+    return find_members(ROOMS["schedule"], Schedule)
 
 
 _LATENCY = {"schedule": "latency"}

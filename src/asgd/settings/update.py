@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from asgd.members import find_members
 from asgd.settings.keys import Keys, parameter
+from asgd.settings.rooms import ROOMS
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Update:
 
 def list_updates() -> dict[str, Update]:
     """All updates, by name."""
-    return find_members("asgd.simulator.updates", Update)
+    return find_members(ROOMS["update"], Update)
 
 
 class UpdateKeys(Keys):

@@ -13,9 +13,9 @@ from asgd.machine import measure_free_memory
 from asgd.members import load_member
 from asgd.settings.choice import is_file
 from asgd.settings.probes import describe_columns
+from asgd.settings.rooms import ROOMS
 from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES, num_parameters
-from asgd.simulator.parts import ROOMS
 
 if TYPE_CHECKING:
     from asgd.simulator.engine import Engine

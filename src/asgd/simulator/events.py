@@ -2,7 +2,7 @@
 it. It follows from schedule and policy alone, never from weights, so it is known before anything is computed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -53,9 +53,13 @@ class Events:
 
     @staticmethod
     def of(events: Sequence[Event]) -> "Events":
-        columns = list(zip(*events, strict=True)) or [()] * len(Event._fields)
-        types = (np.int64, np.int64, np.int64, np.int8, np.bool_, np.float64)
-        return Events(*(np.array(column, kind) for column, kind in zip(columns, types, strict=True)))
+        return Events.of_columns(zip(*events, strict=True) if events else [()] * len(Event._fields))
+
+    @staticmethod
+    def of_columns(columns: Iterable[Any]) -> "Events":
+        """Events whose fields, in order, are given as sequences of numbers."""
+        kinds = (np.int64, np.int64, np.int64, np.int8, np.bool_, np.float64)
+        return Events(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
     def join(self, later: "Events") -> "Events":
         """These, and ``later``."""
@@ -238,9 +242,7 @@ class Course:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what ``state`` returned."""
         self._ledger.restore(state["ledger"])
-        empty = Events.of([])
-        kinds = {each.name: getattr(empty, each.name).dtype for each in fields(empty)}
-        self._ahead = Events(**{name: np.array(state["ahead"][name], kind) for name, kind in kinds.items()})
+        self._ahead = Events.of_columns(state["ahead"][each.name] for each in fields(Events))
         self.tally.restore(state["tally"])
 
 

@@ -1,9 +1,11 @@
 """From a run's keys to the parts of its simulation: schedule, policy, update and network, by name or by file."""
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from asgd.errors import AsgdError
 from asgd.members import load_member
+from asgd.settings.rooms import ROOMS
 from asgd.settings.run import RunConfig
 from asgd.simulator.events import Course, Decider, Ledger, Recorded
 from asgd.simulator.networks.shapes import NUM_CLASSES
@@ -13,22 +15,12 @@ if TYPE_CHECKING:
 
     from asgd.simulator.updates.rule import Rule
 
-#: Where the members of each key lie.
-ROOMS = {
-    "schedule": "asgd.simulator.schedules",
-    "policy": "asgd.simulator.policies",
-    "update": "asgd.simulator.updates",
-    "network": "asgd.simulator.networks",
-}
-
 
 def build_course(config: RunConfig) -> "Course | Recorded":
     """The events of a run, from its first gradient on. Raises AsgdError where its schedule cannot be had."""
-    if config.schedule == "replay":
-        from asgd.simulator.schedules.replay import read_recorded
-
-        if recorded := read_recorded(config):
-            return Recorded(recorded)
+    read_events = getattr(_load("schedule", config), "read_events", None)
+    if read_events and (events := read_events(config)):
+        return Recorded(events)
     return Course(Ledger(config.num_workers, _build("schedule", config), build_policy(config)))
 
 
@@ -51,11 +43,14 @@ def build_network(config: RunConfig, num_classes: int = NUM_CLASSES) -> "nn.Modu
 
 
 def _build(key: str, config: RunConfig, *arguments: Any) -> Any:
-    name = getattr(config, key)
-    build = getattr(load_member(ROOMS[key], name), "build", None)
+    build = getattr(_load(key, config), "build", None)
     if build is None:
-        raise AsgdError(f"{name}: has no function `build`; see docs/how-to/extend.md")
+        raise AsgdError(f"{getattr(config, key)}: has no function `build`; see docs/how-to/extend.md")
     return build(config, *arguments)
+
+
+def _load(key: str, config: RunConfig) -> ModuleType:
+    return load_member(ROOMS[key], getattr(config, key))
 
 
 def count_averaged(config: RunConfig) -> int:

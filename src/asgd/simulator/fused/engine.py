@@ -79,8 +79,8 @@ class FusedEngine:
             weights = architecture.draw_initial_weights(stream(config.seed, "weights"), config.pools)
         # Where a step is the mean of gradients all are taken at the present weights, so there is one copy of them.
         # The server's own weights need a place under `look_ahead` alone, behind those that workers were sent.
-        self._num_slots = 1 if config.averages else config.num_workers
-        num_places = self._num_slots + self._rule.looks_ahead
+        num_slots = 1 if config.averages else config.num_workers
+        num_places = num_slots + self._rule.looks_ahead
         self._ring = layout.aligned(num_places * size)
         self._places = self._ring.reshape(num_places, size)
         self._places[:, self._positions] = weights

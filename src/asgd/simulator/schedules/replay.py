@@ -12,6 +12,7 @@ from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import Schedule
 from asgd.simulator.events import Events, Fate, ScheduleEndError
+from asgd.simulator.workers.recording import COLUMNS
 
 SCHEDULE = Schedule(
     heard="the workers in the order that the file `trace` has recorded", requires=("trace", "trace_sha256")
@@ -62,16 +63,16 @@ def build(config: RunConfig) -> Replay:
     return Replay(workers, times if len(times) else (np.arange(len(workers)) + 1) / config.num_workers)
 
 
-def read_recorded(config: RunConfig) -> Events | None:
+def read_events(config: RunConfig) -> Events | None:
     """The events of a real run's schedule.csv, which say all; None for a file that says less."""
     assert config.trace is not None
     path = Path(config.trace)
-    workers, times = read_trace(path, config.trace_sha256)
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.DictReader(file)
-        if not {"step", "worker", "batch", "staleness", "seconds", "fate"} <= {*(rows.fieldnames or ())}:
-            return None
-        columns = list(rows)
+    lines = _read_lines(path, config.trace_sha256)
+    rows = csv.DictReader(lines)
+    if not COLUMNS.keys() <= {*(rows.fieldnames or ())}:
+        return None
+    columns = list(rows)
+    workers, times = _parse_trace(path, lines)
     try:
         fates = np.array([Fate[row["fate"].upper()] for row in columns], np.int8)
         batches, staleness, steps = (
@@ -105,13 +106,20 @@ def read_trace(path: Path, sha256: str | None = None) -> tuple[NDArray[np.int64]
     Johansson, 2022): worker(k) is worker(k - tau_k - 1), and a new one where that is before the first.
     Raises AsgdError for a file that cannot be read, has another SHA-256, or is neither.
     """
+    return _parse_trace(path, _read_lines(path, sha256))
+
+
+def _read_lines(path: Path, sha256: str | None) -> list[str]:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise AsgdError(f"{path}: cannot be read ({error.strerror}); give the file of a recorded schedule") from error
     if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise AsgdError(f"{path}: another schedule than the run's, its SHA-256 is {found}; correct trace_sha256")
-    lines = [line for line in content.decode(errors="replace").splitlines() if line.strip()]
+    return [line for line in content.decode(errors="replace").splitlines() if line.strip()]
+
+
+def _parse_trace(path: Path, lines: list[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     try:
         if not lines or _is_number(lines[0]):
             return _follow_delays([float(line) for line in lines]), np.zeros(0)
