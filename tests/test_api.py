@@ -96,7 +96,7 @@ def test_settings_may_come_from_arrays_and_faults_name_the_key() -> None:
         asgd.simulate(execution="replayed")
 
 
-def test_probes_and_the_bar() -> None:
+def test_what_probes_find_is_beside_the_table() -> None:
     table = asgd.simulate(FEW, probes={"silence": {"epochs": [0, 1]}}, **SHORT)
     probes = pd.DataFrame(table.attrs["probes"])
     assert probes["epoch"].to_list() == [0, 1]
@@ -104,8 +104,15 @@ def test_probes_and_the_bar() -> None:
     assert "probes" not in asgd.simulate(FEW, **SHORT).attrs
 
 
-def test_a_log_gets_no_bar_and_no_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_shows_a_bar_and_a_log_gets_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asgd.simulate(FEW, train_eval_images=10)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # Rich takes any stream for a terminal then
+    asgd.simulate(FEW, train_eval_images=10)
+    assert "gradient 20/20" in capsys.readouterr().err
+    asgd.simulate(FEW, train_eval_images=10, progress=False)
     assert capsys.readouterr() == ("", "")
 
 

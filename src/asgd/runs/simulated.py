@@ -63,7 +63,7 @@ def simulate(
       labels [n] int64 from 0. Let the classes take turns: ``train_eval_loss`` is that of the first images.
 
     Images that are read from files are prepared once, in ``data_root``. ``kernels`` chooses those of the fused engine:
-    "auto", "vector" or "plain". With ``progress`` a terminal or a notebook shows a bar.
+    "auto", "vector" or "plain". With ``progress`` a terminal shows a bar, and so does a notebook with ipywidgets.
 
     The table has a row for each evaluation, the first before the first step, and 16 columns: losses are mean
     cross-entropies in nats, accuracies and shares are in [0, 1], ``step`` counts server steps, ``gradients`` counts
