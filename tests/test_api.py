@@ -246,7 +246,7 @@ def test_the_stub_has_the_names_that_are_handed_on() -> None:
     imported = {
         alias.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert set(imported) == set(asgd.__all__)
+    assert sorted(imported) == sorted(asgd.__all__) == dir(asgd)
     assert {name: getattr(asgd, name).__module__ for name in asgd.__all__} == imported
     with pytest.raises(AttributeError, match="module 'asgd' has no attribute 'simulation'"):
         asgd.simulation  # type: ignore[attr-defined]  # noqa: B018

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 __all__ = ["AsgdError", "load_study", "simulate"]
 
+__dir__ = __all__.copy  # so that a shell completes names that are not imported yet
 __getattr__ = hand_on(
     __name__,
     {"AsgdError": "asgd.errors", "load_study": "asgd.study.loaded", "simulate": "asgd.runs.simulated"},

@@ -6,6 +6,7 @@ of the source. Importing the package turns the first kind into the second, where
 """
 
 import importlib.util
+import py_compile
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,20 +18,13 @@ def check_bytecode(package: Path) -> None:
     """Compile again, to be checked by contents, each file of ``package`` that is compiled to be checked by time."""
     for source in package.rglob("*.py"):
         compiled = Path(importlib.util.cache_from_source(str(source)))
-        with suppress(OSError), compiled.open("rb") as file:
+        with suppress(OSError, py_compile.PyCompileError), compiled.open("rb") as file:
             if file.read(8)[4:] != _BY_CONTENTS:
-                _compile(source, compiled)
-
-
-def _compile(source: Path, compiled: Path) -> None:
-    if sys.dont_write_bytecode:
-        compiled.unlink()
-        return
-    import py_compile  # with it, an import of the package that has nothing to compile would take half as long again
-
-    with suppress(py_compile.PyCompileError):
-        mode = py_compile.PycInvalidationMode.CHECKED_HASH
-        py_compile.compile(str(source), str(compiled), doraise=True, invalidation_mode=mode)
+                if sys.dont_write_bytecode:
+                    compiled.unlink()
+                else:
+                    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+                    py_compile.compile(str(source), str(compiled), doraise=True, invalidation_mode=mode)
 
 
 with suppress(NotImplementedError):  # an interpreter that keeps no compiled files
