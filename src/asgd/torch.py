@@ -9,11 +9,13 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.optim import Optimizer
-
 from asgd.errors import AsgdError
+from asgd.extras import explain_missing
+
+with explain_missing("asgd.torch"):
+    import torch
+    from torch import Tensor
+    from torch.optim import Optimizer
 
 #: From a step (the first is 0) to the worker whose gradient it applies; to None where the schedule has ended.
 Turns = Callable[[int], int | None]

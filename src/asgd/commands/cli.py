@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from asgd import __version__
 from asgd.commands.command import Command
 from asgd.errors import AsgdError
+from asgd.extras import explain_missing
 from asgd.logs import discard_output, print_error, show_warning, tolerate_output
 from asgd.members import find_members, load_member
 
@@ -54,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         try:
-            options = build_parser().parse_args(arguments)
-            options.run(options)
+            with explain_missing():
+                options = build_parser().parse_args(arguments)
+                options.run(options)
         finally:
             sys.stdout.flush()
     except AsgdError as error:

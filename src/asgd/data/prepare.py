@@ -6,6 +6,7 @@ from asgd.data.dataset import store_images
 from asgd.data.fingerprint import check_sha256, data_path, folder_name, prepared_folder, source_fingerprint
 from asgd.data.images import SourceImages
 from asgd.errors import AsgdError
+from asgd.extras import explain_missing
 from asgd.settings.data import DataConfig
 from asgd.settings.folders import DATA_ROOT
 
@@ -44,4 +45,5 @@ def read_source(data: DataConfig, root: Path, progress: bool = True) -> SourceIm
         return read_image_folder(data_path(data), progress)
     from asgd.data.cifar10 import fetch_archive, read_cifar10
 
-    return read_cifar10(fetch_archive(root, progress) if data.path is None else data_path(data), root)
+    with explain_missing("data.source = cifar10"):
+        return read_cifar10(fetch_archive(root, progress) if data.path is None else data_path(data), root)

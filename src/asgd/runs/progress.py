@@ -2,6 +2,7 @@
 
 import math
 import sys
+from importlib.util import find_spec
 from types import TracebackType
 
 from rich.console import Console
@@ -18,10 +19,16 @@ class _Speed(ProgressColumn):
 
 
 class ProgressWatcher(Watcher):
-    """A context manager that shows the ``total`` gradients of a run on standard error."""
+    """A context manager that shows the ``total`` gradients of a run on standard error.
 
-    def __init__(self, total: int) -> None:
+    ``lines``: whether a log, or a notebook that can show no bar, gets a line for each evaluation.
+    """
+
+    def __init__(self, total: int, lines: bool = True) -> None:
         self._console = Console(file=sys.stderr)
+        # In a notebook Rich draws by ipywidgets, and without it only warns.
+        has_bar = self._console.is_terminal or (self._console.is_jupyter and find_spec("ipywidgets") is not None)
+        self._has_lines = lines and not has_bar
         self._progress = Progress(
             TextColumn("gradient {task.completed:,.0f}/{task.total:,.0f}"),
             BarColumn(),
@@ -29,7 +36,7 @@ class ProgressWatcher(Watcher):
             TextColumn("loss {task.fields[loss]:.4f}, test accuracy {task.fields[accuracy]:.2%}"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not has_bar,
         )
         self._task = self._progress.add_task("train", total=total, loss=math.nan, accuracy=math.nan)
 
@@ -49,7 +56,7 @@ class ProgressWatcher(Watcher):
     def on_row(self, row: Row) -> None:
         """Show the accuracy; in a log, write a line."""
         self._progress.update(self._task, accuracy=row.test_accuracy)
-        if not self._console.is_terminal:
+        if self._has_lines:
             print(
                 f"step {row.step:,}: train loss {row.train_loss:.4f}, test loss {row.test_loss:.4f}, "
                 f"test accuracy {row.test_accuracy:.2%}",
@@ -59,5 +66,5 @@ class ProgressWatcher(Watcher):
     def on_resume(self, row: Row) -> None:
         """Move the bar to where the run stopped; in a log, say so."""
         self._progress.update(self._task, completed=row.gradients, accuracy=row.test_accuracy)
-        if not self._console.is_terminal:
+        if self._has_lines:
             print(f"goes on from its checkpoint at step {row.step:,}", file=sys.stderr)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
+from asgd.extras import explain_missing
 from asgd.machine import measure_free_memory
 from asgd.members import load_member
 from asgd.settings.choice import is_file
@@ -76,14 +78,20 @@ def build_engine(
             )
         compile_once(kernels)
         return FusedEngine(config, images, labels, kernels=kernels)
-    import torch
-
+    torch = import_torch(config)
     from asgd.simulator.reference import ReferenceEngine
 
     if config.device != "cpu" and not torch.cuda.is_available():
         raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
     torch.set_num_threads(1)  # runs are parallel, not the weights of one
     return ReferenceEngine(config, images, labels, num_classes=num_classes)
+
+
+def import_torch(config: RunConfig) -> ModuleType:
+    """PyTorch, which the reference engine computes with. Raises AsgdError where it is not installed."""
+    with explain_missing(f"engine = reference ({config.resolved_engine()[1]})"):
+        import torch
+    return torch
 
 
 @contextmanager
@@ -141,7 +149,10 @@ def attach_probes(engine: "Engine", config: RunConfig, images: "Images") -> "Pro
         return None
     from asgd.simulator.probes.probed import ProbedEngine
 
-    measures = {name: load_member(PROBES, name).measure for name in config.probes}
+    measures = {}
+    for name in config.probes:
+        with explain_missing(f"probes = {name}"):
+            measures[name] = load_member(PROBES, name).measure
     return ProbedEngine(engine, config, images, measures, describe_columns(measures))
 
 
