@@ -29,6 +29,8 @@
   const values = (arms, facet) => [...new Set(arms.map((place) => study.arms[place].at[facet]))].sort((a, b) => a - b);
   const varying = (arms) => study.facets.map((_, facet) => facet).filter((facet) => values(arms, facet).length > 1);
   const percent = (share) => (100 * share).toFixed(1) + " %";
+  // Under the name of the facet the value alone says enough.
+  const shorten = (text) => text.replace(/^[^,=]* = /, "");
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
   // Named by what differs between the arms among which one chooses, or that are shown.
@@ -89,7 +91,7 @@
     }
     for (const facet of varying(arms)) {
       const { name, key, labels } = study.facets[facet];
-      const options = [[-1, "all"], ...values(arms, facet).map((value) => [value, labels[value]])];
+      const options = [[-1, "all"], ...values(arms, facet).map((value) => [value, shorten(labels[value])])];
       controls.push(choice(name, key, options, state.facets[facet], (value) => { state.facets[facet] = value; follow(); }));
     }
     controls.push(check("compare", "Compare: keep what is shown"));
@@ -157,7 +159,7 @@
     const at = (row, column) => arms.filter((place) => study.arms[place].at[ROW] === row && study.arms[place].at[COLUMN] === column);
     const present = rows.flatMap((row) => columns.filter((column) => at(row, column).length).map((column) => `${row}/${column}`));
     if (!present.includes(focused)) focused = present[0] ?? "";
-    const short = (facet, value) => study.facets[facet].labels[value].replace(/^.*= /, "");
+    const short = (facet, value) => shorten(study.facets[facet].labels[value]);
     const head = make("tr", {}, make("th", { scope: "col" }, narrow.matches ? "rate" : "rate \\ m"),
       ...columns.map((column) => make("th", { scope: "col" }, short(COLUMN, column))));
     const body = rows.map((row) => make("tr", {}, make("th", { scope: "row" }, short(ROW, row)),
@@ -277,7 +279,7 @@
         });
       }
       // Where some runs have no finite value, a mean of the others would mislead.
-      sums.forEach((sum) => { if (runs.length > 1 && sum.n === runs.length) means.push({ ...common, x: sum.x / sum.n, y: sum.y / sum.n, n: sum.n }); });
+      sums.forEach((sum) => { if (sum.n === runs.length) means.push({ ...common, x: sum.x / sum.n, y: sum.y / sum.n, n: sum.n }); });
     }
     return { single, means };
   }
@@ -304,13 +306,13 @@
       description: `${metric.name} over ${axis.name}: ${names.join("; ")}. The same values are in the table below.`,
       width: "container", height: 320, autosize: { type: "fit", contains: "padding" }, background: null,
       layer: [
-        { data: { values: single }, mark: { type: "line", clip: true },
+        { data: { values: single }, mark: { type: "line", clip: true, aria: false },
           encoding: { x, y, detail: { field: "run" }, color: colour,
-            strokeWidth: { condition: { param: "over", empty: false, value: 3 }, value: 1 }, strokeOpacity: { condition: { param: "over", empty: false, value: 1 }, value: means.length ? 0.4 : 0.9 } } },
-        { data: { values: means }, mark: { type: "line", clip: true, strokeWidth: 2.6, interpolate: "linear" }, encoding: { x, y, color: colour, detail: { field: "arm" }, strokeDash: dash } },
+            strokeWidth: { condition: { param: "over", empty: false, value: 3 }, value: 1 }, strokeOpacity: { condition: { param: "over", empty: false, value: 1 }, value: 0.4 } } },
+        { data: { values: means }, mark: { type: "line", clip: true, aria: false, strokeWidth: 2.6 }, encoding: { x, y, color: colour, detail: { field: "arm" }, strokeDash: dash } },
         // A wide line that is not seen, which a pointer finds.
         { data: { values: single }, params: [{ name: "over", select: { type: "point", fields: ["run"], on: "pointerover", clear: "pointerout" } }],
-          mark: { type: "line", strokeWidth: 9, opacity: 0.001, clip: true },
+          mark: { type: "line", clip: true, aria: false, strokeWidth: 9, opacity: 0.001 },
           encoding: { x, y, detail: { field: "run" }, tooltip: told.map(([field, title]) => ({ field, title })) } },
       ],
       config: {
@@ -318,7 +320,15 @@
         axis: { labelColor: "currentColor", titleColor: "currentColor", domainColor: "currentColor", tickColor: "currentColor", gridColor: "currentColor", gridOpacity: 0.12, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", tickCount: narrow.matches ? 5 : 8 },
       },
     };
+    spec.layer = spec.layer.filter((layer) => layer.data.values.length);
     const turn = ++drawing;
+    if (!spec.layer.length) {
+      view?.finalize();
+      view = undefined;
+      byId("chart").replaceChildren();
+      byId("chart").dataset.drawn = turn;
+      return;
+    }
     const made = await vegaEmbed("#chart", spec, { renderer: "svg", actions: false, tooltip: { theme: "none", disableDefaultStyle: true } });
     if (turn !== drawing) { made.finalize(); return; }
     view?.finalize();

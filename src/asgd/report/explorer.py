@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,7 @@ def _embed(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
+@cache
 def _bundle_libraries() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script. Raises AsgdError without vl-convert."""
     try:

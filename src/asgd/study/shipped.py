@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +194,8 @@ def _describe_tex() -> str:
 def compare_makers(recorded: Mapping[str, str], product: str) -> list[str]:
     """In what ``product`` (`figures`, `report` or `explorer`) would be made otherwise here than it was, in words."""
     here = describe_makers()
-    own = {"report": ["tex"], "explorer": ["vl-convert"]}
-    names = own.get(product) or [name for name in here if name not in chain(*own.values())]
+    libraries = [name for name in here if name not in ("tex", "vl-convert")]
+    names = {"figures": libraries, "explorer": [*libraries, "vl-convert"], "report": ["tex"]}[product]
     return [
         f"{name} is {here[name] or 'not here'} and was {recorded.get(name) or 'not recorded'}"
         for name in names
