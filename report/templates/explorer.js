@@ -152,7 +152,23 @@
   }
 
   function showMap(arms) {
-    const grid = byId("grid");
+    // The seed and the outcome of the run under the pointer.
+  function tell(event, item) {
+    const about = item?.datum;
+    tip.hidden = about?.seed === undefined;
+    if (tip.hidden) return;
+    tip.textContent = [about.arm, `seed ${about.seed}: ${about.outcome}`, `final test accuracy ${about.accuracy}`].join("\n");
+    place(event.clientX, event.clientY, event.clientY);
+  }
+
+  // Below what lies between top and bottom, or above it, inside the window.
+  function place(left, top, bottom) {
+    const { width, height } = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+    tip.style.top = `${bottom + 12 + height < innerHeight ? bottom + 12 : Math.max(8, top - height - 12)}px`;
+  }
+
+  const grid = byId("grid");
     if (!grid) return;
     const hadFocus = grid.contains(document.activeElement);
     const [rows, columns] = [values(arms, ROW).reverse(), values(arms, COLUMN)];
@@ -300,7 +316,6 @@
     const dash = { field: "slot", type: "nominal", scale: { domain: slots, range: study.dashes }, legend: null };
     const x = { field: "x", type: "quantitative", title: axis.name, scale: { nice: false } };
     const y = { field: "y", type: "quantitative", title: metric.name, scale: { zero: false, type: state.log ? "log" : "linear" } };
-    const told = [["arm", "settings"], ["seed", "seed"], ["outcome", "outcome"], ["accuracy", "final test accuracy"]];
     const spec = {
       $schema: "https://vega.github.io/schema/vega-lite/v6.json",
       description: `${metric.name} over ${axis.name}: ${names.join("; ")}. The same values are in the table below.`,
@@ -313,7 +328,7 @@
         // A wide line that is not seen, which a pointer finds.
         { data: { values: single }, params: [{ name: "over", select: { type: "point", fields: ["run"], on: "pointerover", clear: "pointerout" } }],
           mark: { type: "line", clip: true, aria: false, strokeWidth: 9, opacity: 0.001 },
-          encoding: { x, y, detail: { field: "run" }, tooltip: told.map(([field, title]) => ({ field, title })) } },
+          encoding: { x, y, detail: { field: "run" } } },
       ],
       config: {
         font: "system-ui, sans-serif", view: { stroke: null },
@@ -329,10 +344,11 @@
       byId("chart").dataset.drawn = turn;
       return;
     }
-    const made = await vegaEmbed("#chart", spec, { renderer: "svg", actions: false, tooltip: { theme: "none", disableDefaultStyle: true } });
+    const made = await vegaEmbed("#chart", spec, { renderer: "svg", actions: false, tooltip: false });
     if (turn !== drawing) { made.finalize(); return; }
     view?.finalize();
     view = made;
+    view.view.addEventListener("pointermove", tell);
     byId("chart").dataset.drawn = turn;
   }
 
@@ -384,10 +400,24 @@
     tip.hidden = !target;
     if (!target) return;
     tip.textContent = target.dataset.tip;
-    const [box, own] = [target.getBoundingClientRect(), tip.getBoundingClientRect()];
-    const below = box.bottom + 8 + own.height < innerHeight;
-    tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - own.width - 8))}px`;
-    tip.style.top = `${below ? box.bottom + 8 : Math.max(8, box.top - own.height - 8)}px`;
+    const { left, top, bottom } = target.getBoundingClientRect();
+    place(left, top, bottom);
+  }
+
+  // The seed and the outcome of the run under the pointer.
+  function tell(event, item) {
+    const about = item?.datum;
+    tip.hidden = about?.seed === undefined;
+    if (tip.hidden) return;
+    tip.textContent = [about.arm, `seed ${about.seed}: ${about.outcome}`, `final test accuracy ${about.accuracy}`].join("\n");
+    place(event.clientX, event.clientY, event.clientY);
+  }
+
+  // Below what lies between top and bottom, or above it, inside the window.
+  function place(left, top, bottom) {
+    const { width, height } = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+    tip.style.top = `${bottom + 12 + height < innerHeight ? bottom + 12 : Math.max(8, top - height - 12)}px`;
   }
 
   const grid = byId("grid");
@@ -397,6 +427,7 @@
     grid.addEventListener("pointerover", showTip);
     for (const name of ["focusout", "pointerleave"]) grid.addEventListener(name, () => { tip.hidden = true; });
   }
+  byId("chart").addEventListener("pointerleave", () => { tip.hidden = true; });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
   document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
   for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());

@@ -264,6 +264,25 @@ def test_the_map_tells_seeds_and_outcomes_and_is_walked_with_the_keyboard(map_pa
 
 
 @needs_browser
+def test_a_curve_tells_its_seed_and_outcome(map_page: Opened) -> None:
+    page = map_page.page
+    cell(page, 10, 0.05).click()
+    assert drawn_runs(page) == 2
+    line = page.locator("#chart g.layer_2_marks path").nth(1)  # as wide as a pointer needs
+    x, y = line.evaluate(
+        """line => {
+            const [point, place] = [line.getPointAtLength(line.getTotalLength() - 20), line.getScreenCTM()];
+            return [point.x * place.a + place.e, point.y * place.d + place.f];
+        }"""
+    )
+    for step in (0, 1):
+        page.mouse.move(x + step, y)
+        page.wait_for_timeout(200)
+    told = page.get_by_role("tooltip")
+    expect(told).to_have_text("m = 10, rate = 0.05, no momentum seed 1: dead final test accuracy 10.0 %")
+
+
+@needs_browser
 def test_a_claim_leads_to_its_figure(map_page: Opened) -> None:
     page = map_page.page
     page.get_by_role("link", name="Figure that decides C3").click()
