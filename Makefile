@@ -56,7 +56,7 @@ paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
 	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
 
 figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) anew from its tables (minutes)
-	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures) && \
+	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures build_explorer) && \
 	$(SNAKEMAKE) --forceall --config shipped=True preset=$(PRESET) -- $$targets
 
 verify: $(READY) ## check the shipped results against configuration, sources and data

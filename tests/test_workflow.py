@@ -264,6 +264,7 @@ EDITS: dict[str, tuple[str, Callable[[str], str], str, tuple[str, ...]]] = {
     "the style": ("report/asgd.mplstyle", lambda text: text + "\n# thin\n", "plot_figure", ()),
     "a table of the report": ("results/tiny/tables/numbers.tex", lambda text: text + " ", "build_tables", ()),
     "a template": ("report/templates/claims.html.j2", lambda text: text + " ", "judge_claims", ()),
+    "the look of the explorer": ("report/templates/explorer.css", lambda text: text + " ", "build_explorer", ()),
     "a sentence": ("report/templates/sentences.txt.j2", lambda text: text + " ", "build_tables", ()),
     "the benchmark": ("results/benchmark.json", lambda text: text + " ", "build_tables", ()),
 }
@@ -307,7 +308,7 @@ def test_a_copy_whose_times_are_all_others_has_nothing_to_do(finished: Project, 
 
 def test_a_rule_named_by_the_user_runs_again_with_all_that_follows(project: Project) -> None:
     jobs = project.planned_jobs("--forcerun", "judge_claims")
-    assert {"judge_claims", "build_tables", "record_checksums"} == set(jobs)
+    assert {"judge_claims", "build_explorer", "build_tables", "record_checksums"} == set(jobs)
 
 
 @pytest.mark.skipif(not shutil.which("latexmk"), reason="skipped: no TeX here")

@@ -281,6 +281,7 @@ UNSEEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "metrics.json": (lambda path: edit(path, '"n_runs": 2', '"n_runs": 3'), "claims", "n_runs is 3, should be 2"),
     "tables/numbers.tex": (lambda path: edit(path, "{tiny}", "{large}"), "numbers", "tables/numbers.tex: line "),
     "tables/accuracy.tex": (lambda path: edit(path, "delay", "momentum"), "numbers", "tables/accuracy.tex: line "),
+    "explorer.html": (lambda path: edit(path, "not applicable", "reproduced"), "explorer", "explorer.html: not what"),
     "figures/outcomes.png": (lambda path: path.write_bytes(path.read_bytes() + b"0"), "figures", "not what the tables"),
     "figures/figure1_delay.pdf": (lambda path: path.write_bytes(b""), "figures", "figures/figure1_delay.pdf: not what"),
 }
@@ -296,7 +297,9 @@ def test_a_change_is_found_even_if_the_checksums_were_made_to_match(clone: Proje
     assert words in faults[check]
 
 
-@pytest.mark.parametrize("name", ["tables/study.json", "tables/arms.csv", "figures/outcomes.pdf", "tables/numbers.tex"])
+@pytest.mark.parametrize(
+    "name", ["tables/study.json", "tables/arms.csv", "figures/outcomes.pdf", "tables/numbers.tex", "explorer.html"]
+)
 def test_a_file_that_is_gone_is_missed_even_if_no_checksum_is_recorded(clone: Project, name: str) -> None:
     (clone.folder / "results/tiny" / name).unlink()
     accept_files(clone)

@@ -4,7 +4,8 @@ from asgd.report.generated import MANUSCRIPT, list_generated, list_templates
 
 TABLE_FILES = [f"{RESULTS}/tables/{name}" for name in list_generated("report")]
 REPORT = f"{RESULTS}/report.pdf"
-PRODUCT_FILES = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, *TABLE_FILES, *([REPORT] if WITH_PDF else [])]
+PRODUCT_FILES = [*rules.judge_claims.output, *ANALYSIS_FILES, *FIGURE_FILES, EXPLORER_PAGE, *TABLE_FILES]
+PRODUCT_FILES += [REPORT] if WITH_PDF else []
 BENCHMARK = "results/benchmark.json"  # of `asgd bench`: what the naive simulator would have cost
 CHECKSUMS = f"{RESULTS}/checksums.json"
 

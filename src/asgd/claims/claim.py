@@ -32,6 +32,7 @@ class Claim:
     #: What on the map decides whether it holds: a rate without momentum, or a pair of that and one with momentum.
     mapped: Literal["", "rate", "pair"] = ""
     reads: tuple[str, ...] = ()  #: tables of analyses that the rule reads
+    figure: str = ""  #: the figure that shows what decides; empty if none does
 
 
 #: The room of each edition's claims, with its declarations by module.

@@ -58,6 +58,7 @@ _FILES = {
     "results/<preset>/metrics.json": "a handful of numbers, for `dvc metrics`",
     "results/<preset>/figures/": "every figure as PDF and PNG",
     "results/<preset>/report.pdf": "the report",
+    "results/<preset>/explorer.html": "a page to look at every run's curve and all verdicts with; it needs no network",
     "results/<preset>/.made/": "for each job the contents that it read and wrote: by these it is up to date or not",
     "results/<preset>/checksums.json": "SHA-256 of all of these, for `asgd verify`",
     "logs/": "a log for each job; logs/runs/ for each run",

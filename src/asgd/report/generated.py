@@ -6,6 +6,9 @@ from asgd.errors import AsgdError
 
 SUFFIX = ".j2"
 MANUSCRIPT = "report.tex"
+EXPLORER = "explorer.html"
+#: Its template and what that includes, in the folder of templates.
+EXPLORER_PARTS = (f"{EXPLORER}{SUFFIX}", "explorer.css", "explorer.js")
 
 
 def list_templates(report: str | Path, suffix: str = "") -> list[Path]:

@@ -3,13 +3,14 @@ asks what should be there."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from asgd.analyses.analysis import Chosen
-from asgd.claims.claim import list_read
+from asgd.claims.claim import find_claims, list_read
 from asgd.errors import AsgdError
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.files import read_json
-from asgd.report.generated import list_generated
+from asgd.report.generated import EXPLORER, list_generated
 from asgd.study.freshness import hash_file
 from asgd.study.plan import Study
 from asgd.tables import columns
@@ -41,6 +42,16 @@ def select_figures(study: Study) -> dict[str, str | None]:
     return {name: experiment for name, experiment in found.items() if experiment or plots[name].about is None}
 
 
+def describe_explorer(study: Study) -> dict[str, Any]:
+    """What the explorer says of a study (`study`), and `captions`: those of the figures that claims name, in order."""
+    figures, plots = select_figures(study), list_plots()
+    named = dict.fromkeys(claim.figure for claim in find_claims(study.params.claims.edition).values())
+    return {
+        "study": {"preset": study.params.preset, "description": study.params.selected.description},
+        "captions": {name: plots[name].caption for name in named if name in figures},
+    }
+
+
 def list_products(study: Study, report: Path) -> list[str]:
     """All files of a study, relative to its folder; but for ``REPORT``, which needs TeX.
 
@@ -49,7 +60,7 @@ def list_products(study: Study, report: Path) -> list[str]:
     names = (*AGGREGATED, *list_analysis_files(study.analyses), *list_generated(report))
     tables = [f"tables/{name}" for name in names]
     figures = [f"figures/{name}.{suffix}" for name in select_figures(study) for suffix in FORMATS]
-    return [*tables, *JUDGED, *figures]
+    return [*tables, *JUDGED, *figures, EXPLORER]
 
 
 def check_taken(folder: Path, study: Study) -> None:

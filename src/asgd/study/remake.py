@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,18 @@ from asgd.report import (
     make_claims_page,
     write_tables,
 )
+from asgd.report.explorer import Shown, make_explorer
+from asgd.report.generated import EXPLORER
 from asgd.report.readme import make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.study.manifest import name_some
-from asgd.study.products import REPORT, list_analysis_files, list_read_by_rules, select_figures
+from asgd.study.products import (
+    REPORT,
+    describe_explorer,
+    list_analysis_files,
+    list_read_by_rules,
+    select_figures,
+)
 from asgd.study.shipped import Results, compare_makers
 from asgd.tables.aggregate import read_runs, summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
@@ -148,7 +157,7 @@ def check_figures(results: Results) -> Check:
         other = [file for figure in names.items() for file in _draw_and_compare(results, *figure, Path(folder))]
     count = len(names) * len(FORMATS)
     note = f"{count - len(other)} of {count} drawn again, with the same bytes"
-    return _judge_bytes("figures", note, other, compare_makers(results.checksums.made_with, tex=False))
+    return _judge_bytes("figures", note, other, compare_makers(results.checksums.made_with, "figures"))
 
 
 def _draw_and_compare(results: Results, name: str, experiment: str | None, folder: Path) -> Iterator[str]:
@@ -158,6 +167,23 @@ def _draw_and_compare(results: Results, name: str, experiment: str | None, folde
         file = f"figures/{name}.{suffix}"
         if not _has_bytes(results.path(file), folder / f"{name}.{suffix}"):
             yield file
+
+
+def check_explorer(results: Results) -> Check:
+    """explorer.html, made again from tables, verdicts and figures, has the bytes that are shipped."""
+    if find_spec("vl_convert") is None:
+        note = f"{EXPLORER} needs vl-convert-python to be made again, and is compared with its checksum only"
+        return Check("explorer", note, skipped=True)
+    about = describe_explorer(results.study)
+    tables = {name: results.table(name) for name in ("runs", "arms", "evaluations")}
+    verdicts = claims_from_json(results.json("claims.json"), str(results.folder / "claims.json"))
+    images = {name: results.path(f"figures/{name}.png") for name in about["captions"]}
+    figures = {name: Shown(about["captions"][name], path.read_bytes()) for name, path in images.items()}
+    page = make_explorer(about["study"], tables, verdicts, figures, results.root / "report")
+    same = results.path(EXPLORER).exists() and results.path(EXPLORER).read_bytes() == page.encode()
+    note = f"{EXPLORER} made again{', with the same bytes' if same else ''}"
+    makers = compare_makers(results.checksums.made_with, "explorer")
+    return _judge_bytes("explorer", note, [] if same else [EXPLORER], makers)
 
 
 def check_report(results: Results) -> Check:
@@ -175,7 +201,7 @@ def check_report(results: Results) -> Check:
         build_report(report, [results.path(name) for name in generated], Path(folder, REPORT))
         same = _has_bytes(results.path(REPORT), Path(folder, REPORT))
     note = f"{REPORT} compiled again{', with the same bytes' if same else ''}"
-    return _judge_bytes("report", note, [] if same else [REPORT], compare_makers(results.checksums.made_with, tex=True))
+    return _judge_bytes("report", note, [] if same else [REPORT], compare_makers(results.checksums.made_with, "report"))
 
 
 def _judge_bytes(name: str, note: str, other: Sequence[str], makers: Sequence[str]) -> Check:

@@ -42,7 +42,7 @@ class Checksums(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    made_with: dict[str, str]  #: versions, by name
+    made_with: dict[str, str]  #: versions, by name; a name that came later may be missing
     files: dict[str, str]  #: SHA-256, by the file's path in the folder
 
 
@@ -169,9 +169,18 @@ def write_checksums(files: Iterable[str | Path], path: Path) -> None:
 
 
 def describe_makers() -> dict[str, str]:
-    """What the bytes of figures depend on beside their sources, and as ``tex`` what those of the report do."""
+    """What the bytes of figures depend on beside their sources, and what those of the report and the explorer do."""
     libraries = {name: importlib.metadata.version(name) for name in ("matplotlib", "pillow", "numpy")}
-    return libraries | {"zlib": zlib.ZLIB_RUNTIME_VERSION, "machine": platform.machine(), "tex": _describe_tex()}
+    libraries |= {"zlib": zlib.ZLIB_RUNTIME_VERSION, "machine": platform.machine()}
+    return libraries | {"vl-convert": _describe_vega(), "tex": _describe_tex()}
+
+
+def _describe_vega() -> str:
+    """The version of what inlines Vega; empty without it."""
+    try:
+        return importlib.metadata.version("vl-convert-python")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _describe_tex() -> str:
@@ -182,10 +191,11 @@ def _describe_tex() -> str:
     return done.stdout.partition("\n")[0]
 
 
-def compare_makers(recorded: Mapping[str, str], tex: bool) -> list[str]:
-    """In what figures (or, with ``tex``, the report) would be made otherwise here than they were, in words."""
+def compare_makers(recorded: Mapping[str, str], product: str) -> list[str]:
+    """In what ``product`` (`figures`, `report` or `explorer`) would be made otherwise here than it was, in words."""
     here = describe_makers()
-    names = [name for name in here if (name == "tex") == tex]
+    libraries = [name for name in here if name not in ("tex", "vl-convert")]
+    names = {"figures": libraries, "explorer": [*libraries, "vl-convert"], "report": ["tex"]}[product]
     return [
         f"{name} is {here[name] or 'not here'} and was {recorded.get(name) or 'not recorded'}"
         for name in names

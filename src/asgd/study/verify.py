@@ -27,6 +27,7 @@ from asgd.study.remake import (
     check_aggregation,
     check_analysis,
     check_claims,
+    check_explorer,
     check_figures,
     check_numbers,
     check_packed,
@@ -87,7 +88,7 @@ def _list_checks(results: Results, store: Path) -> dict[str, Callable[[Results],
     }
     remade = [name for name, chosen in results.study.analyses.items() if not chosen.analysis.trains]
     checks |= {name: partial(check_analysis, analysis=name) for name in remade}
-    checks |= {"numbers": check_numbers, "figures": check_figures, "report": check_report}
+    checks |= {"numbers": check_numbers, "figures": check_figures, "explorer": check_explorer, "report": check_report}
     if results.shipped.readme:
         checks["README"] = check_readme
     if results.shipped.runs:

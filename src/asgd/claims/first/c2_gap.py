@@ -33,6 +33,7 @@ CLAIM = Claim(
         {%- else -%} {{ say.no_interval(n) }}
         {%- endif %}""",
     mapped="rate",
+    figure="figure1_delay",
 )
 
 

@@ -21,6 +21,7 @@ CLAIM = Claim(
             {{ interval | between(".2f") }}, P(not trained) in {{ found.not_trained_interval | between(".2f") }}
         {%- endif %}""",
     mapped="rate",
+    figure="outcomes",
 )
 
 

@@ -18,6 +18,7 @@ CLAIM = Claim(
             of {{ n }} runs at m = {{ margins.some_fail_workers }}, {{ say.ended(found.outcomes) }}; P(dead) is in
             {{ interval | between(".2f") }}
         {%- endif %}""",
+    figure="outcomes",
 )
 
 

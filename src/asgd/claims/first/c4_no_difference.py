@@ -35,6 +35,7 @@ CLAIM = Claim(
             {%- if failed -%} ; {{ failed }}{% endif %}; {{ say.tested(found) }}
         {%- endif %}""",
     mapped="pair",
+    figure="figure2_momentum",
 )
 
 

@@ -28,6 +28,7 @@ CLAIM = Claim(
             P(trained with momentum) is in {{ interval | between(".2f") }}
         {%- endif %}""",
     mapped="pair",
+    figure="outcomes",
 )
 
 

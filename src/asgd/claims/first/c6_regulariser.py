@@ -60,6 +60,7 @@ CLAIM = Claim(
             {%- endif -%}
             {%- if verdict == "partly" -%} ; it slows alike and is not shown to regularise {%- endif -%}
         {%- endif %}""",
+    figure="regulariser",
 )
 
 

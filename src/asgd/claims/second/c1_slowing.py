@@ -24,6 +24,7 @@ CLAIM = Claim(
         {%- elif found.trend == "falls" -%} the mean loss falls {{ where }}: {{ say.size(found.decisive, "nats") }}
         {%- else -%} the interval {{ where }} contains 0: {{ say.size(found.decisive, "nats") }}
         {%- endif %}; {{ say.tested(found) }}""",
+    figure="figure1_delay",
 )
 
 _VERDICTS: dict[Trend, VerdictName] = {

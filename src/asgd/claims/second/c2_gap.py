@@ -32,6 +32,7 @@ CLAIM = Claim(
         {%- else -%} {{ say.no_interval(n) }}
         {%- endif %}""",
     mapped="rate",
+    figure="figure1_delay",
 )
 
 

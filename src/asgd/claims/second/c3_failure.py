@@ -25,6 +25,7 @@ CLAIM = Claim(
             {{ interval | between(".2f") }}, P(dead) in {{ found.dead_interval | between(".2f") }}
         {%- endif %}""",
     mapped="rate",
+    figure="outcomes",
 )
 
 

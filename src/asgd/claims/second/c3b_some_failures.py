@@ -24,6 +24,7 @@ CLAIM = Claim(
             {%- endif -%}
             ; P(not trained) is in {{ interval | between(".2f") }}
         {%- endif %}""",
+    figure="outcomes",
 )
 
 

@@ -35,6 +35,7 @@ CLAIM = Claim(
             {{ interval | between(".2f") }}
         {%- endif %}""",
     mapped="pair",
+    figure="outcomes",
 )
 
 

@@ -38,6 +38,7 @@ CLAIM = Claim(
                 ; at m = {{ margins.some_fail_workers }} the difference is {{ say.size(found.shown, "points") }}
             {%- endif -%}
         {%- endif %}""",
+    figure="figure2_momentum",
 )
 
 

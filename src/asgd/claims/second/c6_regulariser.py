@@ -65,6 +65,7 @@ CLAIM = Claim(
             {%- endfor -%}
             {%- if verdict == "partly" -%} ; it slows alike and is not shown to regularise {%- endif -%}
         {%- endif %}""",
+    figure="regulariser",
 )
 
 

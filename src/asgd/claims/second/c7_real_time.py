@@ -43,6 +43,7 @@ CLAIM = Claim(
             {%- endfor %} times of a gradient, in the median, a factor of {{ found.factor | num(".2f") }} on average;
             {{ found.never }} of {{ n }} seeds never there
         {%- endif %}""",
+    figure="figure1_real_time",
 )
 
 #: Keys in which the runs compared may differ from the study's: the longest that both m have count.

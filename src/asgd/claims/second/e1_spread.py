@@ -21,6 +21,7 @@ CLAIM = Claim(
                 against {{ cell.rates[0] | num("g") }}{{ "" if loop.last else "; " }}
             {%- endfor -%}
         {%- endif %}""",
+    figure="schedules",
 )
 
 

@@ -37,6 +37,7 @@ CLAIM = Claim(
             {%- endfor -%}
             {{ ", too small to test anything at this strength" if verdict == "cannot be tested" }}
         {%- endif %}""",
+    figure="remedies",
 )
 
 #: The forms, and the keys that hold their strengths.

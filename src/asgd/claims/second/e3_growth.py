@@ -31,6 +31,7 @@ CLAIM = Claim(
             Adagrad works up to m = {{ found.largest.adagrad }} and plain SGD up to m = {{ found.largest.sgd }}
             {{- "; no larger m was tried" if verdict == "ceiling" }}
         {%- endif %}""",
+    figure="remedies",
 )
 
 METHODS = ("sgd", "adagrad")

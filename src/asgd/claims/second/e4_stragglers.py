@@ -35,6 +35,7 @@ CLAIM = Claim(
                 {{ "" if loop.last else "; " }}
             {%- endfor -%}
         {%- endif %}""",
+    figure="stragglers",
 )
 
 

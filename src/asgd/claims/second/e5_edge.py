@@ -28,6 +28,7 @@ CLAIM = Claim(
                 {{ [cell.low, cell.high] | between(".2f") }}){{ "" if loop.last else "; " }}
             {%- endfor -%}
         {%- endif %}""",
+    figure="edge",
 )
 
 

@@ -38,6 +38,7 @@ CLAIM = Claim(
                 {{ say.size(found.weakest, "points") }}
             {%- endif -%}
         {%- endif %}""",
+    figure="batch_delay",
 )
 
 

@@ -30,6 +30,7 @@ CLAIM = Claim(
         {%- else -%}
             {{ say.size(found.cells[0], "points") }} at rate {{ found.cells[0].rates[0] | num("g") }}
         {%- endif %}""",
+    figure="other_network",
 )
 
 

@@ -17,6 +17,7 @@ CLAIM = Claim(
             {{ found.identical }} of {{ n }} replayed runs end at the same weights, bit for bit
             {%- if found.recorded > n -%} ; {{ found.recorded - n }} more were not played again {%- endif -%}
         {%- endif %}""",
+    figure="real_replayed",
 )
 
 #: Whether a replayed run ended at the recorded weights: a column of runs.csv, empty for other runs.
