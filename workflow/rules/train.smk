@@ -47,7 +47,7 @@ def cut_jobs():
 
 def cut_simulated(runs):
     data = STUDY.params.selected.data
-    # Which executor it is Snakemake does not know yet; one for a cluster must be told how many jobs to submit at a time.
+    # Snakemake does not know its executor yet; one for a cluster must be told how many jobs to submit at a time.
     if workflow.is_main_process and workflow.resource_settings.nodes is None:
         lacking = [run for run in runs if run.name in LACKING]
         return cut_batches(lacking, data, RUNS_PER_JOB, START, workflow.cores)
@@ -56,8 +56,8 @@ def cut_simulated(runs):
     return cut_batches(runs, data, RUNS_PER_JOB, START_ON_CLUSTER)
 
 
-# A rule for each job: it trains those of its runs that are not there. A job on a cluster must find its rule also where all
-# its runs have been finished since it was submitted: `asgd train` leaves them as they are.
+# A rule for each job: it trains those of its runs that are not there. A job on a cluster must find its rule also where
+# all its runs have been finished since it was submitted: `asgd train` leaves them as they are.
 for number, runs in enumerate(cut_jobs()):
     lacking = [run for run in runs if run.name in LACKING]
     if not lacking and workflow.is_main_process:
