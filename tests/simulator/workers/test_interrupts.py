@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
+from weakref import ReferenceType, ref
 
 import pytest
 
@@ -24,6 +26,10 @@ def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     before = signal.signal(request.param, stop)
     yield request.param
     signal.signal(request.param, before)
+
+
+class Held:
+    """What a frame holds."""
 
 
 class Deaf:
@@ -66,3 +72,20 @@ def test_a_signal_that_is_ignored_stays_so(number: signal.Signals) -> None:
         signal.raise_signal(number)
         raise_kept()
     assert signal.getsignal(number) == signal.SIG_IGN
+
+
+def test_nothing_is_held_that_was_at_hand_as_it_was_raised(number: signal.Signals) -> None:
+    left: list[ReferenceType[Held]] = []
+
+    def hold() -> None:
+        held = Held()
+        left.append(ref(held))
+        with keep_interrupts():
+            try:
+                signal.raise_signal(number)
+            except StoppedError:
+                raise ValueError("of what was interrupted") from None
+
+    with suppress(StoppedError):
+        hold()
+    assert left[0]() is None

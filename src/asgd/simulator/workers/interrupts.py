@@ -32,10 +32,10 @@ def keep_interrupts() -> Iterator[None]:
         for number, handler in handlers.items():
             if signal.getsignal(number) != signal.SIG_IGN:  # by the handler itself
                 signal.signal(number, handler)
-        kept = _kept.copy()
-        _kept.clear()
-        if kept:
-            raise kept[-1]
+        try:
+            raise_kept()
+        finally:
+            _kept.clear()  # no name is left for it: what its frames hold is Ray's, and must not outlive the program
 
 
 def raise_kept() -> None:
