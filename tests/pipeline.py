@@ -56,16 +56,18 @@ def borrow_environment(folder: Path) -> None:
 
 
 class Project:
-    """The project's own files, copied to ``folder``, with a params.yaml of its own."""
+    """The project's own files, copied to ``folder``, with the shipped params.yaml or one of its own."""
 
-    def __init__(self, folder: Path, params: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, params: dict[str, Any] | None = None) -> None:
         self.folder = folder
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        for name in ("workflow", "profiles", "src", "report", ".dvc"):
+        for name in ("workflow", "profiles", "src", "report", "examples", ".dvc"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-        for name in ("Snakefile", "Makefile", "dvc.yaml", ".dvcignore", ".gitignore", *ENVIRONMENT[:2]):
+        files = ("Snakefile", "Makefile", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", *ENVIRONMENT[:2])
+        for name in files:
             shutil.copy2(ROOT / name, folder)
-        self.write_params(params)
+        if params is not None:
+            self.write_params(params)
 
     def copy_to(self, folder: Path) -> "Project":
         """A copy in ``folder``, which must not exist yet; times of files are kept."""

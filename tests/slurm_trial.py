@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.pipeline import ROOT, Project, documented_command, wait_for
+from tests.pipeline import Project, documented_command, wait_for
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel")
@@ -126,6 +126,9 @@ def try_study(local: Project, cluster: Project) -> bool:
     """Run the study here and on Slurm, where jobs are lost; returns whether the results are the same."""
     done = local.run("snakemake", "--cores", "all", "--config", *CONFIG, *TARGET)
     say(f"local run: status {done.returncode}, {len(curves(local))} runs")
+    if done.returncode:
+        print(done.stdout[-3000:])
+        return False
 
     say("submitted to Slurm")
     process = cluster.start(*SUBMIT)
@@ -146,11 +149,12 @@ def try_study(local: Project, cluster: Project) -> bool:
     say(f"submitted again: status {again.returncode}, {len(curves(cluster))} runs")
     if again.returncode:
         print(again.stdout[-3000:])
+        return False
     same = curves(cluster) == curves(local)
     claims = [(project.folder / "results/smoke/claims.json").read_bytes() for project in (local, cluster)]
     say(f"curves are {'equal, byte for byte' if same else 'NOT equal'}")
     say(f"verdicts are {'equal' if claims[0] == claims[1] else 'NOT equal'}")
-    return not done.returncode and not again.returncode and same and claims[0] == claims[1]
+    return same and claims[0] == claims[1]
 
 
 def main() -> int:
@@ -162,8 +166,7 @@ def main() -> int:
         projects = []
         for copy in ("local", "cluster"):
             (Path(name) / copy).mkdir()
-            projects.append(Project(Path(name) / copy, {}))
-            shutil.copy(ROOT / "params.yaml", projects[-1].folder)
+            projects.append(Project(Path(name) / copy))
         (Path(name) / "slurm").mkdir()
         with run_slurm(Path(name) / "slurm"):
             say(f"Slurm is up: {run('sinfo', '--noheader').strip()}")

@@ -1,5 +1,6 @@
 """The profiles for clusters: on a real Slurm, where one can run (see slurm_trial.py), and with any submit command."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,54 @@ def test_real_workers_on_two_nodes_of_slurm_are_replayed_bit_for_bit() -> None:
     assert real_slurm_trial.main() == 0
 
 
-def test_any_command_that_takes_a_script_will_do(tmp_path: Path) -> None:
-    submit = tmp_path / "submit"
-    submit.write_text('#!/bin/sh\nnohup sh "$1" >/dev/null 2>&1 &\necho $!\n')
-    submit.chmod(0o755)
-    (tmp_path / "project").mkdir()
-    project = Project(tmp_path / "project", TINY)
-    flags = ["--latency-wait", "10", "--seconds-between-status-checks", "1"]
-    flags += ["--cluster-generic-submit-cmd", str(submit), "--", "runs"]
-    done = project.run(*documented_command("generic", "pdf=False", "runs_per_job=3"), *flags)
+def test_a_trial_whose_local_run_fails_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("local", "cluster"):
+        (tmp_path / name).mkdir()
+    projects = [Project(tmp_path / name, {"preset": "tiny", "presets": {}}) for name in ("local", "cluster")]
+    assert not slurm_trial.try_study(*projects)
+    assert "params.yaml: " in capsys.readouterr().out
+
+
+def submit(project: Project, *config: str, before: str = "") -> None:
+    """Train all runs in jobs whose command does ``before``, a line of shell, first; none may need a second try."""
+    command = project.folder.parent / "submit"
+    command.write_text(f'#!/bin/sh\n{before}\nnohup sh "$1" >/dev/null 2>&1 &\necho $!\n')
+    command.chmod(0o755)
+    flags = ["--latency-wait", "10", "--seconds-between-status-checks", "1", "--retries", "0"]
+    flags += ["--cluster-generic-submit-cmd", str(command), "--", "runs"]
+    done = project.run(*documented_command("generic", "pdf=False", *config), *flags)
     assert done.returncode == 0, done.stdout
     assert len(list(project.folder.glob("results/runs/*/run.json"))) == TINY_RUNS
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "project").mkdir()
+    return Project(tmp_path / "project", TINY)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the finished runs of that project."""
+    finished = Project(tmp_path_factory.mktemp("finished"), TINY)
+    finished.snakemake("--", "runs")
+    return finished.folder / "results/runs"
+
+
+@pytest.mark.parametrize("config", [(), ("runs_per_job=3",)])
+def test_any_command_that_takes_a_script_will_do(project: Project, config: tuple[str, ...]) -> None:
+    submit(project, *config)
     assert project.planned_jobs().keys().isdisjoint({"train_run", "prepare_data"})
+
+
+def test_a_job_has_the_same_runs_where_some_are_finished_before(project: Project, runs: Path) -> None:
+    first = min(runs.iterdir())
+    shutil.copytree(first, project.folder / "results/runs" / first.name)
+    submit(project, "runs_per_job=2")
+
+
+def test_a_job_whose_runs_are_finished_while_it_waits_leaves_them_as_they_are(project: Project, runs: Path) -> None:
+    submit(project, "runs_per_job=3", before=f"mkdir -p results; cp -R {runs} results")
+    logs = list(project.folder.glob("logs/runs/*.log"))
+    assert len(logs) == TINY_RUNS
+    assert all("left as it is" in log.read_text() for log in logs)

@@ -1,8 +1,16 @@
-"""What tests read in the output of Snakemake: a plan is understood as a whole, or the test fails."""
+"""The working copy that tests run: what it has, and what is read in the output of Snakemake.
+
+A plan is understood as a whole, or the test fails.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from tests.pipeline import read_plan
+from tests.pipeline import ROOT, Project, read_plan
 
 PLAN = """Building DAG of jobs...
 Job stats:
@@ -37,3 +45,20 @@ def test_another_output_fails(part: str, other: str) -> None:
     assert part in PLAN
     with pytest.raises(AssertionError):
         read_plan(PLAN.replace(part, other))
+
+
+def list_texts(value: Any) -> Iterator[str]:
+    """All texts in what a YAML file holds, keys left out."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from list_texts(one)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_a_copy_has_the_files_that_the_shipped_parameters_name(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    params = yaml.safe_load((project.folder / "params.yaml").read_text(encoding="utf-8"))
+    named = {text for text in list_texts(params) if len(text) < 200 and (ROOT / text).is_file()}
+    assert named
+    assert [name for name in named if not (project.folder / name).is_file()] == []

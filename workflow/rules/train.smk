@@ -47,7 +47,8 @@ def cut_jobs():
 
 def cut_simulated(runs):
     data = STUDY.params.selected.data
-    if workflow.is_main_process and workflow.local_exec:
+    # Snakemake does not know its executor yet; one for a cluster must be told how many jobs to submit at a time.
+    if workflow.is_main_process and workflow.resource_settings.nodes is None:
         lacking = [run for run in runs if run.name in LACKING]
         return cut_batches(lacking, data, RUNS_PER_JOB, START, workflow.cores)
     # A job on a cluster reads this file again, when other jobs may have ended and on a machine with other cores, and
@@ -55,11 +56,13 @@ def cut_simulated(runs):
     return cut_batches(runs, data, RUNS_PER_JOB, START_ON_CLUSTER)
 
 
-# A rule for each job: it trains those of its runs that are not there.
+# A rule for each job: it trains those of its runs that are not there. A job on a cluster must find its rule also where
+# all its runs have been finished since it was submitted: `asgd train` leaves them as they are.
 for number, runs in enumerate(cut_jobs()):
     lacking = [run for run in runs if run.name in LACKING]
-    if not lacking:
+    if not lacking and workflow.is_main_process:
         continue
+    ordered = lacking or runs
 
     rule:
         name:
@@ -73,15 +76,15 @@ for number, runs in enumerate(cut_jobs()):
         params:
             orders=[
                 Order(run=run.config, data=STUDY.params.selected.data, out=f"{RUNS}/{run.name}").to_json()
-                for run in lacking
+                for run in ordered
             ],
             root=DATA_ROOT,
-        threads: max(run.config.num_workers + 1 if run.config.execution == "real" else 1 for run in lacking)
+        threads: max(run.config.num_workers + 1 if run.config.execution == "real" else 1 for run in ordered)
         resources:
             mem_mb=1000,
             runtime=240,
         message:
-            f"Training runs: {len(lacking)}, {lacking[0].name} first"
+            f"Training runs: {len(lacking)}, {ordered[0].name} first"
         shell:
             "printf '%s\\n' {params.orders:q} |"
             " OMP_NUM_THREADS=1 {ASGD} train --each - --logs logs/runs --data-root {params.root:q} > {log:q} 2>&1"

@@ -213,20 +213,24 @@ def evaluate_naive(network: nn.Module, images: NDArray[np.uint8], batch: int) ->
 
 def measure_peak() -> float:
     """The most GFLOP/s that one thread reaches with multiply-adds on registers."""
-    data = np.full(20 * LANES, 0.5, np.float32)
-    run_multiply_adds(data, 1)
+    return max(measure_multiply_adds(4, 5), measure_multiply_adds(2, 3))  # AVX-512 has registers for the first only
+
+
+def measure_multiply_adds(rows: int, columns: int) -> float:
+    """GFLOP/s of independent vector multiply-adds, ``rows * columns`` at a time."""
+    size = rows * columns
+
+    @numba.njit(**OPTIONS)
+    def run(data, number):  # type: ignore[no-untyped-def]
+        tile, left, right = zeros(size), scalars(data, 0, 1, rows), load_rows(data, 0, LANES, columns)
+        for _ in range(number):
+            tile = outer(tile, left, right)
+        store_block(data, 0, 0, size, tile)
+
+    data = np.full(size * LANES, 0.5, np.float32)
+    run(data, 1)
     number = 500_000
-    best = min(time_call(run_multiply_adds, data, number) for _ in range(7))
-    return number * 20 * LANES * 2 / best / 1e9
-
-
-@numba.njit(**OPTIONS)
-def run_multiply_adds(data, number):  # type: ignore[no-untyped-def]
-    """``number`` times 20 independent vector multiply-adds."""
-    tile, left, right = zeros(20), scalars(data, 0, 1, 4), load_rows(data, 0, LANES, 5)
-    for _ in range(number):
-        tile = outer(tile, left, right)
-    store_block(data, 0, 0, 20, tile)
+    return number * size * LANES * 2 / min(time_call(run, data, number) for _ in range(7)) / 1e9
 
 
 def draw_images(number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

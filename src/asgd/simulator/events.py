@@ -19,7 +19,11 @@ class ScheduleEndError(AsgdError):
 
 
 class Fate(IntEnum):
-    """What becomes of a gradient. Each is charged as one, but for the last."""
+    """What becomes of a gradient. Each is charged as one, but for the last.
+
+    NumPy must be given the ``value``: it looks for methods of its own on the class of a member, where Python 3.11 runs
+    code of the enumeration, and NumPy drops all that is raised there. A Ctrl-C in that moment would be lost.
+    """
 
     APPLIED = 0  #: it is a step, or its part of one
     DISCARDED = 1  #: too old when it was heard
@@ -53,13 +57,21 @@ class Events:
 
     @staticmethod
     def of(events: Sequence[Event]) -> "Events":
-        return Events.of_columns(zip(*events, strict=True) if events else [()] * len(Event._fields))
+        columns = [*zip(*events, strict=True)] or [()] * len(Event._fields)
+        columns[3] = tuple(fate.value for fate in columns[3])
+        return Events.of_columns(columns)
 
     @staticmethod
     def of_columns(columns: Iterable[Any]) -> "Events":
         """Events whose fields, in order, are given as sequences of numbers."""
         kinds = (np.int64, np.int64, np.int64, np.int8, np.bool_, np.float64)
         return Events(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+    @property
+    def applied(self) -> NDArray[np.bool_]:
+        """Which of them are a step, or its part of one."""
+        applied: NDArray[np.bool_] = self.fate == Fate.APPLIED.value
+        return applied
 
     def join(self, later: "Events") -> "Events":
         """These, and ``later``."""
@@ -187,7 +199,7 @@ class Tally:
         self.steps += int(events.closes.sum())
         self.time = float(events.time[-1]) if len(events.time) else self.time
         self.fates += np.bincount(events.fate, minlength=len(Fate))
-        found = np.bincount(events.staleness[events.fate == Fate.APPLIED], minlength=len(self.staleness))
+        found = np.bincount(events.staleness[events.applied], minlength=len(self.staleness))
         found[: len(self.staleness)] += self.staleness
         self.staleness = found
 
@@ -251,7 +263,7 @@ class Recorded:
 
     def __init__(self, events: Events) -> None:
         self._events, self._at = events, 0
-        charged = np.cumsum(events.fate != Fate.JOINED)
+        charged = np.cumsum(events.fate != Fate.JOINED.value)
         #: For each number of gradients, after which event it is reached.
         self._ends = np.searchsorted(charged, np.arange(1, (charged[-1] if len(charged) else 0) + 1)) + 1
         self._oldest = np.minimum.accumulate(events.batch[::-1])[::-1]
@@ -270,7 +282,7 @@ class Recorded:
 
     def find_next(self) -> int | None:
         """The worker whose gradient is charged next; None at the end."""
-        rest = self._events.fate[self._at :] != Fate.JOINED
+        rest = self._events.fate[self._at :] != Fate.JOINED.value
         return int(self._events.worker[self._at :][rest][0]) if rest.any() else None
 
     @property

@@ -26,7 +26,7 @@ from asgd.simulator.engine import (
     ignore_part,
     measure_distance,
 )
-from asgd.simulator.events import Events, Fate, Tally
+from asgd.simulator.events import Events, Tally
 from asgd.simulator.networks.batch_norm import estimate_statistics, has_statistics
 from asgd.simulator.networks.paper import normalize_images
 from asgd.simulator.networks.shapes import NUM_CLASSES
@@ -128,11 +128,11 @@ class ReferenceEngine:
         num_applied, num_zero, corrections = 0, 0, []
         last: Tensor | None = None
         self.module.train()
-        sampled = find_sampled(events, first_step)
+        applied, sampled = events.applied, find_sampled(events, first_step)
         with _flush_denormals():
             for k in range(len(events.worker)):
                 worker = int(events.worker[k])
-                if events.fate[k] == Fate.APPLIED:
+                if applied[k]:
                     if given:
                         loss, gradient = given.loss, torch.from_numpy(given.gradient.copy()).to(self.server.weights)
                     else:

@@ -93,6 +93,39 @@ def build(config, num_classes):
 """
 
 
+#: A signal to the server as it evaluates the weights, in a destructor.
+DEAF = """
+import signal
+
+import torch
+from torch import nn
+
+
+class Deaf:
+    def __del__(self):
+        signal.raise_signal({number})
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3072, 10)
+
+    def forward(self, x):
+        if not self.training:
+            Deaf()
+        return self.linear(x.flatten(1))
+
+
+def build(config, num_classes):
+    torch.manual_seed(0)
+    return Network()
+"""
+
+#: The status of a run that a signal ended, and the line that says so.
+STOPPED = {signal.SIGINT: (130, "asgd: interrupted"), signal.SIGTERM: (143, "asgd: terminated")}
+
+
 @pytest.fixture(autouse=True)
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -305,18 +338,32 @@ def test_however_a_run_is_stopped_no_process_no_file_and_no_lock_is_left(
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_workers_start_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
+@pytest.mark.parametrize(("number", "begun"), [(signal.SIGINT, "default_worker"), (signal.SIGTERM, "gcs_server")])
+def test_a_signal_while_workers_start_leaves_nothing(
+    tmp_path: Path, temporary: Path, number: signal.Signals, begun: str
+) -> None:
     mark = {"ASGD_TEST_MARK": str(tmp_path), "TMPDIR": str(temporary)}
     process = start(*LONG, environment=mark)
-    wait_until(lambda: list_named(process.pid, "default_worker") or list_workers(process.pid))
+    wait_until(lambda: list_named(process.pid, begun) or list_workers(process.pid))
     below = list_below(process.pid)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     said = finish(process)
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "asgd: interrupted"
+    assert (process.returncode, said.splitlines()[-1]) == STOPPED[number], said
     assert "Traceback" not in said
     wait_until(lambda: not list_processes(str(tmp_path)) and not any(map(is_running, below)))
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", STOPPED)
+def test_a_signal_whose_exception_python_ignores_ends_the_run(number: signal.Signals) -> None:
+    Path("deaf.py").write_text(DEAF.format(number=int(number)))
+    process = start(*COMMAND, "--num-workers", "1", "--steps", "1000", "--network", str(Path("deaf.py").absolute()))
+    said = finish(process)
+    assert "Exception ignored in" in said
+    status, line = STOPPED[number]
+    assert process.returncode == status, said
+    assert line in said.splitlines()
 
 
 @pytest.mark.slow

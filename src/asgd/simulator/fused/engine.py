@@ -22,7 +22,7 @@ from asgd.simulator.engine import (
     ignore_part,
     measure_distance,
 )
-from asgd.simulator.events import Fate, Tally
+from asgd.simulator.events import Tally
 from asgd.simulator.fused import layout, updates
 from asgd.simulator.fused.compiling import load_program
 from asgd.simulator.fused.kernels import choose_kernels
@@ -135,8 +135,7 @@ class FusedEngine:
         """What comes of some events; ``first_step``: steps before them; ``given``: gradients computed elsewhere."""
         sampled = find_sampled(taken, first_step)
         if self.config.averages:  # no worker has weights of its own: what is not applied leaves no trace
-            applied = taken.fate == Fate.APPLIED
-            taken, sampled = taken.select(applied), sampled[applied]
+            taken, sampled = taken.select(taken.applied), sampled[taken.applied]
         events = self._describe(taken, first_step)
         numbers = taken.batch[events.applied != SENT]
         if given:
@@ -179,7 +178,7 @@ class FusedEngine:
         steps = first_step + np.cumsum(taken.closes)
         return Events(
             slots=np.zeros(number, np.int64) if self.config.averages else taken.worker,
-            applied=(taken.fate == Fate.APPLIED).astype(np.uint8),
+            applied=taken.applied.astype(np.uint8),
             opens=opens,
             closes=taken.closes.astype(np.uint8),
             rates=(self._rate * factors).astype(np.float32),

@@ -27,7 +27,7 @@ class Every:
         ledger.batches[workers] = ledger.dispatched + np.arange(number)
         ledger.step += number
         ledger.dispatched += number
-        fates, closes = np.full(number, Fate.APPLIED, np.int8), np.ones(number, bool)
+        fates, closes = np.full(number, Fate.APPLIED.value, np.int8), np.ones(number, bool)
         return Events(workers, batches, steps - sent, fates, closes, times)
 
 

@@ -74,7 +74,7 @@ def read_events(config: RunConfig) -> Events | None:
     columns = list(rows)
     workers, times = _parse_trace(path, lines)
     try:
-        fates = np.array([Fate[row["fate"].upper()] for row in columns], np.int8)
+        fates = np.array([Fate[row["fate"].upper()].value for row in columns], np.int8)
         batches, staleness, steps = (
             np.array([int(row[name]) for row in columns], np.int64) for name in ("batch", "staleness", "step")
         )
@@ -85,7 +85,7 @@ def read_events(config: RunConfig) -> Events | None:
             f"{path}: has {workers.max() + 1} workers, and num_workers = {config.num_workers}; give as many"
         )
     averaged = config.num_workers - config.backups if config.averages else 1
-    applied = fates == Fate.APPLIED
+    applied = fates == Fate.APPLIED.value
     closes = applied & (np.cumsum(applied) % averaged == 0)
     if not np.array_equal(np.cumsum(closes) - closes, steps):
         raise AsgdError(f"{path}: its steps are not those of policy = {config.policy}; give that of the real run")

@@ -86,7 +86,7 @@ class Core:
         """The gradient of ``worker`` has come, ``time`` seconds after the start; what came of it."""
         self._arrivals.come(worker, time)
         event = self._ledger.advance(1)
-        applied = event.fate[0] == Fate.APPLIED
+        applied = event.applied[0]
         found = self._engine.receive(event, self.tally.steps, computed if applied else None)
         self._record(event)
         return found

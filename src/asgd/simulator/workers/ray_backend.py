@@ -29,6 +29,7 @@ from asgd.machine import describe_versions, find_processor
 from asgd.settings.run import RunConfig
 from asgd.simulator.engine import Computed
 from asgd.simulator.workers.core import Dispatch
+from asgd.simulator.workers.interrupts import keep_interrupts, raise_kept
 from asgd.simulator.workers.real import Heard, LocalEngine
 from asgd.simulator.workers.sweep import open_folder
 
@@ -61,10 +62,11 @@ def open_cluster(num_workers: int) -> Iterator[Any]:
     """Ray with room for so many workers: the cluster that $RAY_ADDRESS names, or one on this machine and loopback.
 
     The latter needs a token that only this process and its children know, and leaves no file and no process behind.
+    An interrupt within the block ends it, wherever it comes.
     Raises AsgdError where there is no Ray, or it does not start, or the cluster does not answer or let us in.
     """
     address = os.environ.get("RAY_ADDRESS") or "local"
-    with ExitStack() as stack:
+    with keep_interrupts(), ExitStack() as stack:
         stack.callback(_set_environment, dict(os.environ))
         os.environ.update(_QUIET)
         options: dict[str, Any] = {}
@@ -88,6 +90,11 @@ def open_cluster(num_workers: int) -> Iterator[Any]:
         stack.callback(ray.shutdown)
         try:
             ray.init(address, configure_logging=False, log_to_driver=False, **options)
+        except SystemExit:
+            raise_kept()
+            signal.signal(signal.SIGTERM, handler)  # Ray's own raised it, with a status of its own
+            signal.raise_signal(signal.SIGTERM)
+            raise
         except Exception as error:  # Ray raises all kinds
             failed = "Ray does not start" if address == "local" else f"RAY_ADDRESS = {address}: cannot be joined"
             raise AsgdError(f"{failed}: {_shorten(error)}") from error
@@ -185,6 +192,7 @@ class RayTransport:
     def hear(self) -> Heard:
         """Wait for what comes next: a gradient, the end of a worker, or a process that is ready."""
         while True:
+            raise_kept()
             ready, _ = self._ray.wait([*self._waiting, *self._coming], num_returns=1, timeout=1.0)
             self._warn_of_silence()
             if not ready:
@@ -214,6 +222,7 @@ class RayTransport:
         answers = [actor.prepare.remote() for actor in self._actors.values()]
         start, warned, missing = time.monotonic(), False, answers
         while missing:
+            raise_kept()
             _, missing = self._ray.wait(answers, num_returns=len(answers), timeout=1.0)
             waited = time.monotonic() - start
             state = f"{len(answers) - len(missing)} of {len(answers)} workers are ready after {waited:.0f} s"
