@@ -32,7 +32,7 @@ endif
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme reference lock prune clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme reference docs lock prune clean
 .PHONY: $(if $(IS_OURS),,$(READY))
 
 help: ## list these targets
@@ -80,8 +80,12 @@ format: $(READY) ## put the sources into the checked format
 readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benchmark into the README
 	python workflow/scripts/update_readme.py $(PRESET)
 
-reference: $(READY) ## write docs/reference.md anew
+reference: $(READY) ## write the generated pages of docs/ again: reference, claims and rules, gallery
 	python workflow/scripts/build_reference.py
+
+docs: $(READY) ## make the documentation a site with search, which needs no network: build/docs/index.html
+	sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+	echo "build/docs/index.html"
 
 lock: $(READY) ## choose the exact versions of requirements.lock anew
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
@@ -92,4 +96,4 @@ prune: $(READY) ## list the runs that no preset asks for, and delete them (YES=1
 
 clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs results/kept)
 	if [ -L results/smoke ]; then echo "results/smoke is a link: it goes, and what it leads to stays"; fi
-	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf results/smoke build/docs build/doctrees .pytest_cache .mypy_cache .ruff_cache .hypothesis
