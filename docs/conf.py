@@ -12,6 +12,7 @@ extensions = ["myst_nb"]
 exclude_patterns = ["conf.py"]
 # A missing page, anchor or file is a warning, and `make docs` makes warnings errors.
 myst_heading_anchors = 4
+smartquotes = False  # -- stays -- in what is copied from a page
 highlight_language = "none"  # of a block that names none: they are output
 nb_execution_mode = "off"  # notebooks are stored with their output
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # of a network
@@ -19,6 +20,7 @@ nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # of a network
 html_theme = "furo"
 html_title = "asgd"
 html_copy_source = False
+html_show_search_summary = False  # it reads pages again, which a browser refuses for files
 
 
 def _open_files(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

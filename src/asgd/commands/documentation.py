@@ -18,6 +18,7 @@ from asgd.figures.plot import list_plots
 from asgd.settings.network import list_networks
 from asgd.settings.order import Order
 from asgd.settings.policy import list_policies
+from asgd.settings.probes import list_probes
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import list_schedules
 from asgd.settings.study import Params
@@ -128,6 +129,12 @@ def _describe_members() -> Iterator[str]:
     yield "## Networks\n\nThe key `network`.\n"
     networks = [(f"`{name}`", one.layers, one.source) for name, one in list_networks().items()]
     yield _make_table(("network", "layers", "source"), networks)
+    yield "## Probes\n\nThe key `probes`; their numbers are columns of probes.csv.\n"
+    probes = [
+        (f"`{name}`", one.measures, "; ".join(f"`{column}`: {text}" for column, text in one.columns.items()))
+        for name, one in list_probes().items()
+    ]
+    yield _make_table(("probe", "measures", "columns"), probes)
 
 
 def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
