@@ -55,7 +55,7 @@ demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minut
 paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
 	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
 
-figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) anew from its tables (minutes)
+figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) again from its tables (minutes)
 	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures build_explorer) && \
 	$(SNAKEMAKE) --forceall --config shipped=True preset=$(PRESET) -- $$targets
 
@@ -87,7 +87,7 @@ docs: $(READY) ## make the documentation a site with search, which needs no netw
 	sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
 	echo "build/docs/index.html"
 
-lock: $(READY) ## choose the exact versions of requirements.lock anew
+lock: $(READY) ## choose the exact versions of requirements.lock again
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
 		--custom-compile-command "make lock" -o requirements.lock
 
