@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 
 project = "asgd"
 extensions = ["myst_nb"]
-exclude_patterns = ["conf.py"]
+exclude_patterns = ["**/.ipynb_checkpoints"]
 # A missing page, anchor or file is a warning, and `make docs` makes warnings errors.
 myst_heading_anchors = 4
 smartquotes = False  # -- stays -- in what is copied from a page
@@ -20,6 +20,7 @@ nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # of a network
 html_theme = "furo"
 html_title = "asgd"
 html_copy_source = False
+html_show_copyright = False
 html_show_search_summary = False  # it reads pages again, which a browser refuses for files
 
 

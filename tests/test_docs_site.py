@@ -117,7 +117,7 @@ def test_the_gallery_shows_every_figure_of_the_study(site: Path) -> None:
     assert shown == there
     text = (site / "gallery.html").read_text()
     for name in there:
-        assert f"-- results/paper-jpeg/figures/{name}" in " ".join(text.split())
+        assert f"-- \\ results/paper-jpeg/figures/{name}" in " ".join(text.split())
         assert list_plots()[Path(name).stem].caption.split("'")[0] in text
 
 

@@ -170,6 +170,16 @@ def test_nothing_that_was_there_is_renamed(project: Extended) -> None:
     assert changed == {"reference"}
 
 
+def test_the_gallerys_command_draws_a_figure(project: Extended) -> None:
+    command = re.search(r"^snakemake .*?\.png$", (ROOT / "docs/gallery.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert command
+    figure = project.folder / "results/mine/figures/accuracies.png"
+    figure.unlink()
+    name = Path(command[0].split()[-1]).stem
+    run(project, "bash", "-c", command[0].replace("paper-jpeg", "mine").replace(name, "accuracies"))
+    assert figure.stat().st_size > 1000
+
+
 def test_an_edited_caption_reaches_the_report(project: Extended) -> None:
     """The figure's own rule does not make the file of captions."""
     assert "build_tables" not in project.planned_jobs()

@@ -10,7 +10,7 @@ _HEAD = """# Gallery
 Written by `make reference` from the captions of the figures and from the results in git.
 
 The command below a figure draws it again from the study's tables, in seconds and without training. `make figures` draws
-all of them. Each is there as PDF too. [Figures](reference.md#figures) lists those that other studies have.
+all of them. A PDF lies beside each PNG. [Figures](reference.md#figures) lists those that other studies have.
 """
 
 
@@ -34,7 +34,7 @@ def _show_study(folder: Path, about: str) -> str:
 
 def _show(folder: Path, name: str, plot: Plot) -> str:
     file = f"{folder.as_posix()}/figures/{name}.png"
-    command = f"snakemake --force --config shipped=True preset={folder.name} -- {file}"
+    command = f"snakemake --force --config shipped=True preset={folder.name} -- \\\n    {file}"
     tables = ", ".join(f"`{table}.csv`" for table in plot.tables)
     return (
         f"### {name}\n\n{plot.caption}\n\n![{name}](../{file})\n\n"
