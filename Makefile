@@ -32,7 +32,8 @@ endif
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme reference lock prune clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme reference notebooks
+.PHONY: lock prune clean
 .PHONY: $(if $(IS_OURS),,$(READY))
 
 help: ## list these targets
@@ -82,6 +83,10 @@ readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benc
 
 reference: $(READY) ## write docs/reference.md anew
 	python workflow/scripts/build_reference.py
+
+notebooks: $(READY) ## execute the notebooks in docs/notebooks anew, in place (minutes)
+	jupyter nbconvert --log-level WARN --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+		docs/notebooks/*.ipynb
 
 lock: $(READY) ## choose the exact versions of requirements.lock anew
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
