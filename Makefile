@@ -32,7 +32,8 @@ endif
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme reference docs lock prune clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme reference docs notebooks
+.PHONY: lock prune clean
 .PHONY: $(if $(IS_OURS),,$(READY))
 
 help: ## list these targets
@@ -86,6 +87,10 @@ reference: $(READY) ## write the generated pages of docs/ again: reference, clai
 docs: $(READY) ## make the documentation a site with search, which needs no network: build/docs/index.html
 	sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
 	echo "build/docs/index.html"
+
+notebooks: $(READY) ## execute the notebooks in docs/notebooks again, in place (minutes)
+	jupyter nbconvert --log-level WARN --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+		docs/notebooks/*.ipynb
 
 lock: $(READY) ## choose the exact versions of requirements.lock again
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
