@@ -32,7 +32,8 @@ endif
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme reference lock prune clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme reference docs notebooks
+.PHONY: lock prune clean
 .PHONY: $(if $(IS_OURS),,$(READY))
 
 help: ## list these targets
@@ -55,7 +56,7 @@ demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minut
 paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
 	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
 
-figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) anew from its tables (minutes)
+figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) again from its tables (minutes)
 	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures build_explorer) && \
 	$(SNAKEMAKE) --forceall --config shipped=True preset=$(PRESET) -- $$targets
 
@@ -80,10 +81,18 @@ format: $(READY) ## put the sources into the checked format
 readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benchmark into the README
 	python workflow/scripts/update_readme.py $(PRESET)
 
-reference: $(READY) ## write docs/reference.md anew
+reference: $(READY) ## write the generated pages of docs/ again: reference, claims and rules, gallery
 	python workflow/scripts/build_reference.py
 
-lock: $(READY) ## choose the exact versions of requirements.lock anew
+docs: $(READY) ## make the documentation a site with search, which needs no network: build/docs/index.html
+	sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+	echo "build/docs/index.html"
+
+notebooks: $(READY) ## execute the notebooks in docs/notebooks again, in place (minutes)
+	jupyter nbconvert --log-level WARN --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+		docs/notebooks/*.ipynb
+
+lock: $(READY) ## choose the exact versions of requirements.lock again
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
 		--custom-compile-command "make lock" -o requirements.lock
 
@@ -92,4 +101,4 @@ prune: $(READY) ## list the runs that no preset asks for, and delete them (YES=1
 
 clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs results/kept)
 	if [ -L results/smoke ]; then echo "results/smoke is a link: it goes, and what it leads to stays"; fi
-	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf results/smoke build/docs build/doctrees .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -49,7 +49,7 @@ def why_not() -> str:
     if missing := [name for name in (*PROGRAMS, "unshare", "ip") if shutil.which(name) is None]:
         return f"no {missing[0]}"
     if find_spec("ray") is None:
-        return "no Ray (pip install asgd[ray])"
+        return "no Ray (make setup EXTRAS=ray)"
     if os.geteuid() != 0 or subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
         return "needs root, and the right to make namespaces"
     return ""

@@ -175,19 +175,20 @@ def test_where_there_is_no_study_one_line_says_what_to_do(tmp_path: Path) -> Non
 
 
 PROBED = '{"sharpness": {"epochs": [0]}}'
+TORCH = "needs PyTorch, of the extra torch: in a clone, pip install '.[torch]'"
 #: What needs a library that may be missing, and the message's beginning.
 NEEDS = {
-    "simulate(engine='reference')": "engine = reference (asked for) needs PyTorch: pip install 'asgd[torch]'",
-    "simulate(network='resnet8')": "engine = reference (fused has no network = resnet8) needs PyTorch: pip install",
-    f"simulate(probes={PROBED}, steps=8)": "probes = sharpness needs PyTorch: pip install 'asgd[torch]'",
-    "simulate({'source': 'cifar10'})": "data.source = cifar10 needs torchvision: pip install 'asgd[torch]'",
-    "torch": "asgd.torch needs PyTorch: pip install 'asgd[torch]'",
+    "simulate(engine='reference')": f"engine = reference (asked for) {TORCH}",
+    "simulate(network='resnet8')": "engine = reference (fused has no network = resnet8) needs PyTorch",
+    f"simulate(probes={PROBED}, steps=8)": f"probes = sharpness {TORCH}",
+    "simulate({'source': 'cifar10'})": f"data.source = cifar10 {TORCH}".replace("PyTorch", "torchvision"),
+    "torch": f"asgd.torch {TORCH}",
 }
 COMMANDS = {
     "train --network resnet8 --data-source synthetic": NEEDS["simulate(network='resnet8')"],
     "data --data-source cifar10": NEEDS["simulate({'source': 'cifar10'})"],
-    "bench": "needs PyTorch: pip install 'asgd[torch]'",
-    "claims": "needs statsmodels: pip install 'asgd[pipeline]'",
+    "bench": TORCH,
+    "claims": "needs statsmodels, of the extra pipeline: in a clone, pip install '.[pipeline]'",
     "verify": "needs ",
 }
 
@@ -252,6 +253,16 @@ def test_the_stub_has_the_names_that_are_handed_on() -> None:
         asgd.simulation  # type: ignore[attr-defined]  # noqa: B018
 
 
+#: What is imported by another name than the package's, or comes with a package.
+PACKAGES = {
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "vl_convert": "vl-convert-python",
+    "llvmlite": "numba",
+    "pydantic_core": "pydantic",
+}
+
+
 def test_each_library_that_may_be_missing_is_in_the_extra_that_the_message_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {
@@ -259,7 +270,8 @@ def test_each_library_that_may_be_missing_is_in_the_extra_that_the_message_names
         for extra, needed in project["optional-dependencies"].items()
     }
     always = {re.split(r"[^\w-]", one)[0] for one in project["dependencies"]}
-    for name, (_, extra) in LIBRARIES.items():
+    for library, (_, extra) in LIBRARIES.items():
+        name = PACKAGES.get(library, library)
         assert name in extras[extra]
         assert name not in always
     imported = set()
@@ -269,7 +281,5 @@ def test_each_library_that_may_be_missing_is_in_the_extra_that_the_message_names
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
-    # The names of two libraries are not those of their packages; two come with another.
-    known = {"yaml": "pyyaml", "PIL": "pillow", "llvmlite": "numba", "pydantic_core": "pydantic"}
-    foreign = {known.get(name, name) for name in imported - sys.stdlib_module_names - {"asgd"}}
-    assert foreign == always | set(LIBRARIES)
+    foreign = {PACKAGES.get(name, name) for name in imported - sys.stdlib_module_names - {"asgd"}}
+    assert foreign == always | {PACKAGES.get(name, name) for name in LIBRARIES}

@@ -20,7 +20,7 @@ from tests.wheels import write_wheel
 UV = Path(sys.prefix, "bin/uv")
 needs_uv = pytest.mark.skipif(not UV.exists(), reason="skipped: not in the environment that make makes")
 #: The backend that a notebook names, from a package that is not among the locked ones.
-NOTEBOOK = "module://matplotlib_inline.backend_inline"
+NOTEBOOK = "module://ipympl.backend_nbagg"
 SETUP = ("workflow/scripts/make_environment.sh", ".venv")
 
 # Its backend is tests/wheels.py.

@@ -77,6 +77,12 @@ def test_the_citation_says_what_the_package_says() -> None:
         assert PROJECT[key] == citation[key]
 
 
+def test_the_changelog_begins_with_this_version_and_its_date() -> None:
+    (newest, *_) = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    released = yaml.safe_load((ROOT / "CITATION.cff").read_text())["date-released"]
+    assert newest == f"[{asgd.__version__}] - {released}"
+
+
 def test_the_citation_has_the_paper_as_the_report_cites_it() -> None:
     (paper,) = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]
     (entry,) = re.findall(r"\{paper,\n(.*?)\n\}", (ROOT / "report/references.bib").read_text(), re.DOTALL)
@@ -115,4 +121,6 @@ def test_it_trains_the_same_run_and_reads_the_same_study(fresh: Path, tmp_path: 
 def test_it_has_the_command(fresh: Path, tmp_path: Path) -> None:
     assert run(fresh / "asgd", "--version", folder=tmp_path).stdout == f"asgd {asgd.__version__}\n"
     done = run(fresh / "asgd", "train", "--engine=reference", "--data-source=synthetic", folder=tmp_path)
-    assert done.stderr.splitlines()[-1].endswith("needs PyTorch: pip install 'asgd[torch]'")
+    assert done.stderr.splitlines()[-1].endswith(
+        "needs PyTorch, of the extra torch: in a clone, pip install '.[torch]'"
+    )

@@ -10,7 +10,7 @@ that delays any PyTorch training loop. Nothing heavy is imported before it is us
 import asgd.bytecode  # noqa: F401  (it works when it is imported, before anything else of the package)
 from asgd.extras import hand_on
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = ["AsgdError", "load_study", "simulate"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from asgd.errors import AsgdError
 
-#: The libraries that `pip install asgd` leaves out, by the name that is imported: how to call it, and its extra.
+#: The libraries that the package is installed without, by the name that is imported: how to call it, and its extra.
 LIBRARIES = {
     "torch": ("PyTorch", "torch"),
     "torchvision": ("torchvision", "torch"),
@@ -15,6 +15,7 @@ LIBRARIES = {
     "jinja2": ("Jinja", "pipeline"),
     "matplotlib": ("Matplotlib", "pipeline"),
     "statsmodels": ("statsmodels", "pipeline"),
+    "vl_convert": ("vl-convert", "pipeline"),
 }
 
 
@@ -36,7 +37,7 @@ def explain_missing(what: str = "") -> Iterator[None]:
         if name not in LIBRARIES:
             raise
         library, extra = LIBRARIES[name]
-        message = f"{what} needs {library}: pip install 'asgd[{extra}]'".lstrip()
+        message = f"{what} needs {library}, of the extra {extra}: in a clone, pip install '.[{extra}]'".lstrip()
         raise MissingLibraryError(message, name=name) from None
 
 

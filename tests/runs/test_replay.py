@@ -24,7 +24,7 @@ from asgd.tables.aggregate import aggregate_runs
 DATA = DataConfig(source="synthetic", num_train=200, num_test=40)
 RUN = RunConfig(num_workers=2, steps=60, train_eval_images=0, evaluations_per_epoch=1)
 
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="skipped: no Ray (pip install asgd[ray])")
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="skipped: no Ray (make setup EXTRAS=ray)")
 
 
 def test_real_replayed_and_simulated_runs_are_arms_of_their_own() -> None:

@@ -21,7 +21,7 @@ import pytest
 from asgd.commands.cli import main
 
 # Not imported here: it reads its environment as it is imported.
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="skipped: no Ray (pip install asgd[ray])")
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="skipped: no Ray (make setup EXTRAS=ray)")
 
 DATA = ["--data-source", "synthetic", "--data-num-train", "200", "--data-num-test", "40", "--train-eval-images", "0"]
 COMMAND = [sys.executable, "-m", "asgd", "train", "--execution", "real", *DATA]
