@@ -71,7 +71,7 @@ def open_cluster(num_workers: int) -> Iterator[Any]:
         os.environ.update(_QUIET)
         options: dict[str, Any] = {}
         if find_spec("ray") is None:
-            raise AsgdError("execution = real needs Ray: install it with `pip install asgd[ray]`")
+            raise AsgdError("execution = real needs Ray, of the extra ray: in a clone, pip install '.[ray]'")
         if address == "local":
             folder = stack.enter_context(open_folder())
             os.environ.update(_LOCAL, RAY_AUTH_TOKEN_PATH=_write_token(folder))
