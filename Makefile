@@ -55,7 +55,7 @@ demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minut
 paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
 	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
 
-figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) anew from its tables (minutes)
+figures: $(READY) ## draw figures, verdicts and report of PRESET (default: $(PRESET)) from its tables (minutes)
 	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures build_explorer) && \
 	$(SNAKEMAKE) --forceall --config shipped=True preset=$(PRESET) -- $$targets
 
@@ -77,13 +77,13 @@ format: $(READY) ## put the sources into the checked format
 	ruff format
 	ruff check --fix
 
-readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benchmark into the README
-	python workflow/scripts/update_readme.py $(PRESET)
+readme: $(READY) ## put verdicts, findings, the benchmark and the citation into the README
+	python workflow/scripts/update_readme.py
 
-reference: $(READY) ## write docs/reference.md anew
+reference: $(READY) ## write docs/reference.md from the code
 	python workflow/scripts/build_reference.py
 
-lock: $(READY) ## choose the exact versions of requirements.lock anew
+lock: $(READY) ## choose the exact versions of requirements.lock again
 	uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --python-version 3.11 \
 		--custom-compile-command "make lock" -o requirements.lock
 

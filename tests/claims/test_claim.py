@@ -46,6 +46,7 @@ from asgd.commands.documentation import make_reference
 from asgd.files import write_json, write_text
 from asgd.report import make_claims_page
 from asgd.report.page import describe_claims
+from asgd.report.readme import collect_claims
 from asgd.report.templates import Templates
 from asgd.settings.claims import ClaimsConfig
 from tests.study_tables import make_study, map_configs
@@ -56,9 +57,12 @@ verdicts, out, report = judge_claims(runs, evaluations, ClaimsConfig(), base), P
 write_json(out / "claims.json", claims_to_json(verdicts))
 write_text(out / "terminal", format_claims(verdicts))
 write_text(out / "page", make_claims_page(verdicts, report))
-numbers = describe_claims(verdicts) | {"summaries": {}, "n_runs": 4, "total_steps": 1, "core_hours": 1, "cost": None}
-for name in ("claims.tex", "rules.tex", "readme/claims.md", "readme/statements.md"):
-    write_text(out / name.replace("/", "-"), Templates(report / "templates").render(name, numbers))
+numbers = describe_claims(verdicts)
+for name in ("claims.tex", "rules.tex"):
+    write_text(out / name, Templates(report / "templates").render(name, numbers))
+shown = {"studies": [{"name": "one", "description": "", "edition": "first", "n_runs": 4}]}
+shown |= collect_claims({"one": verdicts})
+write_text(out / "README", Templates(report / "templates").render("readme/claims.md", shown))
 write_text(out / "reference", make_reference())
 """
 
@@ -115,7 +119,7 @@ def test_a_new_claim_is_one_new_file(tmp_path: Path) -> None:
     last = json.loads((out / "claims.json").read_text())["verdicts"][-1]
     assert (last["claim"], last["verdict"], last["effect"]) == ("C10", "reproduced", 1.0)
     shown = {path.name: path.read_text() for path in out.iterdir() if path.name != "claims.json"}
-    assert len(shown) == 7
+    assert len(shown) == 6
     for name, text in shown.items():
         assert "C10" in text, name
         plain = text.replace("$", "")
