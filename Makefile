@@ -32,7 +32,7 @@ endif
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup tex demo paper figures verify test lint types format readme reference lock prune clean
+.PHONY: help setup tex demo paper figures verify test lint types format readme reference docs lock prune clean
 .PHONY: $(if $(IS_OURS),,$(READY))
 
 help: ## list these targets
@@ -92,4 +92,4 @@ prune: $(READY) ## list the runs that no preset asks for, and delete them (YES=1
 
 clean: ## delete the results of `make demo` and caches; trained runs stay (rm -r results/runs results/kept)
 	if [ -L results/smoke ]; then echo "results/smoke is a link: it goes, and what it leads to stays"; fi
-	rm -rf results/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf results/smoke build/docs build/doctrees .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The documentation: its commands and programs run, its links lead somewhere, its reference is that of the code."""
+"""The documentation: its commands and programs run, its links lead somewhere, generated pages are those of the code."""
 
 import copy
 import re
@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from asgd.commands.documentation import make_reference
+from asgd.commands.documentation import make_pages
 from asgd.settings.workflow import WorkflowOptions
 from tests.data.folders import make_folder, pack
+from tests.documentation import PAGES, list_blocks, list_examples
 from tests.pipeline import ROOT, TINY, borrow_environment, copy_repository, run
 
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
 SMOKE = copy.deepcopy(TINY)
 SMOKE |= {"preset": "smoke", "claims": {"confidence": 0.95}}
 SMOKE["presets"] = {"smoke": SMOKE["presets"]["tiny"]}
@@ -24,18 +24,16 @@ SMOKE["presets"] = {"smoke": SMOKE["presets"]["tiny"]}
 
 def add_own_images(params: dict[str, Any], path: Path) -> dict[str, Any]:
     """``params`` with the preset that docs/how-to/images.md shows, on the images in ``path`` and without a checksum."""
-    (shown,) = blocks(ROOT / "docs/how-to/images.md", "yaml")
+    (shown,) = list_blocks(ROOT / "docs/how-to/images.md", "yaml")
     own = yaml.safe_load(shown)
     own["mine"]["data"] = {"source": own["mine"]["data"]["source"], "path": str(path)}
     return params | {"presets": params["presets"] | own}
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def test_the_reference_is_that_of_the_code() -> None:
-    assert (ROOT / "docs/reference.md").read_text() == make_reference(), "run: make reference"
+def test_the_generated_pages_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    pages = make_pages()
+    assert [str(path) for path, text in pages.items() if path.read_text() != text] == [], "run: make reference"
 
 
 def test_the_reference_knows_the_workflows_options() -> None:
@@ -49,9 +47,9 @@ def test_links_lead_to_files(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if list_blocks(page, "python")], ids=lambda page: page.stem)
 def test_programs_run(page: Path, tmp_path: Path) -> None:
-    for program in blocks(page, "python"):
+    for program in list_blocks(page, "python"):
         subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
 
 
@@ -59,15 +57,18 @@ def test_programs_run(page: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path(sys.prefix, ".ready").exists(), reason="skipped: not in the environment that make makes")
 @pytest.mark.skipif(shutil.which("latexmk") is None, reason="skipped: no latexmk")
 def test_commands_run(tmp_path: Path) -> None:
-    """Every page's commands, in their order and in one clone, the tutorial first, on a study of seconds."""
+    """Every page's commands, in their order and in one clone, the tutorial first, on a study of seconds.
+
+    Those of a page that tells to write files have a test of their own, tests/test_extend.py.
+    """
     folder = tmp_path / "asgd"
     folder.mkdir()
     images = pack(make_folder(tmp_path / "images", num_train=60, num_test=5), tmp_path / "mine.tar.xz")
     copy_repository(folder, add_own_images(SMOKE, images), pdf=True)
     borrow_environment(folder)
     tutorial = ROOT / "docs/tutorial.md"
-    for page in [tutorial, *(page for page in PAGES if page != tutorial)]:
-        for commands in blocks(page, "sh"):
+    for page in [tutorial, *(page for page in PAGES if page != tutorial and not list_examples(page))]:
+        for commands in list_blocks(page, "sh"):
             run(["bash", "-euo", "pipefail", "-c", commands], folder)
         if page == tutorial:
             run(["git", "add", "--all"], folder)

@@ -1,8 +1,7 @@
-"""Write docs/reference.md: `make reference`."""
+"""Write the pages of docs/ that are made from code and results: `make reference`."""
 
-from pathlib import Path
-
-from asgd.commands.documentation import make_reference
+from asgd.commands.documentation import make_pages
 from asgd.files import write_text
 
-write_text(Path("docs/reference.md"), make_reference())
+for _path, _text in make_pages().items():
+    write_text(_path, _text)

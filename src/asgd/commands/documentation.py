@@ -1,8 +1,9 @@
-"""docs/reference.md: every parameter, command, file and column, from where they are defined."""
+"""The generated pages of docs/, and reference.md: every parameter, command, file and column, from its definition."""
 
 import argparse
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -10,14 +11,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from asgd.analyses.analysis import analysis_tables
-from asgd.claims.claim import EDITIONS, find_claims
-from asgd.claims.wording import describe_rule, state
+from asgd.commands.claims_page import make_claims_page
 from asgd.commands.cli import build_parser
+from asgd.commands.gallery import make_gallery
 from asgd.figures.plot import list_plots
-from asgd.settings.claims import ClaimsConfig
 from asgd.settings.network import list_networks
 from asgd.settings.order import Order
 from asgd.settings.policy import list_policies
+from asgd.settings.probes import list_probes
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import list_schedules
 from asgd.settings.study import Params
@@ -65,8 +66,17 @@ _FILES = {
 }
 
 
+def make_pages() -> dict[Path, str]:
+    """All generated pages, by their path in the project's folder, which must be the working folder."""
+    return {
+        Path("docs/reference.md"): make_reference(),
+        Path("docs/claims.md"): make_claims_page(),
+        Path("docs/gallery.md"): make_gallery(),
+    }
+
+
 def make_reference() -> str:
-    """The whole page, as Markdown."""
+    """The reference, as Markdown."""
     parts = [_HEAD, "## Parameters\n"]
     for name, model in [*_find_models(Params), *_MODELS.items()]:
         fields = _make_table(("key", "value", "meaning"), _list_fields(model))
@@ -77,7 +87,7 @@ def make_reference() -> str:
     parts.append(f"### snakemake --config\n\n{options}")
     parts.append(f"### snakemake -- TARGET\n\n{_make_table(('target', 'makes'), _quote(_TARGETS))}")
     parts.append(f"## Files\n\n{_make_table(('file', 'holds'), _quote(_FILES))}")
-    parts += ["## Claims and rules\n", *_describe_editions()]
+    parts.append("## Claims and rules\n\n[Which claim, which rule](claims.md).\n")
     parts += list(_describe_members())
     parts.append(f"## Outcomes\n\nOf a run, the first that fits.\n\n{_make_table(_OUTCOMES, _quote(MEANINGS))}")
     plots = [(f"`{name}`", plot.caption, ", ".join(plot.tables)) for name, plot in list_plots().items()]
@@ -105,15 +115,6 @@ def _find_models(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, 
                 yield from _find_models(part, inner)
 
 
-def _describe_editions() -> Iterator[str]:
-    margins = ClaimsConfig()
-    for edition in EDITIONS:
-        claims = find_claims(edition).values()
-        rows = [(claim.id, state(claim, margins), describe_rule(claim, margins)) for claim in claims]
-        about = f"### Edition {edition}\n\nWith the default margins; what all rules share: `asgd.claims.{edition}`."
-        yield f"{about}\n\n{_make_table(('', 'the paper', 'rule'), rows)}"
-
-
 def _describe_members() -> Iterator[str]:
     """What the keys that name a member can name."""
     yield "## Schedules\n\nThe key `schedule`.\n"
@@ -128,6 +129,12 @@ def _describe_members() -> Iterator[str]:
     yield "## Networks\n\nThe key `network`.\n"
     networks = [(f"`{name}`", one.layers, one.source) for name, one in list_networks().items()]
     yield _make_table(("network", "layers", "source"), networks)
+    yield "## Probes\n\nThe key `probes`; their numbers are columns of probes.csv.\n"
+    probes = [
+        (f"`{name}`", one.measures, "; ".join(f"`{column}`: {text}" for column, text in one.columns.items()))
+        for name, one in list_probes().items()
+    ]
+    yield _make_table(("probe", "measures", "columns"), probes)
 
 
 def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:

@@ -1,0 +1,42 @@
+"""docs/gallery.md: every figure of the studies that the README shows, with the command that draws it."""
+
+from pathlib import Path
+
+from asgd.figures.plot import Plot, list_plots
+from asgd.settings.study import load_params
+
+_HEAD = """# Gallery
+
+Written by `make reference` from the captions of the figures and from the results in git.
+
+The command below a figure draws it again from the study's tables, in seconds and without training. `make figures` draws
+all of them. A PDF lies beside each PNG. [Figures](reference.md#figures) lists those that other studies have.
+"""
+
+
+def make_gallery(params: Path = Path("params.yaml"), results: Path = Path("results")) -> str:
+    """The whole page, as Markdown for the folder docs/. ``results``: the folder of all studies, in the project's."""
+    studies = load_params(params).presets.items()
+    shown = {name: study.description for name, study in studies if study.shipped and study.shipped.readme}
+    return "\n".join([_HEAD, *(_show_study(results / name, about) for name, about in shown.items())])
+
+
+def _show_study(folder: Path, about: str) -> str:
+    there = {path.stem for path in folder.glob("figures/*.png")}
+    plots = {name: plot for name, plot in list_plots().items() if name in there}
+    names = sorted(plots, key=lambda name: (not name.startswith("figure"), name))  # those of the paper first
+    head = (
+        f"## {folder.name}\n\n{about[:1].upper()}{about[1:]}. To see the runs behind the figures, open "
+        f"[the explorer](../{folder.as_posix()}/explorer.html).\n"
+    )
+    return "\n".join([head, *(_show(folder, name, plots[name]) for name in names)])
+
+
+def _show(folder: Path, name: str, plot: Plot) -> str:
+    file = f"{folder.as_posix()}/figures/{name}.png"
+    command = f"snakemake --force --config shipped=True preset={folder.name} -- \\\n    {file}"
+    tables = ", ".join(f"`{table}.csv`" for table in plot.tables)
+    return (
+        f"### {name}\n\n{plot.caption}\n\n![{name}](../{file})\n\n"
+        f"From {tables}, by [{name}.py](../src/asgd/figures/{name}.py):\n\n```text\n{command}\n```\n"
+    )
