@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 
 from tests.pipeline import ROOT
 
@@ -16,7 +17,7 @@ _BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Example:
-    """A file that a page shows in full, or with ``place`` lines for a file that exists."""
+    """A file that a page shows in full, or with ``place`` lines, without their indentation, for one that exists."""
 
     path: str
     place: str | None  #: how the line begins before which the text goes
@@ -31,7 +32,8 @@ class Example:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         places = [number for number, line in enumerate(lines) if line.lstrip().startswith(self.place)]
         assert len(places) == 1, f"{self.path}: {self.place} begins the lines {places}"
-        lines.insert(places[0], self.text)
+        found = lines[places[0]]
+        lines.insert(places[0], indent(self.text, found[: len(found) - len(found.lstrip())]))
         path.write_text("".join(lines), encoding="utf-8")
 
 

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from asgd.claims.claim import EDITIONS, find_claims
+from asgd.claims.wording import describe_rule, state
+from asgd.commands.claims_page import make_claims_page
 from asgd.commands.documentation import make_pages
+from asgd.settings.claims import ClaimsConfig, EditionName
 from asgd.settings.workflow import WorkflowOptions
 from tests.data.folders import make_folder, pack
 from tests.documentation import PAGES, list_blocks, list_examples
@@ -34,6 +38,27 @@ def test_the_generated_pages_are_those_of_the_code(monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(ROOT)
     pages = make_pages()
     assert [str(path) for path, text in pages.items() if path.read_text() != text] == [], "run: make reference"
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_the_page_of_claims_has_every_rule_in_full(edition: EditionName) -> None:
+    """As a list of cases, of which none is lost or moved to another claim."""
+    page = make_claims_page().partition(f"## {edition.capitalize()} edition\n")[2].partition("\n## ")[0]
+    sections = re.split(r"^### ", page, flags=re.MULTILINE)[1:]
+    margins = ClaimsConfig()
+    claims = find_claims(edition).values()
+    assert [section.partition("\n")[0] for section in sections] == [f"{c.id}: {state(c, margins)}" for c in claims]
+    for section, claim in zip(sections, claims, strict=True):
+        text = " ".join(re.sub(r"^- \*(.*?)\*: ", r"\1: ", section, flags=re.MULTILINE).split())
+        assert " ".join(describe_rule(claim, margins).split()) in text
+
+
+def test_the_page_of_claims_names_the_margins_that_a_rule_reads() -> None:
+    second = make_claims_page().partition("## Second edition\n")[2]
+    (c5b,) = re.findall(r"^### C5b: .*?(?=^### )", second, re.MULTILINE | re.DOTALL)
+    keys = re.findall(r"`([\w.]+): [^`]+`", c5b)
+    assert {"momentum", "fail_workers", "second.rescue_points", "second.same_rate.learning_rate"} <= set(keys)
+    assert "gap_points" not in keys
 
 
 def test_the_reference_knows_the_workflows_options() -> None:
