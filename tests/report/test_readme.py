@@ -40,7 +40,7 @@ def render_claims(studies: Mapping[str, list[Verdict]], **editions: str) -> list
 
 def judge(claim: str, verdict: str, **rest: object) -> Verdict:
     details: dict[str, object] = {"outcomes": {}, "tested": [], "absent": [], "both_fail": [], "decisive": 10}
-    details |= {"with": {}, "not_trained_interval": [0, 1]}
+    details |= {"identical": 0, "recorded": 0, "with": {}, "not_trained_interval": [0, 1]}
     return Verdict(claim=claim, verdict=verdict, details=details, **rest)  # type: ignore[arg-type]
 
 
@@ -56,11 +56,11 @@ def test_its_tables_are_those_of_the_results(tmp_path: Path) -> None:
 
 def test_one_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
     lines = render_claims({"one": [C3, *C4]})
-    assert lines[0] == "**Of 2 claims, 1 is not (C3) and 1 depends on the kind of momentum (C4).**"
+    assert lines[0] == "**Of the paper's 2 claims, 1 is not (C3) and 1 depends on the kind of momentum (C4).**"
     first, header, *rows = [line for line in lines if line.startswith("|")]
     assert (first, header) == ("| Claim | Verdict | Effect and interval |", "|---|---|---|")
     assert rows[0].startswith("| **C3** m = 100 does not train")
-    assert rows[0].endswith("| not&nbsp;reproduced | P(dead) = 0.10 [0.02, 0.40] |")
+    assert rows[0].endswith("| not reproduced | P(dead) = 0.10 [0.02, 0.40] |")
     assert rows[1] == "| **C4** momentum makes no difference at m = 1, 10, 20, 30 | | |"
     assert rows[2:] == ["| &emsp;server, EMA | reproduced | - |", "| &emsp;worker, EMA | inconclusive | - |"]
 
@@ -68,18 +68,18 @@ def test_one_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
 def test_two_editions_stand_side_by_side_and_a_claim_that_changed_its_words_has_two_rows() -> None:
     again = judge("C3", "reproduced", setting={"learning_rate": 0.02})
     lines = render_claims(
-        {"one": [C3, judge("C5", "inconclusive", variant="server-ema")], "two": [C3, again, judge("C7", "supported")]},
+        {"one": [C3, judge("C5", "inconclusive", variant="server-ema")], "two": [C3, again, judge("E9", "supported")]},
         two="second",
     )
-    assert lines[0] == "- `one`: Of 2 claims, 1 is not (C3) and 1 remains inconclusive (C5)."
-    assert lines[1] == "- `two`: Of 2 claims, 1 depends on the setting (C3) and 1 is supported (C7)."
+    assert lines[0] == "- `one`: Of the paper's 2 claims, 1 is not (C3) and 1 remains inconclusive (C5)."
+    assert lines[1] == "- `two`: Of 2 claims, 1 depends on the setting (C3) and 1 is supported (E9)."
     rows = [line for line in lines if line.startswith("|")]
     assert rows[0] == "| Claim | Verdict in `one` | Effect and interval | Verdict in `two` | Effect and interval |"
     assert {line.count("|") for line in rows} == {6}
     base = next(line for line in rows if "at the base settings" in line)
-    assert base.count("not&nbsp;reproduced") == 2
+    assert base.count("not reproduced") == 2
     assert "| &emsp;at learning rate 0.02 | - | - | reproduced | - |" in rows
-    assert next(line for line in rows if "**C7**" in line).endswith("| - | - | supported | - |")
+    assert next(line for line in rows if "**E9**" in line).endswith("| - | - | supported | - |")
 
 
 def test_every_template_has_a_place_in_it() -> None:
