@@ -1,4 +1,4 @@
-# The commands a newcomer types. Each sets itself up: it needs Python >= 3.11, git and a package registry.
+# The commands a newcomer types. Each installs what it needs; it requires Python >= 3.11, git and a package registry.
 
 CORES ?= all
 # Jobs are single-threaded and run side by side; more threads in each would only fight over the cores.
