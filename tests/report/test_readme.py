@@ -60,7 +60,7 @@ def test_one_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
     first, header, *rows = [line for line in lines if line.startswith("|")]
     assert (first, header) == ("| Claim | Verdict | Effect and interval |", "|---|---|---|")
     assert rows[0].startswith("| **C3** m = 100 does not train")
-    assert rows[0].endswith("| not reproduced | P(dead) = 0.10 [0.02, 0.40] |")
+    assert rows[0].endswith("| not&nbsp;reproduced | P(dead) = 0.10 [0.02,&nbsp;0.40] |")
     assert rows[1] == "| **C4** momentum makes no difference at m = 1, 10, 20, 30 | | |"
     assert rows[2:] == ["| &emsp;server, EMA | reproduced | - |", "| &emsp;worker, EMA | inconclusive | - |"]
 
@@ -77,7 +77,7 @@ def test_two_editions_stand_side_by_side_and_a_claim_that_changed_its_words_has_
     assert rows[0] == "| Claim | Verdict in `one` | Effect and interval | Verdict in `two` | Effect and interval |"
     assert {line.count("|") for line in rows} == {6}
     base = next(line for line in rows if "at the base settings" in line)
-    assert base.count("not reproduced") == 2
+    assert base.count("not&nbsp;reproduced") == 2
     assert "| &emsp;at learning rate 0.02 | - | - | reproduced | - |" in rows
     assert next(line for line in rows if "**E9**" in line).endswith("| - | - | supported | - |")
 
