@@ -1,4 +1,4 @@
-# The commands a newcomer types. Each sets itself up: it needs Python >= 3.11, git and a package registry.
+# The commands a newcomer types. Each installs what it needs; it requires Python >= 3.11, git and a package registry.
 
 CORES ?= all
 # Jobs are single-threaded and run side by side; more threads in each would only fight over the cores.
@@ -56,7 +56,7 @@ demo: $(READY) ## the whole study in small, on synthetic images, to a PDF (minut
 paper: $(READY) ## the study on CIFAR-10, to a PDF (hours)
 	workflow/scripts/run_preset.sh paper $(SNAKEMAKE)
 
-figures: $(READY) ## draw the figures and report of PRESET (default: $(PRESET)) again from its tables (minutes)
+figures: $(READY) ## draw figures, verdicts and report of PRESET (default: $(PRESET)) from its tables (minutes)
 	targets=$$(workflow/scripts/install_tex.sh >&2 && echo all || echo tables figures build_explorer) && \
 	$(SNAKEMAKE) --forceall --config shipped=True preset=$(PRESET) -- $$targets
 
@@ -78,10 +78,10 @@ format: $(READY) ## put the sources into the checked format
 	ruff format
 	ruff check --fix
 
-readme: $(READY) ## put the verdicts of PRESET (default: $(PRESET)) and the benchmark into the README
-	python workflow/scripts/update_readme.py $(PRESET)
+readme: $(READY) ## put verdicts, findings, the benchmark and the citation into the README
+	python workflow/scripts/update_readme.py
 
-reference: $(READY) ## write the generated pages of docs/ again: reference, claims and rules, gallery
+reference: $(READY) ## write the generated pages of docs/: reference, claims and rules, gallery
 	python workflow/scripts/build_reference.py
 
 docs: $(READY) ## make the documentation a site with search, which needs no network: build/docs/index.html

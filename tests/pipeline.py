@@ -49,7 +49,7 @@ def documented_command(profile: str, *config: str) -> list[str]:
 
 
 def borrow_environment(folder: Path) -> None:
-    """Give the copy of the project in ``folder`` this environment, which its Makefile must not make anew."""
+    """Give the copy of the project in ``folder`` this environment, which its Makefile must not make again."""
     (folder / ".venv").symlink_to(sys.prefix)
     for name in ENVIRONMENT:
         os.utime(folder / name, (0, 0))  # older than the environment

@@ -42,10 +42,11 @@ SHOW = """
 import sys
 from pathlib import Path
 from asgd.claims import claims_to_json, format_claims, judge_claims
-from asgd.commands.documentation import make_reference
+from asgd.commands.claims_page import make_claims_page as make_rules
 from asgd.files import write_json, write_text
 from asgd.report import make_claims_page
 from asgd.report.page import describe_claims
+from asgd.report.readme import collect_claims
 from asgd.report.templates import Templates
 from asgd.settings.claims import ClaimsConfig
 from tests.study_tables import make_study, map_configs
@@ -56,10 +57,13 @@ verdicts, out, report = judge_claims(runs, evaluations, ClaimsConfig(), base), P
 write_json(out / "claims.json", claims_to_json(verdicts))
 write_text(out / "terminal", format_claims(verdicts))
 write_text(out / "page", make_claims_page(verdicts, report))
-numbers = describe_claims(verdicts) | {"summaries": {}, "n_runs": 4, "total_steps": 1, "core_hours": 1, "cost": None}
-for name in ("claims.tex", "rules.tex", "readme/claims.md", "readme/statements.md"):
-    write_text(out / name.replace("/", "-"), Templates(report / "templates").render(name, numbers))
-write_text(out / "reference", make_reference())
+numbers = describe_claims(verdicts)
+for name in ("claims.tex", "rules.tex"):
+    write_text(out / name, Templates(report / "templates").render(name, numbers))
+shown = {"studies": [{"name": "one", "description": "", "edition": "first", "n_runs": 4}]}
+shown |= collect_claims({"one": verdicts})
+write_text(out / "README", Templates(report / "templates").render("readme/claims.md", shown))
+write_text(out / "rules-page", make_rules())
 """
 
 
@@ -101,7 +105,7 @@ def test_a_name_that_is_missing_may_be_asked_for_but_not_printed() -> None:
 
 
 def test_a_new_claim_is_one_new_file(tmp_path: Path) -> None:
-    """In a copy of the sources: judged, and shown in claims.json, terminal, page, report, README and reference."""
+    """In a copy of the sources: judged, and shown in claims.json, terminal, pages, report and README."""
     for name in ("src/asgd", "tests", "report"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
@@ -115,7 +119,7 @@ def test_a_new_claim_is_one_new_file(tmp_path: Path) -> None:
     last = json.loads((out / "claims.json").read_text())["verdicts"][-1]
     assert (last["claim"], last["verdict"], last["effect"]) == ("C10", "reproduced", 1.0)
     shown = {path.name: path.read_text() for path in out.iterdir() if path.name != "claims.json"}
-    assert len(shown) == 7
+    assert len(shown) == 6
     for name, text in shown.items():
         assert "C10" in text, name
         plain = text.replace("$", "")

@@ -156,7 +156,7 @@ def test_equal_curves_say_nothing_about_slowing_and_gap():
 
 def test_two_arms_that_fail_have_no_gap():
     found = Tables().arm(num_workers=1, outcomes="dead").arm(num_workers=10, outcomes="plateau").judge()["C2"]
-    assert (found.verdict, reason(found)) == ("not applicable", "runs fail with either m")
+    assert (found.verdict, reason(found)) == ("not applicable", "runs fail at both m")
 
 
 # C3: m = 100 fails
@@ -260,7 +260,7 @@ def test_two_arms_that_fail_are_no_evidence_that_momentum_makes_no_difference():
     tables.arm(num_workers=1, accuracy=0.1, outcomes="dead", noise=0, **convention_of("server-ema"))
     found = tables.judge()["C4-server-ema"]
     assert (found.verdict, found.p_value, found.n) == ("not applicable", None, 10)
-    assert reason(found) == "with and without it runs fail at m = 1"
+    assert reason(found) == "runs fail both with and without it at m = 1"
 
 
 @pytest.mark.parametrize(("failed", "verdict"), [(10, "inconclusive"), (5, "inconclusive"), (4, "reproduced")])
@@ -270,7 +270,7 @@ def test_an_m_at_which_half_of_the_pairs_fail_proves_no_equivalence(failed, verd
     tables.arm(num_workers=30, outcomes=outcomes).arm(num_workers=30, outcomes=outcomes, **convention_of("server-ema"))
     found = tables.judge()["C4-server-ema"]
     assert found.verdict == verdict
-    assert (found.p_value is None) == ("with and without it runs fail at m = 30" in reason(found)) == (failed >= 5)
+    assert (found.p_value is None) == ("runs fail both with and without it at m = 30" in reason(found)) == (failed >= 5)
 
 
 def test_a_difference_elsewhere_counts_whatever_fails_at_another_m():
@@ -391,7 +391,7 @@ def test_slowing_alike_without_the_gap_is_partly():
     same = 0.2 * (LN10 - 1.3) / (LN10 - 1.2)  # the gap of plain SGD at the matched loss
     found = regulariser_of(delay_gap=same).judge()["C6"]
     assert found.verdict == "partly"
-    assert "slows alike and is not shown to regularise" in reason(found)
+    assert "both slow training, but delay is not shown to regularise" in reason(found)
 
 
 def test_opposite_gaps_refute_it():

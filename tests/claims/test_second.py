@@ -154,7 +154,7 @@ def test_one_evaluation_far_off_does_not_decide_the_gap() -> None:
     ("tables", "why"),
     [
         (Tables().arm(num_workers=1), "no runs at m = 10"),
-        (gap_of(40, 0.0, outcomes="dead"), "runs fail with either m"),
+        (gap_of(40, 0.0, outcomes="dead"), "runs fail at both m"),
         (Tables(epochs=1.0).arm(num_workers=1).arm(num_workers=10), "evaluations after the first epoch"),
         (Tables().arm(num_workers=1).arm(num_workers=10, first_seed=50), "of both arms"),
     ],
@@ -297,7 +297,7 @@ def test_arms_that_fail_together_prove_no_equivalence() -> None:
         tables.arm(num_workers=30, outcomes="dead", **STAYS, **settings)
     found = judge(tables)["C4-worker-ema"]
     assert found.verdict == "inconclusive"
-    assert "with and without it runs fail at m = 30" in reason(found)
+    assert "runs fail both with and without it at m = 30" in reason(found)
     alone = Tables()
     for settings in ({}, convention_of("worker-ema")):
         alone.arm(num_workers=30, outcomes="dead", **STAYS, **settings)
@@ -847,7 +847,7 @@ def test_margins_are_filled_into_the_rules() -> None:
     )  # fmt: skip
     rules = {name: describe_rule(claim, margins) for name, claim in find_claims("second").items()}
     for claim, words in {
-        "C3b": ["none of 17 or more"],
+        "C3b": ["all of 17 or more"],
         "C5b": ["above 3.5 points"],
         "C6": ["(4, 0.6)", "windows of 0.5 epochs", "Over 21 epochs"],
         "C7": ["40\N{NO-BREAK SPACE}% test accuracy", "8 evaluations", "more than 1 seeds", "0.3 of a gradient"],

@@ -57,7 +57,7 @@ def test_the_sharpness_is_told_at_the_last_measurement_of_living_runs() -> None:
     rows = [(1, 0, 30.0, 0.15), (1, 1, 20.0, 0.10), (100, 1, 2.0, 1.25), (100, 1, 4.0, 2.5), (100, 2, 0.0, 0.0)]
     table = pd.DataFrame(rows, columns=["num_workers", "epoch", "sharpness", "stability"])
     assert SAY("sharpness", summarize_sharpness(table)) == (
-        "after epoch 1 the median sharpness is 20 at m = 1, 0.1 of the limit and 3 at m = 100, 1.9 of the limit"
+        "after epoch 1 the median sharpness is 20 at m = 1 (0.1 times the limit) and 3 at m = 100 (1.9 times the limit)"
     )
     assert summarize_sharpness(table[table["sharpness"] == 0]) is None
 
@@ -65,7 +65,9 @@ def test_the_sharpness_is_told_at_the_last_measurement_of_living_runs() -> None:
 def test_the_cost_is_that_of_the_mean_step() -> None:
     assert estimate_hours(BENCHMARK, "naive", 3.6e6) == pytest.approx(2.0)
     said = SAY("cost", estimate_cost(BENCHMARK, 3.6e6))
-    assert said.endswith("take 0.1 core hours and would take the naive simulator 2, at 2.0 ms a step")
+    assert said.endswith(
+        "take 0.1 core hours; the naive simulator, with one PyTorch module per worker, would need 2 (2.0 ms per step)"
+    )
 
 
 RANKS = {"instability": 0.9, "asymmetry": 0.5}
@@ -115,55 +117,64 @@ SEARCH: dict[str, Any] = {
 def test_a_run_that_did_not_die_and_one_that_did_are_told() -> None:
     assert SAY("death", RUN) == (
         "the run with m = 5, learning rate 0.3 and seed 1 did not die; its learning rate times sharpness reached 7.0 "
-        "times the stability threshold; 8 of its ten logits lived at the start, 6 before the current weights were "
+        "times the stability threshold; 8 of its ten logits were alive at the start, 6 before the current weights were "
         "furthest from the stale ones (step 30)"
     )
     died = SAY("death", RUN | {"died_by": 50, "live_after_burst": 0})
     assert "died by step 50;" in died
-    assert died.endswith("(step 30) and 0 a round of m steps after it")
+    assert died.endswith("(step 30) and 0 one round of m steps later")
 
 
 def test_the_deaths_are_told_with_their_ranks_where_there_are_some() -> None:
     said = SAY("deaths", {"survey": SURVEY, "ranks": RANKS})
-    assert said.startswith("of 3 runs without momentum that died, 2 had a learning rate times sharpness above")
-    assert "18.4 times it in the median; the median number of living logits was 7 at the start, 5.5 before" in said
+    assert said.startswith("in 2 of 3 runs without momentum that died, learning rate times sharpness exceeded the")
+    assert "(in the median 18.4 times); the median number of living logits was 7 at the start, 5.5 before" in said
     assert "at most 0.26 in a thousand; of the same runs without the ReLU on the logits, 2 trained and 1 over" in said
     assert said.endswith(f"; {SAY('ranks', RANKS)}")
-    assert "probability 0.90, the number of logits dead at the start with 0.50 (chance is 0.50)" in said
+    assert "an AUC of 0.90, the number of logits dead at the start with an AUC of 0.50 (0.50 is chance)" in said
     assert SAY("deaths", {"survey": SURVEY, "ranks": None}).endswith("1 overflowed")
     assert SAY("deaths", {"survey": {"runs": 0}, "ranks": None}) == "no run without momentum died"
 
 
 def test_the_map_is_told_in_long_and_in_short() -> None:
     said = SAY("reconciliation", MAP)
-    assert "all of C2, C3 and C4 are reproduced in 0 and hold by their estimates in 1; the best pair" in said
-    assert "rate 0.03 without momentum and 0.001 with server-ema momentum, keeps C2, C3 and C4 (none by the" in said
-    assert said.endswith("; with 5 seeds no result could make C5 reproduced (McNemar p ≥ 0.19 after Holm)")
-    assert "no result could" not in SAY("reconciliation", MAP | {"can_decide": True})
+    assert (
+        "all of C2, C3 and C4 are reproduced by the rules in 0 and hold by their estimates in 1; in the best one"
+        in said
+    )
+    assert (
+        "momentum and 0.001 with server-ema momentum, the claims that hold are C2, C3 and C4 (by the rules none)"
+        in said
+    )
+    assert said.endswith("to be reproduced by its rule, whatever the result (McNemar p ≥ 0.19 after Holm)")
+    assert "too few" not in SAY("reconciliation", MAP | {"can_decide": True})
     assert SAY("pairs", MAP) == (
-        "of 12 pairs of settings that the paper does not state, 1 keeps all of C2, C3 and C4, and 1 keeps 3 of them"
+        "of 12 combinations of learning rates and kinds of momentum, which the paper leaves open, 1 agrees with all of "
+        "C2, C3 and C4, and 1 agrees with 3 of them"
     )
 
 
 def test_the_search_is_told_in_long_and_in_short() -> None:
     said = SAY("searched", SEARCH)
     assert said == (
-        "of 386 settings searched over learning rates, kinds of momentum and lengths of training, 1 keeps all of C2 "
-        "and C3 if C3 says not trained, and none keeps them if it says dead"
+        "of 386 combinations of learning rates, kind of momentum and length of training, which the paper leaves open, "
+        "1 agrees with all of C2 and C3 if C3 is read as not trained, and none agrees if it is read as dead"
     )
     said = SAY("search", SEARCH).removeprefix(said)
     assert said.startswith(
-        "; the settings are 126 after 1.5, 2 and 3 epochs each, 4 after 5 and 10 epochs each, on 5 to 10"
+        "; there are 126 combinations after each of 1.5, 2 and 3 epochs, 4 combinations after each of 5 and 10 epochs, "
+        "with 5 to 10 seeds"
     )
-    assert "; 63 more only name the steps of another in the other convention; " in said
+    assert "; 63 more take the same steps as one of these and write them in the other convention; " in said
     assert (
-        "if C3 says not trained, all of the claims hold together, in 1 of the settings: at 0.02 without momentum, 0.02 "
+        "if C3 is read as not trained, all of the claims hold together, in 1 of the combinations: rate 0.02 without "
         in said
     )
     assert (
-        "if C3 says dead, at most 1 of the claims hold together, in 10 of the settings: at 0.02 to 0.03 without" in said
+        "if C3 is read as dead, at most 1 of the claims hold together, in 10 of the combinations: rate 0.02 to 0.03 "
+        in said
     )
-    assert said.endswith("; by the rules alone all are reproduced in none of them")
+    assert said.endswith("; by the rules alone, all are reproduced in none of them")
 
 
 def test_what_a_study_lacks_is_empty() -> None:

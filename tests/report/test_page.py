@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[2]
 def test_the_claims_page_escapes_what_it_shows() -> None:
     verdict = Verdict(claim="C6", verdict="not applicable", n=10, details={"workers": [], "rates": [0.0]})
     page = make_claims_page(Verdicts(margins=ClaimsConfig(), verdicts=[verdict]), PROJECT / "report")
-    assert "it needs m &gt; 1, and dropout 0 and more at m = 1; there are no m &gt; 1 and p = 0" in page
+    assert "the rule needs m &gt; 1, and dropout 0 and above at m = 1; there are no m &gt; 1 and p = 0" in page
     assert "<td>10</td>" in page
 
 

@@ -168,9 +168,9 @@ def test_the_claims_table_has_verdict_effect_and_reason() -> None:
     table = fill("claims.tex", collect())
     assert r"\emph{the larger $m$, the slower the loss falls per server step} \\".replace(r"} \\", "}}") in table
     effect = (
-        r"mean training loss, $m = 10$ minus $m = 1$ (the step that decides): +0.100 nats [$-$0.020, +0.200] (95~\%)"
+        r"mean training loss, $m = 10$ minus $m = 1$ (the pair that decides): +0.100 nats [$-$0.020, +0.200] (95~\%)"
     )
-    assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 & the mean loss rises at" in table
+    assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 & the mean loss rises from" in table
     last = (
         r"C5-\allowbreak server-\allowbreak ema & \textbf{not applicable} & -- & -- & 0 & no paired runs at $m = 100$"
     )
@@ -194,9 +194,7 @@ def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
         [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
     )
     text = fill("accuracy.tex", {"accuracies": list_accuracies(arms.assign(experiments="map"))})
-    assert text.splitlines()[1:] == [
-        f"The {len(arms)} arms of experiment map are in the table of arms only (arms.csv)."
-    ]
+    assert text.splitlines()[1:] == [f"The {len(arms)} arms of experiment map are listed only in arms.csv."]
 
 
 def test_the_environment_tolerates_missing_values(tmp_path: Path) -> None:
@@ -247,7 +245,7 @@ def test_the_report_builds_and_a_demonstration_says_so_on_its_first_page(tmp_pat
     assert "Figure 2 of the paper: (a)" not in text  # the study of this test has no such figure
     assert "??" not in text
     assert "C10" not in text
-    assert "C3b (in some runs already m = 70 does not train). Reproduced: some runs die, not all." in text
+    assert "C3b (some runs do not train even at m = 70). Reproduced: some runs die, but not all." in text
     assert not (tmp_path / "b" / "report.log").exists()
 
 

@@ -1,8 +1,8 @@
-"""Put a preset's verdicts and cost, and the benchmark, into the README: update_readme.py PRESET."""
+"""Put verdicts, findings, costs, the benchmark and the citation into the README: update_readme.py."""
 
-import sys
 from pathlib import Path
 
-from asgd.report.readme import update_readme
+from asgd.report.readme import list_shown, update_readme
+from asgd.settings.study import load_params
 
-update_readme(Path("README.md"), Path("results", sys.argv[1]), Path("results/benchmark.json"), Path("report"))
+update_readme(Path("README.md"), list_shown(load_params()), Path("results"), Path())

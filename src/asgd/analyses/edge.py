@@ -33,11 +33,11 @@ ANALYSIS = Analysis(
             columns={
                 "num_workers": "m, the number of workers",
                 "seed": "seed of the run",
-                "learning_rate": "eta: what is stable up to the limit, by linear theory",
-                "flow_steps": "steps without delay before",
+                "learning_rate": "eta: the largest that is stable at the limit, by linear theory",
+                "flow_steps": "steps without delay before the run",
                 "step": "server steps since",
                 "sharpness": "largest eigenvalue of the loss's Hessian on the run's images; empty after overflow",
-                "limit": "sharpness up to which linear theory has the run stable",
+                "limit": "largest sharpness at which the run is stable by linear theory",
                 "stability": "sharpness / limit",
             },
         )
@@ -47,12 +47,14 @@ SECTION = Section(
     "full-batch descent at the edge of stability (`edge.csv`)",
     {
         "num_workers": Setting([1, 2, 5, 10, 30], "the m compared", at_least=1),
-        "limit": Setting(40.0, "sharpness that is the limit at every m", at_least=0),
-        "flow_share": Setting(0.25, "rate at which the flow is timed, over the largest that is stable", at_least=0),
-        "flow_time": Setting(12.0, "rate times steps for which it is followed", at_least=0),
+        "limit": Setting(40.0, "the sharpness that is the limit at every m", at_least=0),
+        "flow_share": Setting(
+            0.25, "rate at which gradient flow is followed, relative to the largest stable rate", at_least=0
+        ),
+        "flow_time": Setting(12.0, "rate times steps for which gradient flow is followed", at_least=0),
         "time": Setting(5.0, "rate times steps of the descent with delay", at_least=0),
-        "least_steps": Setting(400, "its least number of steps", at_least=1),
-        "points": Setting(20, "measurements along either", at_least=2),
+        "least_steps": Setting(400, "least number of these steps", at_least=1),
+        "points": Setting(20, "measurements along each of the two", at_least=2),
     },
 )
 

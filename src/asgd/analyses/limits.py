@@ -26,9 +26,9 @@ ANALYSIS = Analysis(
             rows="one for each schedule and m",
             key=("schedule", "num_workers"),
             columns={
-                "schedule": "whose gradient comes next, as a label says it",
+                "schedule": "whose gradient comes next, as a label",
                 "num_workers": "m, the number of workers",
-                "threshold": "largest learning rate times curvature that linear theory has stable",
+                "threshold": "largest learning rate times curvature that is stable by linear theory",
                 "error": "half the width of its 95 % interval; 0 where it is exact",
                 "constant_threshold": "the same with constant delays",
                 "method": "how it was found",

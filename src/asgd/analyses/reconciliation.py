@@ -25,11 +25,11 @@ from asgd.tables.lengths import cut_runs
 from asgd.tables.table import Table
 
 SECTION = Section(
-    "the lengths of training over which settings are searched (`reconciliation.csv`)",
+    "the lengths of training for which settings are searched (`reconciliation.csv`)",
     {
         "epochs": Setting(
             [1.5, 2.0, 3.0, 5.0, 10.0],
-            "lengths, passes over the training set; one without runs is left out, and C2 needs more than 1",
+            "lengths, passes over the training set; lengths without runs are left out, and C2 needs more than 1",
             at_least=0,
             ascending=True,
         ),
@@ -49,7 +49,7 @@ ANALYSIS = Analysis(
                 "rate_none": "eta of the runs without momentum",
                 "rate_momentum": "eta of the runs with momentum",
                 "variant": "kind of momentum: who keeps it and by which convention",
-                "same_steps": "the other name of the setting: kind and rate of momentum that take the same steps",
+                "same_steps": "the other kind and rate of momentum that take the same steps",
                 "rate_average": "eta at which averaged momentum (ema) takes these steps",
                 "n": "the fewest runs or pairs of runs that a claim rests on",
                 **{
@@ -63,11 +63,11 @@ ANALYSIS = Analysis(
                     )
                 },
                 **{
-                    f"{claim}_holds": f"whether {claim} is reproduced, or not rejected with its estimate where it says"
+                    f"{claim}_holds": f"whether {claim} is reproduced, or not rejected and its estimate as claimed"
                     for claim in ("C2", "C3_not_trained", "C3_dead", "C4", "C5")
                 },
-                "holding_not_trained": "how many of the four hold if C3 says: not trained",
-                "holding_dead": "how many of the four hold if C3 says: dead",
+                "holding_not_trained": "how many of the four hold if C3 is read as not trained",
+                "holding_dead": "how many of the four hold if C3 is read as dead",
             },
         ),
     },

@@ -29,10 +29,10 @@ ANALYSIS = Analysis(
             rows="one for each schedule, m and method that has a calibrated arm beside plain SGD's, the best first",
             key=("schedule", "num_workers", "method"),
             columns={
-                "schedule": "whose gradient comes next, as a label says it",
+                "schedule": "whose gradient comes next, as a label",
                 "num_workers": "m, the number of workers",
-                "rank": "1: the method that gains most on plain SGD on this schedule with as many workers",
-                "method": "what is done against the delay, as a label says it",
+                "rank": "1 for the method with the largest gain over plain SGD on this schedule at this m",
+                "method": "the method against delay, as a label",
                 "learning_rate": "eta that the calibration chose for it",
                 "plain_rate": "eta that the calibration chose for plain SGD",
                 "difference": "mean final accuracy minus that of plain SGD, paired by seed, points",

@@ -30,24 +30,24 @@ ANALYSIS = Analysis(
                 "step": "server steps taken",
                 "epoch": "passes over the training set: step / steps per epoch",
                 "sharpness": "largest eigenvalue of the loss's Hessian on training images; empty after an overflow",
-                "limit": "largest sharpness at which linear theory has the run stable: threshold / eta",
+                "limit": "largest sharpness at which the run is stable by linear theory: threshold / eta",
                 "stability": "sharpness / limit: above 1 the run is unstable by linear theory",
             },
         )
     },
 )
 SECTION = Section(
-    "where along which runs the sharpness is measured (`sharpness.csv`)",
+    "for which runs, and when, the sharpness is measured (`sharpness.csv`)",
     {
         "num_seeds": Setting(3, "seeds: the first ones of the preset", at_least=1),
-        "num_workers": Setting([10, 30, 100], "m measured beside m = 1, where the map has it"),
+        "num_workers": Setting([10, 30, 100], "m measured in addition to m = 1, if the map has them"),
         "epochs": Setting(
             [0, 0.25, 0.5, 1, 2, 3],
-            "when, ascending; those beyond a run's end are left out",
+            "when, in ascending order; times after a run's end are left out",
             at_least=0,
             ascending=True,
         ),
-        "num_images": Setting(500, "training images that the loss is taken over", at_least=1),
+        "num_images": Setting(500, "training images over which the loss is taken", at_least=1),
     },
 )
 

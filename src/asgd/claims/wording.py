@@ -21,7 +21,7 @@ _PHRASES = """
     {%- if found.absent -%} no runs at {{ values("m", found.absent) }} {%- endif -%}
 {%- endmacro %}
 {% macro no_interval(n) -%}
-    {%- if n > 1 -%} the differences of all {{ n }} seeds are equal, which is no sample
+    {%- if n > 1 -%} the differences of all {{ n }} seeds are equal, so there is no interval
     {%- else -%} fewer than two paired seeds give no interval
     {%- endif -%}
 {%- endmacro %}
@@ -31,7 +31,7 @@ _PHRASES = """
 {% macro same_rate(margins) -%}
     {%- set place = margins.second.same_rate -%}
     {%- if place -%}
-        Judged at learning rate {{ place.learning_rate | num("g") }}, {{ place.epochs | num("g") }} epochs, too.
+        Also judged at learning rate {{ place.learning_rate | num("g") }}, {{ place.epochs | num("g") }} epochs.
     {%- endif -%}
 {%- endmacro %}
 {% macro size(found, unit) -%}

@@ -12,7 +12,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="Does delay cost more at larger batches, (a) in final accuracy and (b) in the train-test gap at the lowest "
-    "training loss that a run and that of m = 1 both reach?",
+    "training loss that a run and the run at m = 1 both reach?",
     tables=("batch_delay",),
 )
 

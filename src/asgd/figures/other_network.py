@@ -1,4 +1,4 @@
-"""Do delay and momentum act on another network as on the paper's? Loss and accuracy by m."""
+"""Do delay and momentum have the same effects on another network? Loss and accuracy by m."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ from asgd.tables.experiments import select_experiment
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="Do delay and momentum act on another network as on the paper's?",
+    caption="Do delay and momentum have the same effects on another network?",
     tables=("arms", "curves", "evaluations"),
     about=Subject(varies=("seed",)),  # nothing tells: a preset names its experiment in `subjects`
 )

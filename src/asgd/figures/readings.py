@@ -26,7 +26,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 _HIGHEST = 2.75
 
 PLOT = Plot(
-    caption="Every run's loss under the readings of the paper's network.",
+    caption="Every run's loss under each reading of the paper's network.",
     tables=("runs", "evaluations"),
     about=Subject(varies=("output_relu",), may_vary=("num_workers", "pools")),
 )

@@ -13,7 +13,7 @@ from asgd.settings.subjects import Subject
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="Gradients a second with real workers, and the share of the time in which the server is busy.",
+    caption="Gradients per second with real workers, and the share of the time for which the server is busy.",
     tables=("runs",),
     about=Subject(
         varies=("execution", "num_workers"),

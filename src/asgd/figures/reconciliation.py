@@ -11,7 +11,7 @@ from asgd.figures.style import PAGE_WIDTH
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="For every pair of settings that the paper does not state, which of its claims hold.",
+    caption="Which of the paper's claims hold, for every combination of settings that it leaves open.",
     tables=("map_pairs",),
 )
 

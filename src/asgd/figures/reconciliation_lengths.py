@@ -13,7 +13,7 @@ from asgd.figures.style import PAGE_WIDTH
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="Which settings that the paper does not state would make it right: its claims over learning rates, kind of "
+    caption="Which settings that the paper leaves open would make it right: its claims over learning rates, kind of "
     "momentum and length of training.",
     tables=("reconciliation",),
 )

@@ -9,7 +9,7 @@ from asgd.figures.style import COLUMN_WIDTH, ordered_styles
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="The sharpness along training for several m, and the largest that linear theory has stable.",
+    caption="The sharpness during training for several m, and the largest that is stable by linear theory.",
     tables=("sharpness",),
 )
 

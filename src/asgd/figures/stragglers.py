@@ -16,7 +16,7 @@ from asgd.tables.experiments import list_arms, select_experiment
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="When workers straggle, which policy is the first to be accurate?",
+    caption="When workers straggle, which policy reaches an accuracy first?",
     tables=("arms", "curves", "evaluations"),
     about=Subject(
         varies=("num_workers", "latency", "policy", "backups"),

@@ -1,31 +1,78 @@
-"""The README's tables, kept in step with the results that they show."""
+"""The README's generated parts, kept in step with the results that they show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asgd.claims import claims_from_json
+from asgd.claims import Verdicts, claims_from_json
+from asgd.claims.wording import Row, format_setting, tabulate_verdicts
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_text
 from asgd.report.findings import FUSED, Findings, estimate_cost
 from asgd.report.generated import list_blocks
-from asgd.report.page import describe_claims
 from asgd.report.templates import Templates
+from asgd.settings.plain_yaml import read_yaml
+from asgd.settings.study import Params
 from asgd.tables.files import read_table
+
+BENCHMARK = "benchmark.json"
+
+
+def list_shown(params: Params) -> list[str]:
+    """The presets whose results the README shows: those with `readme` under `shipped` in params.yaml, in its order."""
+    return [name for name, study in params.presets.items() if study.shipped and study.shipped.readme]
 
 
 def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]:
-    """What the templates know of the study in the folder ``results``: verdicts, findings and cost."""
-    claims, tables = results / "claims.json", results / "tables"
+    """What the templates know of the study in the folder ``results``, apart from its verdicts: findings and cost."""
+    study, tables = read_json(results / "study.json"), results / "tables"
     environment = read_json(tables / "environment.json")
     return {
-        **describe_claims(claims_from_json(read_json(claims), str(claims))),
+        "name": results.name,
+        "description": study["description"],
+        "edition": study["claims"]["edition"],
         "summaries": Findings.read(sorted(tables.glob("*_summary.json"))).summaries,
         "n_runs": len(read_table(tables / "runs.csv")),
         "total_steps": environment["total_steps"],
         "core_hours": environment["core_hours"],
         "cost": estimate_cost(benchmark, environment["total_steps"]),
     }
+
+
+def collect_claims(studies: Mapping[str, Verdicts]) -> dict[str, Any]:
+    """What the templates know of the verdicts of ``studies``, by name of the study.
+
+    - `answers`: of each study, the ids of its claims by verdict. A claim with several verdicts, one for each kind of
+      momentum or setting, is under "depends on" and what differs.
+    - `claims`: a group for each claim in each of its wordings, for an edition of the rules may word a claim in its own
+      way. A group has its rows by label, and a row its verdict in each study that has one.
+    - `levels`: claims by the confidence level of their intervals, the level of most claims first.
+    """
+    claims: dict[tuple[str, str], dict[str, dict[str, Row]]] = {}
+    levels: dict[float, dict[str, None]] = {}
+    for study, verdicts in studies.items():
+        for verdict, row in zip(verdicts.verdicts, tabulate_verdicts(verdicts), strict=True):
+            label = " ".join(filter(None, [verdict.variant, format_setting(verdict.setting)]))
+            claims.setdefault((row.claim, row.statement), {}).setdefault(label, {})[study] = row
+            if row.confidence is not None:
+                levels.setdefault(round(row.confidence, 9), {})[row.claim] = None
+    return {
+        "answers": {study: _answer(verdicts) for study, verdicts in studies.items()},
+        "claims": [{"id": id_, "statement": text, "rows": rows} for (id_, text), rows in claims.items()],
+        "levels": sorted(((level, list(ids)) for level, ids in levels.items()), key=lambda pair: -len(pair[1])),
+    }
+
+
+def _answer(verdicts: Verdicts) -> dict[str, list[str]]:
+    by_claim: dict[str, list[Any]] = {}
+    for verdict in verdicts.verdicts:
+        by_claim.setdefault(verdict.claim, []).append(verdict)
+    answer: dict[str, list[str]] = {}
+    for claim, judged in by_claim.items():
+        differs = "setting" if any(verdict.setting for verdict in judged) else "kind of momentum"
+        given = {verdict.verdict for verdict in judged}
+        answer.setdefault(given.pop() if len(given) == 1 else f"depends on the {differs}", []).append(claim)
+    return answer
 
 
 def collect_benchmark(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,16 +90,27 @@ def collect_benchmark(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def make_blocks(results: Path, benchmark: Path, report: Path) -> dict[str, str]:
-    """The README's blocks by name, from the study in the folder ``results``, the benchmark and the templates."""
-    measured, templates = read_json(benchmark), Templates(report / "templates")
-    numbers = {**collect_study(results, measured), **collect_benchmark(measured)}
+def make_blocks(presets: Sequence[str], results: Path, root: Path) -> dict[str, str]:
+    """The README's blocks by name.
+
+    They show the studies ``presets`` and the benchmark in the folder ``results``, and CITATION.cff in ``root``, the
+    project's folder, which has the templates too.
+    """
+    measured, report = read_json(results / BENCHMARK), root / "report"
+    verdicts = {name: results / name / "claims.json" for name in presets}
+    numbers = {
+        "studies": [collect_study(results / name, measured) for name in presets],
+        **collect_claims({name: claims_from_json(read_json(path), str(path)) for name, path in verdicts.items()}),
+        **collect_benchmark(measured),
+        "citation": read_yaml(root / "CITATION.cff"),
+    }
+    templates = Templates(report / "templates")
     return {name: templates.render(f"readme/{name}.md", numbers) for name in list_blocks(report)}
 
 
-def update_readme(readme: Path, results: Path, benchmark: Path, report: Path) -> None:
-    """Fill all blocks of the README."""
-    for name, content in make_blocks(results, benchmark, report).items():
+def update_readme(readme: Path, presets: Sequence[str], results: Path, root: Path) -> None:
+    """Fill all blocks of the README. Arguments as of ``make_blocks``."""
+    for name, content in make_blocks(presets, results, root).items():
         update_block(readme, name, content)
 
 

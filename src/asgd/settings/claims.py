@@ -26,14 +26,16 @@ class SecondMargins(StrictModel):
 
     same_rate: SameRate | None = Field(
         default_factory=SameRate,
-        description="C3, C5, C5b: judged there too, beside the study's own learning rate; null: not",
+        description="C3, C5, C5b: also judged at this learning rate; null: only at the study's own",
     )
-    some_fail_seeds: int = Field(40, ge=2, description="C3b: so many seeds must train before none is said to fail")
+    some_fail_seeds: int = Field(
+        40, ge=2, description="C3b: number of seeds that must train before the claim is not reproduced"
+    )
     rescue_points: float = Field(5.0, gt=0, description="C5b: what 'dramatically' means, points of accuracy")
     matched_dropout: list[tuple[int, Probability]] = Field(
         [(10, 0.3), (30, 0.5)],
         min_length=1,
-        description="C6: m, and the p whose accuracy came closest to it in the first edition",
+        description="C6: pairs of m and the p whose accuracy came closest in the first edition",
     )
     match_window: float = Field(
         1.0,
@@ -44,14 +46,16 @@ class SecondMargins(StrictModel):
     gap_epochs: float = Field(30.0, gt=0, description="C6c: length of the runs whose train-test gap is compared")
     time_workers: tuple[int, int] = Field((1, 10), description="C7: the pair of m compared")
     time_accuracy: float = Field(0.5, gt=0, lt=1, description="C7: the test accuracy to which the time is taken")
-    time_evaluations: int = Field(20, ge=1, description="C7: evaluations in an epoch of the runs compared")
-    time_censored: int = Field(2, ge=0, description="C7: the most seeds that may never be there")
+    time_evaluations: int = Field(20, ge=1, description="C7: evaluations per epoch of the runs compared")
+    time_censored: int = Field(2, ge=0, description="C7: the most seeds that may never reach it")
     server_times: list[Annotated[float, Field(gt=0)]] = Field(
-        [0.02, 0.1], description="C7: what a message takes the server in the variants, mean times of a gradient"
+        [0.02, 0.1], description="C7: the server's time for a message in the variants, in mean times of a gradient"
     )
     generalisation_images: int = Field(2000, ge=1, description="C8: training images of the runs compared")
     generalisation_loss: float = Field(
-        0.5, gt=0, description="C8: training loss to which full-batch descent goes, nats; runs are compared no lower"
+        0.5,
+        gt=0,
+        description="C8: training loss down to which full-batch descent is run, nats; no lower loss is compared",
     )
     generalisation_limit: float = Field(
         1.0, gt=0, description="C8: training loss at the end above which full-batch descent has not trained, nats"

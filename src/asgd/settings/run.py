@@ -89,7 +89,7 @@ class TrainingKeys(Keys):
         "server",
         kind_of="momentum",
         words={"server": "server", "worker": "worker"},
-        description="who keeps a velocity: the server one for all, or each worker its own",
+        description="who keeps a velocity: the server (one for all gradients) or each worker (its own)",
     )
     momentum_convention: Literal["pytorch", "ema"] = parameter(
         "pytorch",
@@ -103,14 +103,14 @@ class TrainingKeys(Keys):
     output_relu: bool = parameter(
         True,
         words={"False": "plain logits", "True": "ReLU on logits"},
-        description="whether a ReLU follows the logits too, as the text says literally",
+        description="whether a ReLU also follows the logits, as the paper literally says",
     )
     pools: Literal[1, 2] = parameter(
         2,
         words={"1": "one pooling", "2": "two poolings"},
         description="max-pooling after the first convolution only, or after both",
     )
-    learning_rate: float = parameter(0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper gives none")
+    learning_rate: float = parameter(0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper does not say")
     batch_size: BatchSize = parameter(
         4,
         unit="images",
@@ -129,17 +129,17 @@ class TrainingKeys(Keys):
         gt=0,
         le=1_000_000,
         unit="passes over the training set",
-        description="passes over the training set; the paper gives no number",
+        description="passes over the training set; the paper does not say",
     )
     steps: int | None = parameter(
         None,
         ge=1,
         le=10**12,
         unit="gradients",
-        description="length in gradients, each a server step unless the policy says otherwise; it replaces `epochs`",
+        description="length in gradients, each a server step unless the policy says otherwise; replaces `epochs`",
     )
     evaluations_per_epoch: EvaluationRate = parameter(
-        4, description="evaluations on the test set in an epoch; a fraction where an epoch is a few gradients"
+        4, description="evaluations on the test set per epoch; a fraction if an epoch has only a few gradients"
     )
     train_eval_images: int = parameter(
         2000,
@@ -149,7 +149,7 @@ class TrainingKeys(Keys):
         description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
     )
     engine: Literal["auto", "fused", "reference"] = parameter(
-        "auto", description="the simulator; auto takes fused, or reference where that cannot do what is asked"
+        "auto", description="the simulator; auto takes fused, or reference if fused does not support the run"
     )
     device: str = parameter(
         "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine"
@@ -157,7 +157,7 @@ class TrainingKeys(Keys):
     probes: dict[str, ProbeConfig] = parameter(
         {},
         as_before={},
-        description=f"what is measured along the way (probes.csv), and when, as in {_PROBES_EXAMPLE}",
+        description=f"what is measured during the run (probes.csv), and when, as in {_PROBES_EXAMPLE}",
     )
     seed: Seed = parameter(0, description="seed of all streams of the run")
 
@@ -172,7 +172,7 @@ _CHOICES: dict[str, Members] = {
 
 
 class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys, TrainingKeys):
-    """One training job: everything that decides its result, but for the images. Keys are the flags of `asgd train`."""
+    """One training job: everything that decides its result except the images. Keys are the flags of `asgd train`."""
 
     @field_validator(*_CHOICES)
     @classmethod

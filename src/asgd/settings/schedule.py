@@ -82,7 +82,7 @@ class ScheduleKeys(Keys):
         ge=0,
         le=1000,
         unit="mean times of a gradient",
-        description="what the server takes for a message, first come, first served",
+        description="the server's time for a message, first come, first served",
     )
     alone: int | None = parameter(
         None,
@@ -106,5 +106,5 @@ class ScheduleKeys(Keys):
         only_with={"schedule": "replay"},
         in_labels=False,
         pattern="^[0-9a-f]{64}$",
-        description="SHA-256 of that file, so that a run means one schedule; another file is an error",
+        description="SHA-256 of that file, which fixes the schedule of the run; another file is an error",
     )

@@ -12,7 +12,7 @@ Criterion = Literal["accuracy", "few rates", "time", "loss"]
 
 
 class StatementMargins(StrictModel):
-    """What the rules of the statements E1 to E9 compare, and how much they ask for."""
+    """What the rules of the statements E1 to E9 compare, and their margins."""
 
     calibrated: dict[Criterion, list[dict[str, Any]]] = Field(
         default_factory=dict,

@@ -47,7 +47,7 @@ class Experiment(StrictModel):
     )
     seeds: list[Seed] | None = Field(None, min_length=1, description="its own seeds; by default those of the preset")
     calibrated: Criterion | None = Field(
-        None, description="by what a calibration chose its learning rates: rules find the rate of a method here"
+        None, description="what a calibration chose its learning rates by; rules look up the rate of a method here"
     )
 
     _distinct_seeds = field_validator("seeds")(_refuse_repetition)
@@ -88,9 +88,9 @@ class Experiment(StrictModel):
 
 
 class Shipped(StrictModel):
-    """What of a preset's results is in git beside its tables, verdicts and figures, for `asgd verify` to miss."""
+    """Results of a preset in git beside its tables, verdicts and figures; `asgd verify` reports missing ones."""
 
-    report: bool = Field(True, description="whether report.pdf is")
+    report: bool = Field(True, description="whether report.pdf is in git")
     runs: str | None = Field(None, description="the file in `results/` that its runs are packed in (`asgd pack`)")
     readme: bool = Field(False, description="whether the README shows this study")
 
@@ -110,10 +110,12 @@ class Preset(StrictModel):
     )
     subjects: dict[str, str] = Field(
         default_factory=dict,
-        description="the experiment that a figure or an analysis is about, where what varies does not tell: "
+        description="the experiment that a figure or an analysis is about, if what varies does not determine it: "
         "{figure1_delay: my_experiment}",
     )
-    shipped: Shipped | None = Field(None, description="the results are in git, and `asgd verify` misses them if not")
+    shipped: Shipped | None = Field(
+        None, description="the results are in git, and `asgd verify` reports them if they are missing"
+    )
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
     )
@@ -157,7 +159,9 @@ class Params(StrictModel):
     presets: dict[str, Preset] = Field(min_length=1, description="the studies, by name")
     claims: ClaimsConfig = Field(default_factory=ClaimsConfig, description="the margins of the decision rules")
     max_runs: int = Field(
-        200_000, ge=1, description="the most runs that a preset may ask for: a product grows fast; raise it if need be"
+        200_000,
+        ge=1,
+        description="the most runs that a preset may ask for, because products grow fast; raise it if necessary",
     )
 
     @field_validator("presets")

@@ -12,7 +12,7 @@ from asgd.settings.study import Params
 from asgd.study.manifest import name_some
 from asgd.study.plan import plan_study
 
-#: What is younger may belong to a process at work, which writes its checkpoint anew every few minutes.
+#: What is younger may belong to a process at work, which writes its checkpoint again every few minutes.
 _LIVE_SECONDS = 24 * 3600.0
 
 

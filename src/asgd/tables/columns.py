@@ -11,13 +11,13 @@ from asgd.tables.table import Table
 _PARAMETERS = describe_parameters()
 # A later parameter is a column only of tables with runs that have another value than the one that means as before.
 _SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in RunConfig.later_keys()}
-_ARM = {"arm": "hash of the configuration but the seed"}
+_ARM = {"arm": "hash of the configuration without the seed"}
 _RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
 _EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
 _TIMES = {"step": "server steps taken", "epoch": "passes over the training set: gradients / gradients in an epoch"}
 # Where each gradient is a step and workers take turns, all of these follow from the step.
 _CLOCK = {
-    "gradients": "gradients charged: applied, discarded, dropped and cancelled",
+    "gradients": "gradients: applied, discarded, dropped and cancelled",
     "time": "simulated time, in mean times of a gradient on an ordinary worker; of real workers, seconds",
 }
 
@@ -32,22 +32,22 @@ _EXECUTION = {
 
 #: What is measured at an evaluation: the columns of a run's metrics.csv but its step.
 METRICS = {
-    "train_loss": "mean training loss since the evaluation before, at the stale weights, nats; empty at step 0",
+    "train_loss": "mean training loss since the previous evaluation, at the stale weights, nats; empty at step 0",
     "train_eval_loss": "loss on a fixed training subset, without dropout, nats",
     "train_eval_accuracy": "accuracy on that subset, in [0, 1]",
     "test_loss": "loss on the test set, nats",
     "test_accuracy": "accuracy on the test set, in [0, 1]",
     "gradient_norm": "norm of the last step's gradient; empty at step 0",
-    "zero_gradient_share": "share of gradients applied since the evaluation before that were all zero; empty at step 0",
-    "staleness_displacement": "||W_t - U||, norm of the difference of current weights and those of the worker next",
+    "zero_gradient_share": "share of gradients applied since the previous evaluation that were zero; empty at step 0",
+    "staleness_displacement": "||W_t - U||, norm of the current weights minus those of the next worker",
     "zero_logit_share": "share of test images whose logits are all exactly zero",
 }
 
 #: The same, of studies with other schedules, policies or updates than the paper's.
 LATER_METRICS = {
-    "staleness_mean": "mean staleness of the gradients applied since the evaluation before, server steps",
+    "staleness_mean": "mean staleness of the gradients applied since the previous evaluation, server steps",
     "staleness_max": "the largest of them",
-    "correction": "median of ||correction|| / ||gradient|| since the evaluation before, of every 128th step; "
+    "correction": "median of ||correction|| / ||gradient|| since the previous evaluation, of every 128th step; "
     "empty without a correction",
 }
 
@@ -66,7 +66,7 @@ RUNS = Table(
         "final_test_loss": "test loss at total_steps, nats",
         "final_train_loss": "training loss of the last interval, nats",
         "wall_seconds": "duration of the run, seconds",
-        "steps_per_second": "gradients a second, evaluations included",
+        "steps_per_second": "gradients per second, evaluations included",
     },
     later=_EXECUTION,
 )
@@ -85,7 +85,7 @@ ARMS = Table(
         **_ARM,
         **_EXPERIMENTS,
         **_SETTINGS,
-        "n_runs": "number of runs, one a seed",
+        "n_runs": "number of runs, one per seed",
         **{outcome: f"number of runs with outcome {outcome}" for outcome in OUTCOMES},
         "final_test_accuracy_mean": "mean over runs of the final test accuracy, in [0, 1]",
         "final_test_accuracy_std": "its standard deviation (n - 1); empty for one run",

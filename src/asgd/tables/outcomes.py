@@ -9,6 +9,6 @@ from asgd.simulator.outcome import DEAD, NON_FINITE, PLATEAU, TRAINED, TRAINED_M
 MEANINGS: Mapping[str, str] = {
     NON_FINITE: "a loss or a weight overflowed",
     TRAINED: f"the last test accuracy is above {100 * (1 / NUM_CLASSES + TRAINED_MARGIN):g} %",
-    DEAD: "at chance, and the gradient of every step since the evaluation before was exactly zero",
+    DEAD: "at chance, and the gradient of every step since the previous evaluation was exactly zero",
     PLATEAU: "at chance, and alive",
 }

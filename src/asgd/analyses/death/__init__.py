@@ -40,13 +40,13 @@ ANALYSIS = Analysis(
                 "output_relu": "whether a ReLU follows the logits",
                 "step": "server steps taken",
                 "epoch": "passes over the training set: step / steps per epoch",
-                "train_loss": "mean training loss since the probe before, at the stale weights, nats; empty at step 0",
+                "train_loss": "mean training loss since the last probe, at the stale weights, nats; empty at step 0",
                 "gradient_norm": "norm of the gradient applied last; empty at step 0",
-                "zero_gradient_share": "share of steps since the probe before with an all-zero gradient",
+                "zero_gradient_share": "share of steps since the last probe with an all-zero gradient",
                 "test_loss": "loss on a sample of test images, nats; the rows end where it overflows",
                 "test_accuracy": "accuracy on that sample, in [0, 1]",
                 "zero_logit_share": "share of that sample whose logits are all exactly zero",
-                "staleness_displacement": "||W_t - W_{t-tau}||, norm of the difference of current and stale weights",
+                "staleness_displacement": "||W_t - W_{t-tau}||, norm of current minus stale weights",
                 **{
                     f"logit_{label}": f"largest logit of class {label} over the sample, before the output ReLU"
                     for label in "0123456789"
@@ -75,12 +75,12 @@ ANALYSIS = Analysis(
                 "pools": "max-pooling after the first convolution only, or after both",
                 "seed": "seed of the run",
                 "last_step": "server steps that the run took",
-                "silent_from": "the first probe after which no gradient was seen",
+                "silent_from": "the first probe after which there was no gradient",
                 "live_at_start": "logits positive on some test image at step 0, of ten",
                 "burst_step": "the probe at which ||W_t - W_{t-tau}|| was largest",
-                "live_before_burst": "logits alive a round of m steps before it",
-                "live_after_burst": "logits alive a round of m steps after it",
-                "stability": "learning rate times sharpness over the threshold, the largest of some ahead of the burst",
+                "live_before_burst": "logits alive one round of m steps before that",
+                "live_after_burst": "logits alive one round of m steps after that",
+                "stability": "largest learning rate times sharpness before the burst, over the threshold",
                 "silent_images": "share of all training images whose logits are all zero at the end",
                 "control": "outcome of the same run without the output ReLU",
             },
@@ -89,7 +89,7 @@ ANALYSIS = Analysis(
     summary="death_summary",
 )
 SECTION = Section(
-    "how closely the runs that died are followed (`death.csv`, `death_survey.csv`)",
+    "how closely runs that died are followed (`death.csv`, `death_survey.csv`)",
     {
         "num_probes": Setting(240, "probes along the one run that is dissected", at_least=1),
         "survey_probes": Setting(150, "probes along every run that died", at_least=1),

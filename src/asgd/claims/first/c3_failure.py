@@ -11,7 +11,7 @@ CLAIM = Claim(
     id="C3",
     statement="m = {{ margins.fail_workers }} does not train: the loss stays constant, the accuracy at chance",
     rule="""Reproduced: the lower limit of the probability P(dead) that a run is dead is above one half. Partly: not
-        that, but the lower limit of P(not trained) is, so runs fail otherwise. Not reproduced: the upper limit of
+        that, but the lower limit of P(not trained) is, so runs fail in other ways. Not reproduced: the upper limit of
         P(dead) is below one half. p-value: exact binomial test of P(dead) above one half.""",
     effect="P(dead) at m = {{ margins.fail_workers }}",
     reason="""

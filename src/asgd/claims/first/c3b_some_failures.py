@@ -8,9 +8,9 @@ from asgd.tables.statistics import wilson_interval
 
 CLAIM = Claim(
     id="C3b",
-    statement="in some runs already m = {{ margins.some_fail_workers }} does not train",
-    rule="""Reproduced: some runs die, not all. Partly: not that, but some do not train, not all. Not reproduced:
-        neither, and the interval of P(dead) does not contain one half.""",
+    statement="some runs do not train even at m = {{ margins.some_fail_workers }}",
+    rule="""Reproduced: some runs die, but not all. Partly: not that, but some runs do not train, and not all. Not
+        reproduced: neither, and the interval of P(dead) does not contain one half.""",
     effect="P(dead) at m = {{ margins.some_fail_workers }}",
     reason="""
         {%- if not found.outcomes -%} no runs at m = {{ margins.some_fail_workers }}

@@ -18,11 +18,12 @@ CLAIM = Claim(
     rule="""Judged for each kind of momentum, with b = {{ margins.momentum | num("g") }}, by the final accuracy with
         minus without it at each m of {{ margins.slow_workers | listed }} that has runs. Reproduced: TOST within
         +-{{ margins.equivalence_points | num("g") }} points significant ({{ (1 - margins.confidence) | percent("g") }})
-        at each. Not reproduced: any interval wholly outside. An m at which both arms fail has no interval; not
-        applicable if they do at each. p-value: the largest of the TOSTs, if there is one at each m.""",
+        at each. Not reproduced: any interval wholly outside. An m at which both arms fail has no interval; if they
+        fail at each m, the claim is not applicable. p-value: the largest of the TOSTs, if there is one at each m.""",
     effect="final accuracy, with minus without momentum at m = {{ found.decisive }} (the m that decides)",
     reason="""
-        {%- set failed = "with and without it runs fail at " ~ say.values("m", found.both_fail) if found.both_fail -%}
+        {%- set where = say.values("m", found.both_fail) if found.both_fail -%}
+        {%- set failed = "runs fail both with and without it at " ~ where if found.both_fail -%}
         {%- if not found.tested and not found.both_fail -%}
             no paired runs with and without {{ variant }} momentum at {{ say.values("m", margins.slow_workers) }}
         {%- elif not found.tested -%} {{ failed }}
@@ -30,7 +31,7 @@ CLAIM = Claim(
             {%- set decisive = found.differences[found.decisive | string] -%}
             {%- if decisive.low is none -%}
                 {%- if decisive.n > 1 -%} at m = {{ found.decisive }} {% endif %}{{ say.no_interval(decisive.n) }}
-            {%- else -%} what decides is m = {{ found.decisive }}: {{ say.size(decisive, "points") }}
+            {%- else -%} m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }}
             {%- endif -%}
             {%- if failed -%} ; {{ failed }}{% endif %}; {{ say.tested(found) }}
         {%- endif %}""",

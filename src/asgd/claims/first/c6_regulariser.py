@@ -18,26 +18,26 @@ CLAIM = Claim(
     id="C6",
     statement="raising the dropout rate looks like raising m; delay may regularise",
     rule="""(a) The areas of C1 rise with p at m = 1: it holds if all lower limits are above 0, and fails if any upper
-        limit is below 0. (b) For some m > 1 and p > 0, all of whose runs trained, the
-        {{ (2 * margins.confidence - 1) | percent("g") }} interval of the difference in accuracy lies inside
-        +-{{ margins.equivalence_points | num("g") }} points at {{ margins.gap_share | percent("g") }} or more of the
-        evaluations after the first epoch and at the last one; this searches over pairs and is not adjusted for it. (c)
-        Each run's train-test gap (test loss minus loss on the training subset, both without dropout) is taken where its
-        training-subset loss first falls to the lowest level that all compared runs reach; its change against m = 1, p =
-        0 has the same sign for m as for p, both intervals without 0. The runs are the longest, of at least the
-        reference length, that a pair of (b) and m = 1, p = 0 have; of several pairs a match counts before others, then
-        the largest m, then the closest p. Reproduced: all three. Partly (slows alike, not shown to regularise): (a) and
-        (b). Not reproduced: (a) fails, or (c) has opposite signs.""",
+        limit is below 0. (b) For some m > 1 and p > 0, all of whose runs trained, the {{ (2 * margins.confidence - 1) |
+        percent("g") }} interval of the difference in accuracy lies inside +-{{ margins.equivalence_points | num("g") }}
+        points at {{ margins.gap_share | percent("g") }} or more of the evaluations after the first epoch and at the
+        last one; this searches over pairs and is not adjusted for the search. (c) Each run's train-test gap (test loss
+        minus loss on the training subset, both without dropout) is taken where its training-subset loss first falls to
+        the lowest level that all compared runs reach; its change against m = 1, p = 0 has the same sign for m as for p,
+        both intervals without 0. The runs are the longest, of at least the reference length, that a pair of (b) and m =
+        1, p = 0 have; of several pairs, one that matches is preferred, then the largest m, then the closest p.
+        Reproduced: all three. Partly (both slow training, but delay is not shown to regularise): (a) and (b). Not
+        reproduced: (a) fails, or (c) has opposite signs.""",
     effect="change of the train-test gap with delay, at matched training loss",
     reason="""
         {%- if not found.areas -%}
-            it needs m > 1, and dropout 0 and more at m = 1; there are
+            the rule needs m > 1, and dropout 0 and above at m = 1; there are
             {{ say.values("m", found.workers) if found.workers else "no m > 1" }} and
             {{ say.values("p", found.rates) if found.rates else "no p" }}
         {%- else -%}
             (a) the mean training loss
-            {% if found.trend == "rises" %} rises at every step of p, least
-            {% else %} {{ "falls" if found.trend == "falls" else "does not surely rise" }} {% endif %}
+            {% if found.trend == "rises" %} rises from each p to the next, least
+            {% else %} {{ "falls" if found.trend == "falls" else "does not clearly rise" }} {% endif %}
             from p = {{ found.decisive.from | num("g") }} to {{ found.decisive.to | num("g") }}:
             {{ say.size(found.decisive, "nats") }}; (b)
             {% if not found.match -%} no arms that all trained have evaluations after the first epoch to compare
@@ -54,11 +54,11 @@ CLAIM = Claim(
                 {% if found.gap.direction > 0 -%}
                     {{ "widens" if found.gap.by_delay.low > 0 else "narrows" }} with both
                 {%- else -%}
-                    {{ "moves opposite ways" if found.gap.direction else "moves in no sure common direction" }}
+                    {{ "moves in opposite directions" if found.gap.direction else "has no clear common direction" }}
                 {%- endif %}: {{ found.gap.by_delay.mean | num("+z.3f") }} nats with m = {{ found.gap.num_workers }} and
                 {{ found.gap.by_dropout.mean | num("+z.3f") }} with p = {{ found.gap.dropout | num("g") }}
             {%- endif -%}
-            {%- if verdict == "partly" -%} ; it slows alike and is not shown to regularise {%- endif -%}
+            {%- if verdict == "partly" -%} ; both slow training, but delay is not shown to regularise {%- endif -%}
         {%- endif %}""",
     figure="regulariser",
 )

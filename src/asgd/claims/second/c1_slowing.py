@@ -14,13 +14,13 @@ CLAIM = Claim(
         are above 0. Not reproduced: any upper limit is below 0. p-value: the largest of the one-sided sign-flip
         tests.""",
     effect="mean training loss, m = {{ found.decisive.to }} minus m = {{ found.decisive.from }} "
-    "(the step that decides)",
+    "(the pair that decides)",
     reason="""
         {%- set where = "from m = %d to %d" % (found.decisive.from, found.decisive.to) if found.decisive -%}
-        {%- if not found.decisive -%} fewer than two m have runs
+        {%- if not found.decisive -%} there are runs at fewer than two m
         {%- elif found.decisive.low is none -%} {{ say.no_interval(found.decisive.n) }}
         {%- elif found.trend == "rises" -%}
-            the mean loss rises at every step of m, least {{ where }}: {{ say.size(found.decisive, "nats") }}
+            the mean loss rises from each m to the next, least {{ where }}: {{ say.size(found.decisive, "nats") }}
         {%- elif found.trend == "falls" -%} the mean loss falls {{ where }}: {{ say.size(found.decisive, "nats") }}
         {%- else -%} the interval {{ where }} contains 0: {{ say.size(found.decisive, "nats") }}
         {%- endif %}; {{ say.tested(found) }}""",

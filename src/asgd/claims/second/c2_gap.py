@@ -21,7 +21,7 @@ CLAIM = Claim(
     "after the first epoch",
     reason="""
         {%- if found.absent -%} no runs at {{ say.values("m", found.absent) }}
-        {%- elif found.both_fail -%} runs fail with either m
+        {%- elif found.both_fail -%} runs fail at both m
         {%- elif not found.evaluations -%}
             the rule needs evaluations after the first epoch of both arms
         {%- elif interval -%}

@@ -14,9 +14,9 @@ CLAIM = Claim(
     id="C3",
     statement="m = {{ margins.fail_workers }} does not train: the loss stays constant, the accuracy at chance",
     rule="""Reproduced: the lower limit of the probability P(not trained) that a run does not train is above one half,
-        and most of the runs that do not are dead. Partly: the limit is, but most fail alive or overflow. Not
-        reproduced: the upper limit is below one half. p-value: exact binomial test of P(not trained) above one
-        half. {{ say.same_rate(margins) }}""",
+        and most of the runs that do not train are dead. Partly: the limit is above one half, but most of these runs
+        fail alive or overflow. Not reproduced: the upper limit is below one half. p-value: exact binomial test of P(not
+        trained) above one half. {{ say.same_rate(margins) }}""",
     effect="P(not trained) at m = {{ margins.fail_workers }}",
     reason="""
         {%- if not found.outcomes -%} no runs at m = {{ margins.fail_workers }}

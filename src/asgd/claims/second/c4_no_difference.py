@@ -17,14 +17,15 @@ CLAIM = Claim(
     id="C4",
     statement='momentum makes no difference at {{ say.values("m", margins.slow_workers) }}',
     rule="""Judged for each kind of momentum, with b = {{ margins.momentum | num("g") }}, by the final accuracy with
-        minus without it at each m of {{ margins.slow_workers | listed }}. Reproduced: TOST within
-        +-{{ margins.equivalence_points | num("g") }} points significant ({{ (1 - margins.confidence) | percent("g") }})
-        at every m; all must hold, so there is no adjustment. Not reproduced: at some m the interval lies wholly
-        outside, at a level adjusted (Bonferroni) for the number of m. An m at which both arms fail proves nothing; not
-        applicable if they do at each. p-value: the largest of the TOSTs, if there is one at each m.""",
+        minus without it at each m of {{ margins.slow_workers | listed }}. Reproduced: TOST within +-{{
+        margins.equivalence_points | num("g") }} points significant ({{ (1 - margins.confidence) | percent("g") }}) at
+        every m; all must hold, so there is no adjustment. Not reproduced: at some m the interval lies wholly outside,
+        at a level adjusted (Bonferroni) for the number of m. An m at which both arms fail proves nothing; if they fail
+        at each m, the claim is not applicable. p-value: the largest of the TOSTs, if there is one at each m.""",
     effect="final accuracy, with minus without momentum at m = {{ found.decisive }} (the m that decides)",
     reason="""
-        {%- set failed = "with and without it runs fail at " ~ say.values("m", found.both_fail) if found.both_fail -%}
+        {%- set where = say.values("m", found.both_fail) if found.both_fail -%}
+        {%- set failed = "runs fail both with and without it at " ~ where if found.both_fail -%}
         {%- if found.same_steps_as -%} {{ say.same_steps(found) }}
         {%- elif not found.tested and not found.both_fail -%}
             no paired runs with and without {{ variant }} momentum at {{ say.values("m", margins.slow_workers) }}
@@ -33,7 +34,7 @@ CLAIM = Claim(
             {%- set decisive = found.differences[found.decisive | string] -%}
             {%- if decisive.low is none -%}
                 {%- if decisive.n > 1 -%} at m = {{ found.decisive }} {% endif %}{{ say.no_interval(decisive.n) }}
-            {%- else -%} what decides is m = {{ found.decisive }}: {{ say.size(decisive, "points") }}
+            {%- else -%} m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }}
             {%- endif -%}
             {%- if failed -%} ; {{ failed }}{% endif %}; {{ say.tested(found) }}
         {%- endif %}""",

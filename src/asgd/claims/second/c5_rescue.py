@@ -16,11 +16,11 @@ CLAIM = Claim(
     id="C5",
     statement="with momentum, m = {{ margins.fail_workers }} trains, and without it does not",
     rule="""Judged for each kind of momentum, with b = {{ margins.momentum | num("g") }}. Not reproduced: the upper
-        limit of P(trained with momentum) is below one half, whatever runs without it do. Cannot be tested: not that,
-        and the lower limit of P(not trained without momentum) is not above one half, so that there is nothing to mend.
-        Reproduced: it is, fewer runs fail with momentum than without (exact McNemar test, one-sided,
-        {{ (1 - margins.confidence) | percent("g") }}), and the lower limit of P(trained with momentum) is above one
-        half. p-value: McNemar's. {{ say.same_rate(margins) }}""",
+        limit of P(trained with momentum) is below one half, whatever runs without momentum do. Cannot be tested: not
+        that, and the lower limit of P(not trained without momentum) is not above one half, so there is no failure to
+        repair. Reproduced: that limit is above one half, fewer runs fail with momentum than without (exact McNemar
+        test, one-sided, {{ (1 - margins.confidence) | percent("g") }}), and the lower limit of P(trained with momentum)
+        is above one half. p-value: McNemar's. {{ say.same_rate(margins) }}""",
     effect="P(trained with momentum) at m = {{ margins.fail_workers }}",
     reason="""
         {%- if found.same_steps_as -%} {{ say.same_steps(found) }}
@@ -28,7 +28,7 @@ CLAIM = Claim(
             no paired runs at m = {{ margins.fail_workers }} without and with {{ variant }} momentum
         {%- else -%}
             {%- set plain, arm = found.without, found["with"] -%}
-            {%- if verdict == "cannot be tested" -%} runs without momentum do not surely fail: {% endif -%}
+            {%- if verdict == "cannot be tested" -%} runs without momentum do not clearly fail: {% endif -%}
             {{ arm.trained }} of {{ arm.values() | sum }} runs train with momentum and {{ plain.trained }} of
             {{ plain.values() | sum }} without (P(not trained) in {{ found.plain_fails | between(".2f") }};
             {{ n }} pairs, McNemar p = {{ found.mcnemar | num(".2g") }}); P(trained with momentum) is in

@@ -18,9 +18,9 @@ CLAIM = Claim(
     statement="with momentum, training at large delay is dramatically better (m = {{ margins.fail_workers }})",
     rule="""Judged for each kind of momentum, with b = {{ margins.momentum | num("g") }}, by the final accuracy with
         minus without it at m = {{ margins.fail_workers }}. Reproduced: its lower limit is above
-        {{ margins.second.rescue_points | num("g") }} points. Not reproduced: its upper limit is below them. Where no
-        run of either arm trains, and the upper limit of P(trained with momentum) is below one half, it is not
-        reproduced too, though differences that are all 0 have no interval. m = {{ margins.some_fail_workers }} is shown
+        {{ margins.second.rescue_points | num("g") }} points. Not reproduced: its upper limit is below
+        that. Also not reproduced: no run of either arm trains, and the upper limit of P(trained with momentum) is below
+        one half, although differences that are all 0 have no interval. m = {{ margins.some_fail_workers }} is shown
         and not judged. p-value: one-sided sign-flip test of the difference above
         {{ margins.second.rescue_points | num("g") }} points. {{ say.same_rate(margins) }}""",
     effect="final accuracy, with minus without momentum at m = {{ margins.fail_workers }}",

@@ -29,16 +29,16 @@ CLAIM = Claim(
         lowest level that the seed's runs all reach; the changes against m = 1, p = 0 by delay and by dropout have the
         same sign, both intervals without 0. Only a pair that matches is judged. Reproduced: all three, for some pair,
         and no other pair has opposite signs. Not reproduced: (a) fails, or a pair matches with opposite signs and none
-        with the same. Partly (slows alike, not shown to regularise): (a) and (b). No p-value.""",
+        with the same. Partly (both slow training, but delay is not shown to regularise): (a) and (b). No p-value.""",
     effect="change of the train-test gap with delay, at matched training loss",
     reason="""
         {%- if not found.areas -%}
-            it needs dropout 0 and more at m = 1; there {{ "are" if found.rates else "is" }}
+            the rule needs dropout 0 and above at m = 1; there {{ "are" if found.rates else "is" }}
             {{ say.values("p", found.rates) if found.rates else "no p" }}
         {%- else -%}
             (a) the mean training loss
-            {% if found.trend == "rises" %} rises at every step of p, least
-            {% else %} {{ "falls" if found.trend == "falls" else "does not surely rise" }} {% endif %}
+            {% if found.trend == "rises" %} rises from each p to the next, least
+            {% else %} {{ "falls" if found.trend == "falls" else "does not clearly rise" }} {% endif %}
             from p = {{ found.decisive.from | num("g") }} to {{ found.decisive.to | num("g") }}:
             {{ say.size(found.decisive, "nats") }}; (b)
             {% for match in found.matches -%}
@@ -58,12 +58,12 @@ CLAIM = Claim(
             {%- for gap in found.gaps -%}
                 at training loss {{ gap.train_loss_level | num(".2f") }} the train-test gap
                 {% if gap.direction > 0 -%} {{ "widens" if gap.by_delay.low > 0 else "narrows" }} with both
-                {%- else -%} {{ "moves opposite ways" if gap.direction else "moves in no sure common direction" }}
+                {%- else -%} {{ "moves in opposite directions" if gap.direction else "has no clear common direction" }}
                 {%- endif %}: {{ gap.by_delay.mean | num("+z.3f") }} nats with m = {{ gap.num_workers }} and
                 {{ gap.by_dropout.mean | num("+z.3f") }} with p = {{ gap.dropout | num("g") }}
                 {{- "" if loop.last else ", " }}
             {%- endfor -%}
-            {%- if verdict == "partly" -%} ; it slows alike and is not shown to regularise {%- endif -%}
+            {%- if verdict == "partly" -%} ; both slow training, but delay is not shown to regularise {%- endif -%}
         {%- endif %}""",
     figure="regulariser",
 )

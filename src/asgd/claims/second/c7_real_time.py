@@ -15,25 +15,25 @@ from asgd.tables.statistics import estimate_paired_difference, sign_flip_test
 CLAIM = Claim(
     id="C7",
     statement="in real time m = {{ margins.second.time_workers[1] }} beats m = {{ margins.second.time_workers[0] }}",
-    rule="""Of each run the time to {{ margins.second.time_accuracy | percent("g") }} test accuracy is taken: first
-        crossing, linear between {{ margins.second.time_evaluations }} evaluations an epoch. A seed with a run that is
-        never there is censored at the end of that run. Judged by the log of the ratio, time at
-        m = {{ margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}. Reproduced: its
-        lower limit is above 0. Not reproduced: its upper limit is below 0. Inconclusive: more than
-        {{ margins.second.time_censored }} seeds are never there, or half of them. On the ideal clock, where the server
-        takes no time, m workers hand in m gradients while one hands in one, so the result is nearly a foregone
-        conclusion; it is judged too where a message takes the server
-        {{ margins.second.server_times | listed }} of a gradient's time. p-value: one-sided sign-flip test. Of several
-        lengths of runs the longest counts.""",
+    rule="""Each run gives the time to {{ margins.second.time_accuracy | percent("g") }} test accuracy: the first
+        crossing, interpolated linearly between {{ margins.second.time_evaluations }} evaluations per epoch. A seed with
+        a run that never reaches it is censored at the end of that run. Judged by the log of the ratio, time at m = {{
+        margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}. Reproduced: its lower
+        limit is above 0. Not reproduced: its upper limit is below 0. Inconclusive: more than {{
+        margins.second.time_censored }} seeds never reach it, or half of them. On the ideal clock, where the server
+        takes no time, m workers deliver m gradients in the time of one, so the result is nearly a foregone conclusion.
+        The claim is therefore also judged with a server that takes {{ margins.second.server_times | listed }} of a
+        gradient's time for a message. p-value: one-sided sign-flip test. Of several lengths of runs, the longest
+        counts.""",
     effect="log of the time to {{ margins.second.time_accuracy | percent('g') }} at "
     "m = {{ margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}",
     reason="""
         {%- if found.absent -%}
             no runs at {{ say.values("m", found.absent) }} on this clock with {{ margins.second.time_evaluations }}
-            evaluations an epoch
+            evaluations per epoch
         {%- elif not found.times -%}
             no paired runs at {{ say.values("m", margins.second.time_workers) }} on this clock with
-            {{ margins.second.time_evaluations }} evaluations an epoch
+            {{ margins.second.time_evaluations }} evaluations per epoch
         {%- else -%}
             {%- if found.ideal -%} on the ideal clock, nearly a foregone conclusion: {% endif -%}
             {%- if not interval -%} {{ say.no_interval(n) }}; {% endif -%}
@@ -41,7 +41,7 @@ CLAIM = Claim(
             {% for time in found.times -%}
                 {{ time.median | num(",.0f") }} (m = {{ time.num_workers }}) {{- " and " if not loop.last }}
             {%- endfor %} times of a gradient, in the median, a factor of {{ found.factor | num(".2f") }} on average;
-            {{ found.never }} of {{ n }} seeds never there
+            {{ found.never }} of {{ n }} seeds never reach it
         {%- endif %}""",
     figure="figure1_real_time",
 )

@@ -21,7 +21,7 @@ CLAIM = Claim(
         minus full-batch descent at its own, of at most {{ "{:,}".format(margins.second.generalisation_steps) }} steps.
         Reproduced: its lower limit is above 0. Not reproduced: its upper limit is below 0. Not applicable: full-batch
         descent of some seed ends above a loss of {{ margins.second.generalisation_limit | num("g") }}, or has no
-        calibrated rate. p-value: one-sided sign-flip test. Of several lengths of runs the longest counts.""",
+        calibrated rate. p-value: one-sided sign-flip test. Of several lengths of runs, the longest counts.""",
     effect="test accuracy at matched training loss, SGD minus full batch",
     reason="""
         {%- if not found.rate -%} no calibrated learning rate for full-batch descent

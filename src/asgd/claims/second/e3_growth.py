@@ -15,7 +15,7 @@ from asgd.tables.arms import Evidence
 
 CLAIM = Claim(
     id="E3",
-    statement="Adagrad, as in Downpour, extends the number of workers that can work",
+    statement="Adagrad, as in Downpour SGD, raises the number of workers that can be used",
     rule="""For each method the largest of {{ say.values("m", margins.second.statements.growing_workers) }} whose mean
         final accuracy is at least {{ margins.second.statements.kept_accuracy | percent("g") }} of that method's at m =
         {{ margins.second.statements.growing_workers[0] }}, every arm at its own calibrated rate. The interval of the

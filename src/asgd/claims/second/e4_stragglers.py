@@ -1,4 +1,4 @@
-"""E4: synchronous SGD with backup workers is sooner than asynchronous SGD when workers straggle."""
+"""E4: synchronous SGD with backup workers is faster than asynchronous SGD when workers straggle."""
 
 import math
 from typing import Any
@@ -15,14 +15,14 @@ from asgd.tables.statistics import estimate_paired_difference, sign_flip_test
 
 CLAIM = Claim(
     id="E4",
-    statement="synchronous SGD with backup workers is sooner than asynchronous SGD when workers straggle",
+    statement="synchronous SGD with backup workers is faster than asynchronous SGD when workers straggle",
     rule="""Gradients take Pareto times of shape {{ margins.second.statements.straggler_shape | num("g") }}. The number
         of backup workers and the learning rates were chosen on the calibration seeds by the time to
         {{ margins.second.time_accuracy | percent("g") }} test accuracy. The logarithm of the ratio of those times,
         asynchronous over synchronous, at {{ say.values("m", margins.second.statements.straggler_workers) }}: supported
-        where the lower limit is above 0 at each m, contradicted where an upper limit is below 0. A run that is never
-        there counts as there at its end; where that are more than {{ margins.second.time_censored }} seeds of an arm it
-        is inconclusive.""",
+        where the lower limit is above 0 at each m, contradicted where an upper limit is below 0. A run that never
+        reaches it counts with its whole length. Inconclusive: that happens for more than
+        {{ margins.second.time_censored }} seeds of an arm.""",
     effect="log of the time of asynchronous over that of synchronous SGD, at the m where it is least",
     reason="""
         {%- if not found.cells -%}
@@ -31,7 +31,7 @@ CLAIM = Claim(
             {%- for cell in found.cells -%}
                 m = {{ cell.num_workers }}, {{ cell.backups }} backup workers: log ratio {{ cell.mean | num("+z.2f") }}
                 {{ "(no interval)" if cell.low is none else [cell.low, cell.high] | between("+z.2f") }}
-                {%- if cell.censored -%} , {{ cell.censored }} seeds of an arm never there {%- endif -%}
+                {%- if cell.censored -%} , {{ cell.censored }} seeds of an arm never reach it {%- endif -%}
                 {{ "" if loop.last else "; " }}
             {%- endfor -%}
         {%- endif %}""",

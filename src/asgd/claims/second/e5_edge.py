@@ -12,11 +12,11 @@ from asgd.tables.arms import Evidence
 CLAIM = Claim(
     id="E5",
     statement="full-batch asynchronous descent settles at the edge of stability with delay",
-    rule="""Runs on all images at once start where gradient flow came to half the limit, which is one for all m: the
-        learning rate at m is what linear theory allows there. Sharpness over the limit, in the later half of the run
-        (median over measurements, then over seeds), at {{ say.values("m", margins.second.statements.edge_workers) }}.
-        Supported: it lies inside {{ margins.second.statements.edge_range | between("g") }} at each m. Contradicted: at
-        some m that of every seed lies on the same side outside.""",
+    rule="""Full-batch runs start where gradient flow has reached half of the limit, which is the same sharpness for all
+        m: the learning rate at m is the largest that linear theory has stable there. Judged by sharpness over limit, in
+        the later half of the run (median over measurements, then over seeds), at {{ say.values("m",
+        margins.second.statements.edge_workers) }}. Supported: it lies inside {{ margins.second.statements.edge_range |
+        between("g") }} at each m. Contradicted: at some m it lies outside for every seed, on the same side.""",
     effect="sharpness over its limit in the later half, at the m where it is furthest from 1",
     reads=("edge",),
     reason="""

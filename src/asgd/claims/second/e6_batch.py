@@ -16,12 +16,12 @@ from asgd.tables.statistics import estimate_paired_difference, sign_flip_test
 CLAIM = Claim(
     id="E6",
     statement="the larger the batch, the more delay costs, at equal epochs",
-    rule="""{% set s = margins.second.statements -%}
-        The cost of a batch is the final accuracy at m = {{ s.batch_workers[0] }} minus that at m =
-        {{ s.batch_workers[1] }}, every arm at its own calibrated rate. Of the batches {{ s.batch_sizes | listed }}
-        those count whose runs at m = {{ s.batch_workers[1] }} train in {{ s.trained_share | percent("g") }} or more;
-        fewer than {{ s.least_batches }} are inconclusive. Supported: from each that counts to the next the cost rises,
-        the lower limit above 0. Contradicted: an upper limit is below 0.""",
+    rule="""{% set s = margins.second.statements -%} The cost of a batch is the final accuracy at m = {{
+        s.batch_workers[0] }} minus that at m = {{ s.batch_workers[1] }}, every arm at its own calibrated rate. Of the
+        batches {{ s.batch_sizes | listed }}, those count of whose runs at m = {{ s.batch_workers[1] }} {{
+        s.trained_share | percent("g") }} or more train. Inconclusive: fewer than {{ s.least_batches }} count.
+        Supported: the cost rises from each batch that counts to the next, with the lower limit above 0. Contradicted:
+        an upper limit is below 0.""",
     effect="rise of the cost of delay from one batch to the next, where it is least",
     reason="""
         {%- if not found.costs -%}

@@ -1,4 +1,4 @@
-"""E9: real workers do what the simulator says."""
+"""E9: the simulator reproduces runs with real workers."""
 
 from asgd.claims.claim import Claim
 from asgd.claims.verdict import Verdict, VerdictName
@@ -6,16 +6,16 @@ from asgd.tables.arms import Evidence
 
 CLAIM = Claim(
     id="E9",
-    statement="real workers do what the simulator says",
-    rule="""Each recorded run of real workers is played again by the simulator, on the schedule that was recorded.
-        Supported: every one ends at the same weights, bit for bit. Contradicted: one does not. Inconclusive: one was
-        recorded, and not played again.""",
+    statement="the simulator reproduces runs with real workers",
+    rule="""The simulator replays each recorded run of real workers on its recorded schedule. Supported: every
+        replay ends at the same weights, bit for bit. Contradicted: one does not. Inconclusive: a recorded run was not
+        replayed.""",
     effect="share of the replayed runs that end at the same weights",
     reason="""
-        {%- if not n -%} no recorded run was played again
+        {%- if not n -%} no recorded run was replayed
         {%- else -%}
             {{ found.identical }} of {{ n }} replayed runs end at the same weights, bit for bit
-            {%- if found.recorded > n -%} ; {{ found.recorded - n }} more were not played again {%- endif -%}
+            {%- if found.recorded > n -%} ; {{ found.recorded - n }} more were not replayed {%- endif -%}
         {%- endif %}""",
     figure="real_replayed",
 )
