@@ -105,7 +105,7 @@ def test_results_that_may_not_be_written_are_named(tmp_path: Path) -> None:
     assert not list((tmp_path / "results").glob("runs*"))
     (kept,) = (tmp_path / "results/checkpoints").iterdir()  # the finished run: its results need no second training
     again = asgd(tmp_path, *TRAIN)
-    assert "goes on from its checkpoint at step 30" in again.stderr
+    assert "continues from its checkpoint at step 30" in again.stderr
     assert "step 10:" not in again.stderr
     assert not kept.exists()
 

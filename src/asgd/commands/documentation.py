@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from asgd.analyses.analysis import analysis_tables
 from asgd.claims.claim import EDITIONS, find_claims
 from asgd.claims.wording import describe_rule, state
-from asgd.commands.cli import build_parser
+from asgd.commands.parser import build_parser
 from asgd.figures.plot import list_plots
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.network import list_networks

@@ -74,22 +74,26 @@ _PROBES_EXAMPLE = '{"sharpness": {"epochs": [0, 1]}}'
 
 
 class TrainingKeys(Keys):
-    """Workers, momentum, and how long is trained on what."""
+    """Workers, momentum and training."""
 
     num_workers: int = parameter(
-        1, ge=1, le=10_000_000, symbol="m", description="m, the number of workers; the staleness is m - 1 (Section II)"
+        1,
+        ge=1,
+        le=10_000_000,
+        symbol="m",
+        description="m, the number of workers; with m workers in turn the staleness is m - 1 (Section II)",
     )
     momentum: Probability = parameter(
         0.0,
         symbol="b",
         words={"0": "no momentum"},
-        description="b, the decay of the velocity; 0 is plain SGD (Section III-B)",
+        description="b, the factor by which the velocity decays; 0: plain SGD (Section III-B)",
     )
     momentum_where: Literal["server", "worker"] = parameter(
         "server",
         kind_of="momentum",
         words={"server": "server", "worker": "worker"},
-        description="who keeps a velocity: the server one for all, or each worker its own",
+        description="where the velocity is kept: one at the server, or one at each worker",
     )
     momentum_convention: Literal["pytorch", "ema"] = parameter(
         "pytorch",
@@ -98,23 +102,25 @@ class TrainingKeys(Keys):
         description="pytorch: v = b v + g; ema: v = b v + (1 - b) g",
     )
     dropout: Probability = parameter(
-        0.0, symbol="p", description="p, dropout rate on the two hidden fully connected layers (Figure 3)"
+        0.0, symbol="p", description="p, the dropout rate of the two hidden fully connected layers (Figure 3)"
     )
     output_relu: bool = parameter(
         True,
         words={"False": "plain logits", "True": "ReLU on logits"},
-        description="whether a ReLU follows the logits too, as the text says literally",
+        description="whether a ReLU follows the last layer too, as the paper says",
     )
     pools: Literal[1, 2] = parameter(
         2,
         words={"1": "one pooling", "2": "two poolings"},
-        description="max-pooling after the first convolution only, or after both",
+        description="1: max-pooling after the first convolution only; 2: after both convolutions",
     )
-    learning_rate: float = parameter(0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper gives none")
+    learning_rate: float = parameter(
+        0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper does not state it"
+    )
     batch_size: BatchSize = parameter(
         4,
         unit="images",
-        description="images in a mini-batch (Section II: 4); full: all training images, in one gradient",
+        description="images in a mini-batch (Section II: 4); full: all training images",
     )
     num_images: int | None = parameter(
         None,
@@ -122,44 +128,44 @@ class TrainingKeys(Keys):
         ge=1,
         le=10_000_000,
         unit="images",
-        description="training images, the first of each class, in turn; all by default",
+        description="number of training images, taken in turn from the classes (default: all)",
     )
     epochs: float = parameter(
         1.0,
         gt=0,
         le=1_000_000,
         unit="passes over the training set",
-        description="passes over the training set; the paper gives no number",
+        description="passes over the training set; the paper does not state the number",
     )
     steps: int | None = parameter(
         None,
         ge=1,
         le=10**12,
         unit="gradients",
-        description="length in gradients, each a server step unless the policy says otherwise; it replaces `epochs`",
+        description="length of the run in gradients, instead of `epochs`",
     )
     evaluations_per_epoch: EvaluationRate = parameter(
-        4, description="evaluations on the test set in an epoch; a fraction where an epoch is a few gradients"
+        4, description="evaluations on the test set per epoch; a fraction: less than one per epoch"
     )
     train_eval_images: int = parameter(
         2000,
         ge=0,
         le=10_000_000,
         unit="images",
-        description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
+        description="number of training images on which the loss is evaluated too, without dropout",
     )
     engine: Literal["auto", "fused", "reference"] = parameter(
-        "auto", description="the simulator; auto takes fused, or reference where that cannot do what is asked"
+        "auto", description="the simulator; auto: fused if it supports the other settings, else reference"
     )
     device: str = parameter(
-        "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine"
+        "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine, as cpu or cuda:0"
     )
     probes: dict[str, ProbeConfig] = parameter(
         {},
         as_before={},
-        description=f"what is measured along the way (probes.csv), and when, as in {_PROBES_EXAMPLE}",
+        description=f"what to measure during the run (probes.csv), and when, as in {_PROBES_EXAMPLE}",
     )
-    seed: Seed = parameter(0, description="seed of all streams of the run")
+    seed: Seed = parameter(0, description="seed of all random numbers of the run")
 
 
 #: The keys that name a member, and what finds these.
