@@ -6,8 +6,8 @@ from dataclasses import dataclass
 PURPOSES = {
     "train": "Train and look at a run",
     "study": "Follow a study",
-    "results": "Results",
     "real": "Real workers",
+    "results": "Results",
     "maintenance": "Maintenance",
 }
 

@@ -65,10 +65,8 @@ class _Entrance(Parser):
         for purpose, heading in PURPOSES.items():
             lines += ["", heading]
             lines += [f"  {name:{width}}{one.help}" for name, one in commands.items() if one.purpose == purpose]
-        end = (
-            f"`{self.prog} COMMAND --help` explains a command and its flags. `{self.prog} --version` shows the version."
-        )
         begin = [f"To begin: {line}" for line in commands["train"].examples[:1]]
+        end = f"`{self.prog} COMMAND --help` explains a command and its flags."
         return "\n".join([*lines, "", *begin, end, ""])
 
 

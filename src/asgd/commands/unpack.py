@@ -8,7 +8,7 @@ from asgd.settings.folders import RUNS
 
 COMMAND = Command(
     purpose="results",
-    help="restore the runs of such a file",
+    help="restore runs that were packed",
     description="Restore packed runs, so that the study does not train them again.",
     examples=("asgd unpack results/paper-jpeg-runs.tar.xz",),
 )
