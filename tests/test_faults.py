@@ -176,7 +176,7 @@ def test_a_user_without_a_home_gets_one_line_or_results(tmp_path: Path) -> None:
     no_home = "asgd: error: no home folder to keep the compiled engine in; set ASGD_CACHE_DIR to a folder"
     assert call(*TRAIN, "--out", "run") == (1, no_home)
     assert call(*TRAIN, "--out", "run", **cache)[0] == 0
-    nobody = "asgd: error: data.path = ~/x: nobody knows the home folder; write the whole path"
+    nobody = "asgd: error: data.path = ~/x: the home folder is not known; write the whole path"
     assert call("data", "--data-source", "image_folder", "--data-path", "~/x") == (1, nobody)
 
 

@@ -95,7 +95,7 @@ HUGE = shlex.split("--num-workers 10000000 --steps 20000000 --evaluations-per-ep
         (["--num-workers", "100000000000000"], "num_workers = 100000000000000"),
         (
             HUGE,
-            "num_workers = 10,000,000: their weights take 2,480.2 GB",
+            "num_workers = 10,000,000: the weights of the workers take 2,480.2 GB",
         ),
         (["--steps", "1000000000"], "steps = 1,000,000,000 with evaluations_per_epoch = 4 are more than 1,000,000"),
         (["--data-path", ""], "data.path = ''"),

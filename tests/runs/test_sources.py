@@ -255,7 +255,10 @@ def verify(project: Project) -> str:
     [
         (["--runs", "0"], "argument --runs: '0' is not a whole number of at least 1"),
         (["--jobs", "two"], "argument --jobs: 'two' is not a whole number of at least 1"),
-        (["--rounding", "loss"], "--rounding loss: no column of metrics.csv; these are step, epoch, train_loss"),
+        (
+            ["--rounding", "loss"],
+            "--rounding loss: not a column of metrics.csv; the columns are step, epoch, train_loss",
+        ),
     ],
 )
 def test_a_wrong_flag_is_one_line(project: Project, flags: list[str], message: str) -> None:

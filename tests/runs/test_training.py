@@ -169,11 +169,11 @@ def test_a_process_that_is_killed_is_one_line(monkeypatch: pytest.MonkeyPatch) -
         (['{"run": {"epochs": "1"}}'], "lines, line 1: run: epochs is the text '1'; write it as a plain number, 1"),
         (['{"runs": {}}'], "lines, line 1: unknown key 'runs'; keys allowed here are run, data, out"),
         (['{"data": {"source": "image_folder"}}'], "lines, line 1: data: path is missing"),
-        (['{"run": {"seed": 1, "seed": 2}}'], "lines, line 1: not valid JSON (a key stands twice among seed, seed)"),
+        (['{"run": {"seed": 1, "seed": 2}}'], "lines, line 1: not valid JSON (a key is given twice among seed, seed)"),
         (["--num-workers 3"], "lines, line 1: not valid JSON ("),
         (["[1]"], "lines, line 1: not a JSON object"),
-        (["{}", '{"out": "a"}', '{"out": "a"}'], "lines, line 3: out = 'a' stands in line 2 too; name another folder"),
-        ([""], "lines: no run in it; write a JSON object in each line"),
+        (["{}", '{"out": "a"}', '{"out": "a"}'], "lines, line 3: line 2 has out = 'a' too; name another folder"),
+        ([""], "lines: describes no run; write a JSON object in each line"),
     ],
 )
 def test_a_wrong_line_is_named_before_anything_is_trained(

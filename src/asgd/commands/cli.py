@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"{error.filename or 'standard output'}: {error.strerror or error}")
         return 1
     except MemoryError as error:
-        print_error(f"the memory does not suffice: {error or 'no more is free'}")
+        print_error(f"not enough memory: {error or 'none is free'}")
         return 1
     except KeyboardInterrupt:
         print("asgd: interrupted", file=sys.stderr)

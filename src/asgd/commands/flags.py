@@ -122,7 +122,7 @@ def seconds(text: str) -> float:
     except ValueError:
         found = math.nan
     if not 0 <= found < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; give one of at least 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; give a number of at least 0")
     return found
 
 

@@ -18,8 +18,8 @@ COMMAND = Command(
     description="Find the largest learning rate with which training is stable near a minimum of a given sharpness (the "
     "largest curvature of the loss). Judge a learning rate: stable, marginal (within 5 % of the limit, or within its "
     "uncertainty) or not stable. An unstable run moves to a flatter region, or fails. The limit ignores mini-batch "
-    "noise, which lowers it. It follows from the workers, the schedule and the momentum; the other flags of a run need "
-    "--measure.",
+    "noise, which lowers it. It depends only on the workers, the schedule and the momentum. The other flags of a run "
+    "need --measure.",
     examples=(
         "asgd stability --num-workers 100 --learning-rate 0.01 --sharpness 20",
         "asgd stability --num-workers 10 --learning-rate 0.01 --measure",

@@ -51,7 +51,10 @@ def run(options: argparse.Namespace) -> None:
         print(*failed, sep="\n", file=sys.stderr)
         if wrong:
             print_error(mismatch)
-        print(f"asgd: internal error in {len(failed)} checks, shown above; please report it", file=sys.stderr)
+        print(
+            f"asgd: checks that failed with an internal error: {len(failed)}; please report the errors above",
+            file=sys.stderr,
+        )
         sys.exit(INTERNAL_ERROR)
     if wrong:
         raise mismatch

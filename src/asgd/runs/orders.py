@@ -171,8 +171,8 @@ def read_orders(path: Path) -> list[Order]:
         where = f"{name}, line {number}"
         order = validate(Order, parse_object(line, where), where)
         if order.out and places.setdefault(order.out, number) != number:
-            raise AsgdError(f"{where}: out = {order.out!r} stands in line {places[order.out]} too; name another folder")
+            raise AsgdError(f"{where}: line {places[order.out]} has out = {order.out!r} too; name another folder")
         orders.append(order)
     if not orders:
-        raise AsgdError(f"{name}: no run in it; write a JSON object in each line")
+        raise AsgdError(f"{name}: describes no run; write a JSON object in each line")
     return orders

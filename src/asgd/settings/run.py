@@ -201,7 +201,7 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     def _check_probes(cls, probes: dict[str, ProbeConfig]) -> dict[str, ProbeConfig]:
         known = list_probes() if probes else {}
         if unknown := sorted(probes.keys() - known.keys()):
-            raise ValueError(f"'{unknown[0]}' is no probe; these are {', '.join(known)}")
+            raise ValueError(f"'{unknown[0]}' is not a probe; give one of {', '.join(known)}")
         # A number of images without effect is left out, so that two ways to write a run share one folder.
         blind = {name: {} if known[name].images else {"num_images": None} for name in sorted(probes)}
         return {name: probes[name].model_copy(update=update) for name, update in blind.items()}
@@ -210,14 +210,14 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     @classmethod
     def _refuse_no_dropout(cls, value: float) -> float:
         if 0 < value < 1e-5:
-            raise ValueError(f"{value!r} is rounded to 0, for masks are 16 bits; give 0 or at least 0.00001")
+            raise ValueError(f"{value!r} would be rounded to 0, because masks have 16 bits; give 0 or at least 0.00001")
         return value
 
     @model_validator(mode="after")
     def _limit_evaluations(self) -> "RunConfig":
         if self.steps is None and self.epochs * self.evaluations_per_epoch > MOST_EVALUATIONS:
             raise ValueError(
-                f"epochs = {self.epochs:g} with evaluations_per_epoch = {self.evaluations_per_epoch:,} are more than "
+                f"epochs = {self.epochs:g} with evaluations_per_epoch = {self.evaluations_per_epoch:,} give more than "
                 f"{MOST_EVALUATIONS:,} evaluations; take fewer"
             )
         return self
@@ -226,7 +226,9 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     def _limit_probes(self) -> "RunConfig":
         for name, probe in self.probes.items():
             if self.steps is None and any(epoch > self.epochs for epoch in probe.epochs):
-                raise ValueError(f"probes.{name}: epoch {probe.epochs[-1]:g} is after the run's end, {self.epochs:g}")
+                raise ValueError(
+                    f"probes.{name}: epoch {probe.epochs[-1]:g} is after the end of the run, {self.epochs:g}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -257,15 +259,13 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
         if self.policy == "synchronous" and self.backups >= self.num_workers:
             raise ValueError(f"backups = {self.backups}: the server waits for none of {self.num_workers} workers")
         if self.stop and self.schedule == "replay":
-            raise ValueError(
-                "stop = True changes who is heard when, which schedule = replay has recorded; leave it out"
-            )
+            raise ValueError("stop = True would change the recorded order of schedule = replay; leave it out")
         if self.averages and not is_file(self.update) and list_updates()[self.update].by_staleness:
             raise ValueError(f"policy = {self.policy} has no stale gradients, so update = {self.update} does nothing")
         if self.network != "paper" and self.dropout:
             raise ValueError(f"network = {self.network} has no dropout, so dropout = {self.dropout} does nothing")
         if self.engine == "fused" and (lacks := self.fused_lacks):
-            raise ValueError(f"engine = 'fused' has no {lacks}; use reference or auto")
+            raise ValueError(f"engine = 'fused' does not support {lacks}; use reference or auto")
         return self
 
     def _check_execution(self) -> None:
@@ -273,16 +273,16 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
             return
         if self.schedule != "round_robin":
             raise ValueError(
-                f"execution = {self.execution} has a schedule of its own; leave schedule = {self.schedule} out"
+                f"execution = {self.execution} records its own schedule; leave schedule = {self.schedule} out"
             )
         if self.stop:
-            raise ValueError("stop = True: a real gradient cannot be called back; leave it out")
+            raise ValueError("stop = True: the computation of a real gradient cannot be stopped; leave it out")
         if self.policy == "synchronous" and self.cancel:
-            raise ValueError("policy = synchronous: a real gradient cannot be called back; give cancel = false")
-        if self.num_workers > MOST_PROCESSES:
             raise ValueError(
-                f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} can be processes of their own"
+                "policy = synchronous: the computation of a real gradient cannot be stopped; give cancel = false"
             )
+        if self.num_workers > MOST_PROCESSES:
+            raise ValueError(f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} workers can be real")
 
     def recorded_run(self) -> "RunConfig":
         """The run with real workers whose recording this run replays."""
