@@ -238,7 +238,7 @@ DAMAGES = {
     "a truncated curve": (truncate, "metrics.csv: truncated or edited"),
     "an edited curve": (edit_curve, "metrics.csv: truncated or edited"),
     "a truncated record": (truncate_record, "run.json: not valid JSON"),
-    "the files of another run": (copy_another, "run.json: is that of another run"),
+    "the files of another run": (copy_another, "run.json: belongs to another run"),
 }
 
 

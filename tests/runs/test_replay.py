@@ -40,8 +40,8 @@ def test_real_replayed_and_simulated_runs_are_arms_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"schedule": "random"}, "has a schedule of its own"),
-        ({"policy": "discard", "max_staleness": 3, "stop": True}, "cannot be called back"),
+        ({"schedule": "random"}, "records its own schedule"),
+        ({"policy": "discard", "max_staleness": 3, "stop": True}, "cannot be stopped"),
         ({"policy": "synchronous"}, "give cancel = false"),
     ],
 )

@@ -154,7 +154,7 @@ def die(item: int) -> int:
 
 
 def test_a_process_that_is_killed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(AsgdError, match="a process was killed, perhaps for want of memory"):
+    with pytest.raises(AsgdError, match="a process was killed, perhaps because memory ran out"):
         list(map_processes(die, [0, 1, 2], 2))
 
 

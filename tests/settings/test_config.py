@@ -155,9 +155,9 @@ NOT_AS_WRITTEN = {
     "a key twice in a variant": ("{variants: [{pools: 1, pools: 2}]}", "the key 'pools' is given twice"),
     "two merges": ("{<<: {pools: 1}, <<: {pools: 2}}", "the key '<<' is given twice"),
     "a seed twice": ("{seeds: [7, 7]}", "delay.seeds: a value is given twice in [7, 7]"),
-    "a variant twice": ("{variants: [{momentum: 0}, {momentum: 0.0}]}", "variants: one is given twice"),
+    "a variant twice": ("{variants: [{momentum: 0}, {momentum: 0.0}]}", "variants: a variant is given twice"),
     "a value twice": ("{learning_rate: [1, 1.0]}", "a value is given twice in [1, 1.0]"),
-    "an axis in a variant": ("{pools: [1], variants: [{}, {pools: 2}]}", "pools is an axis and stands in variants too"),
+    "an axis in a variant": ("{pools: [1], variants: [{}, {pools: 2}]}", "pools is given as an axis and in variants"),
     "a list in a variant": ("{variants: [{num_workers: [1, 2]}]}", "num_workers = [1, 2]: Input should be a valid int"),
     "true as a number": ("{num_workers: true}", "num_workers is true; write a number"),
     "true as a seed": ("{seeds: [true]}", "seeds is true; write a number"),
@@ -165,8 +165,8 @@ NOT_AS_WRITTEN = {
     "a number as true": ("{output_relu: 1}", "output_relu is 1; write true or false"),
     "text as true": ("{output_relu: 'no'}", "output_relu is 'no'; write true or false"),
     "text as a seed": ("{seeds: ['3']}", "seeds is the text '3'; write it as a plain number, 3"),
-    "octal": ("{num_workers: 010}", "'010' is no plain decimal number"),
-    "base sixty": ("{steps: 1:30}", "'1:30' is no plain decimal number"),
+    "octal": ("{num_workers: 010}", "'010' is not a plain decimal number"),
+    "base sixty": ("{steps: 1:30}", "'1:30' is not a plain decimal number"),
     "an exponent without a point": ("{learning_rate: 1e-05}", "write it as a plain number, 1.0e-05"),
     "a date": ("{device: 2024-01-01}", "'2024-01-01' is of the kind 'timestamp'"),
     "a set": ("{device: !!set {a, b}}", "is of the kind 'set'"),
@@ -181,7 +181,7 @@ NOT_AS_WRITTEN = {
     "many levels": (f"{{num_workers: {'[' * 30}{']' * 30}}}", "more than 20 levels deep"),
     "very many levels": ("[" * 20_000, "more than 20 levels deep"),
     "dropout of all": ("{dropout: 0.999999}", "dropout = 0.999999: Input should be less than or equal to 0.99999"),
-    "dropout of none": ("{dropout: 0.000001}", "dropout: 1e-06 is rounded to 0"),
+    "dropout of none": ("{dropout: 0.000001}", "dropout: 1e-06 would be rounded to 0"),
     "a momentum of 1": ("{momentum: 0.999999999}", "momentum = 0.999999999"),
     "a rate of infinity": ("{learning_rate: 1.0e+39}", "learning_rate = 1e+39"),
     "a rate of 0": ("{learning_rate: 1.0e-39}", "learning_rate = 1e-39"),
@@ -248,8 +248,8 @@ def test_a_grid_is_counted_before_it_is_made(tmp_path: Path) -> None:
     values = list(range(1, 2001))
     grid = f"{{num_workers: {values}, batch_size: {values}, steps: {values}}}"
     message = refuse(tmp_path, TEXT.replace("{num_workers: [1, 2]}", grid))
-    assert message == "presets.tiny asks for 16,000,000,000 runs; take fewer, or raise max_runs = 200,000"
-    assert "asks for 4 runs" in refuse(tmp_path, f"{TEXT}max_runs: 3")
+    assert message == "presets.tiny has 16,000,000,000 runs; take fewer, or raise max_runs = 200,000"
+    assert "has 4 runs" in refuse(tmp_path, f"{TEXT}max_runs: 3")
     assert load_text(tmp_path, f"{TEXT}max_runs: 4").max_runs == 4
 
 

@@ -164,7 +164,7 @@ def test_a_record_with_another_configuration_under_its_own_name_is_found(project
     record = find_run(project, "m1") / "run.json"
     set_json(record, lambda value: value["config"].update(learning_rate=0.5))
     assert (
-        f"{record}: its configuration, data and sources are those of another run, m1-lr0.5-"
+        f"{record}: its configuration, data and sources belong to another run, m1-lr0.5-"
         in find_faults(project)["runs"]
     )
 

@@ -208,10 +208,10 @@ DAMAGE = {
     "record incomplete": (lambda folder: (folder / "run.json").write_text("{}"), r"run.json: incomplete"),
     "record a list": (lambda folder: (folder / "run.json").write_text("[1]"), r"run.json: incomplete"),
     "another run": (lambda folder: edit_record(folder, run="m2-other"), r"run.json: belongs to another run, m2-other"),
-    "another configuration": (swap, r"run.json: its configuration, data and sources are those of another run, m7-lr"),
+    "another configuration": (swap, r"run.json: its configuration, data and sources belong to another run, m7-lr"),
     "another configuration by the same name": (
         lambda folder: edit_record(folder, config=RunConfig(seed=1, epochs=7).model_dump()),
-        r"run.json: its configuration, data and sources are those of another run, m1-lr0.01-seed1",
+        r"run.json: its configuration, data and sources belong to another run, m1-lr0.01-seed1",
     ),
     "other images": (
         lambda folder: edit_record(folder, data={"fingerprint": "2" * 64}),

@@ -35,4 +35,4 @@ def run(options: argparse.Namespace) -> None:
         remove_unused(unused)
         print(f"deleted: {len(unused):,}")
     else:
-        print(f"No preset of {options.params} needs these {len(unused):,}. `asgd prune --yes` deletes them.")
+        print(f"No preset of {options.params} needs them ({len(unused):,}). `asgd prune --yes` deletes them.")

@@ -24,7 +24,7 @@ def check_choice(key: str, name: str, members: Members) -> str:
     """``name``, if there is such a member. Raises ValueError."""
     if not is_file(name) and name not in (known := members()):
         raise ValueError(
-            f"'{name}' is not a {key}; give one of {', '.join(known)}, or the path of a file of yours, NAME.py"
+            f"no {key} has the name '{name}'; give one of {', '.join(known)}, or the path of a file of yours, NAME.py"
         )
     return name
 
@@ -40,7 +40,7 @@ def check_needs(config: BaseModel, key: str, members: Members, given: Collection
     declared = members()[name]
     for other in getattr(declared, "requires", ()):
         if getattr(config, other) is None:
-            raise ValueError(f"{key} = {name} needs {other} too; give it")
+            raise ValueError(f"{key} = {name} needs {other}; give it")
     for other, wanted, why in getattr(declared, "needs", ()):
         if other not in given and (found := getattr(config, other)) != wanted:
             raise ValueError(f"{key} = {name} needs {other} = {wanted}, not {found}: {why}")

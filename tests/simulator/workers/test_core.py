@@ -148,7 +148,10 @@ def test_too_few_workers_for_a_synchronous_step_are_one_line() -> None:
     ("keys", "message"),
     [
         ({"schedule": "random"}, "execution = real records its own schedule; leave schedule = random out"),
-        ({"policy": "discard", "max_staleness": 3, "stop": True}, "stop = True: a real gradient cannot be called back"),
+        (
+            {"policy": "discard", "max_staleness": 3, "stop": True},
+            "stop = True: the computation of a real gradient cannot be stopped",
+        ),
         (
             {"policy": "synchronous"},
             "policy = synchronous: the computation of a real gradient cannot be stopped; give cancel = false",
