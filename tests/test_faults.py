@@ -292,6 +292,6 @@ def test_one_failing_job_stops_no_other_and_the_summary_names_its_log(tmp_path: 
     summary = lines.index("Failed jobs: 1")
     assert lines[summary + 1].startswith("  logs/train_runs_0.log: 1 of 2 runs failed: logs/runs/m30-lr0.01-seed0-")
     assert "num_workers = 30: more than the 20 gradients of the run" in lines[summary + 1]
-    assert lines[summary + 2].endswith("the same command makes what is missing.")
+    assert lines[summary + 2].endswith("Run the same command again to make what is missing.")
     batched = project.run("snakemake", "--cores", "1", "--config", "pdf=False", "runs_per_job=2", "--", "tables")
     assert "1 of 1 runs failed: logs/runs/m30-lr0.01-seed0-" in batched.stdout

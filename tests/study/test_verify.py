@@ -218,7 +218,9 @@ def test_changed_sources_are_found(clone: Project) -> None:
     assert done.returncode == 1
     assert "experiments.delay: 2 runs by other sources, data or settings (m1-lr0.01-seed0-" in done.stdout
     assert "other sources or data made all 2 runs of reference: m1-lr0.01-seed0-" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("asgd: error: results: does not match: tiny (configuration), tiny (")
+    assert done.stdout.splitlines()[-1].startswith(
+        "asgd: error: results: some results do not match: tiny (configuration), tiny ("
+    )
 
 
 def test_other_data_are_found(clone: Project) -> None:
@@ -503,7 +505,7 @@ def test_the_command_says_what_matches_and_ends_with_its_status(
     assert main(["verify", "--preset", "tiny", "--without", "figures"]) == 1
     output = capsys.readouterr()
     assert "* figures/outcomes.png: missing" in output.out
-    assert output.err.startswith("asgd: error: results: does not match: tiny (files)")
+    assert output.err.startswith("asgd: error: results: some results do not match: tiny (files)")
     shutil.rmtree(clone.folder / "results")
     assert main(["verify", "--without", "figures"]) == 1
     assert "no results of any preset" in capsys.readouterr().err
