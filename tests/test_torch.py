@@ -553,7 +553,7 @@ def test_what_means_nothing_is_refused_in_one_line(optimizer: Any, settings: dic
 
 
 def test_closures_are_refused() -> None:
-    with pytest.raises(AsgdError, match="step: takes no closure"):
+    with pytest.raises(AsgdError, match="step: does not take a closure"):
         DelayedOptimizer(SGD([WEIGHT]), 2).step(lambda: 0.0)
 
 

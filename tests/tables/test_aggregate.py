@@ -215,7 +215,7 @@ DAMAGE = {
     ),
     "other images": (
         lambda folder: edit_record(folder, data={"fingerprint": "2" * 64}),
-        r"of another run, m1-lr",
+        r"to another run, m1-lr",
     ),
     "another outcome": (
         lambda folder: edit_record(folder, outcome="dead"),
@@ -223,13 +223,13 @@ DAMAGE = {
     ),
     "another length": (
         lambda folder: edit_record(folder, total_steps=200),
-        r"run.json: total_steps is 200, and",
+        r"run.json: total_steps is 200, but",
     ),
-    "another arm": (lambda folder: edit_record(folder, arm="00000000"), r"run.json: arm is '00000000', and metrics"),
-    "hardware of no kind": (lambda folder: edit_record(folder, hardware=3), r"run.json: hardware is 3, and metrics"),
+    "another arm": (lambda folder: edit_record(folder, arm="00000000"), r"run.json: arm is '00000000', but metrics"),
+    "hardware of no kind": (lambda folder: edit_record(folder, hardware=3), r"run.json: hardware is 3, but metrics"),
     "other sources": (
         lambda folder: edit_record(folder, sources="2" * 64),
-        r"of another run, m1-lr",
+        r"to another run, m1-lr",
     ),
 }
 
