@@ -508,7 +508,7 @@ def test_the_command_says_what_matches_and_ends_with_its_status(
     assert output.err.startswith("asgd: error: results: some results do not match: tiny (files)")
     shutil.rmtree(clone.folder / "results")
     assert main(["verify", "--without", "figures"]) == 1
-    assert "no results of any preset" in capsys.readouterr().err
+    assert "no preset has results here" in capsys.readouterr().err
 
 
 def test_a_clone_redraws_everything_from_its_tables_and_trains_nothing(clone: Project) -> None:
@@ -539,7 +539,7 @@ def test_a_changed_margin_is_judged_from_shipped_tables(clone: Project) -> None:
         ),
         (
             lambda clone: shutil.rmtree(clone.folder / "results"),
-            "results/tiny/tables/study.json: missing, so there are no shipped tables of this preset",
+            "results/tiny/tables/study.json: missing, so this preset has no shipped tables",
         ),
     ],
 )
