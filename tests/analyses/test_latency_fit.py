@@ -167,7 +167,7 @@ def test_what_tells_too_little_is_refused(number: int, keys: dict[str, Any], mes
         ("", "No columns to parse from file"),
         ("worker,seconds\n0,1\n", "no column step"),
         ("step,worker,batch,staleness,seconds,fate\n0,0,0,0,1.0,eaten\n", "fate eaten"),
-        ("step,worker,batch,staleness,seconds,fate\n0,0,0,0,2.0,applied\n1,0,1,0,1.0,applied\n", "do not rise"),
+        ("step,worker,batch,staleness,seconds,fate\n0,0,0,0,2.0,applied\n1,0,1,0,1.0,applied\n", "times that decrease"),
         ("step,worker,batch,staleness,seconds,fate\n0,one,0,0,1.0,applied\n", "one"),
     ],
 )
