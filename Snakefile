@@ -27,6 +27,7 @@ os.environ |= {"PYTHONPATH": str(SOURCES), "PYTHONUTF8": "1", "MPLBACKEND": "agg
 ASGD = f"{shlex.quote(sys.executable)} -m asgd"
 
 from asgd.logs import summarize_failures
+from asgd.study.status import StatusReader, report_progress
 
 STARTED = time.time()
 
@@ -41,6 +42,11 @@ include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explorer.smk"
 include: "workflow/rules/report.smk"
+
+onstart:
+    if not SHIPPED:
+        report_progress(StatusReader(STUDY.runs, Path(RUNS), Path("logs/runs")), logger.info)
+
 
 onsuccess:
     keep_finished_runs()

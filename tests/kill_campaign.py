@@ -77,7 +77,7 @@ def run_campaign(
                     seconds = generator.uniform(0.3, 0.8) * duration
                     killed, written = disturb(command(engine, folder, name), seconds, number)
                     tally.kills += killed
-                    tally.resumed += "goes on from its checkpoint" in written
+                    tally.resumed += "continues from its checkpoint" in written
                 tally.jobs += 1
                 tally.identical += (folder / name / "metrics.csv").read_bytes() == whole
             yield engine, number.name, tally

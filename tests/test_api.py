@@ -170,7 +170,7 @@ def test_the_nearest_results_that_have_the_study_are_taken(tmp_path: Path, monke
 def test_where_there_is_no_study_one_line_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(asgd.AsgdError, match=r"holds no study; work in a clone of asgd, .* or give results=FOLDER"):
         asgd.load_study("paper-jpeg", tmp_path)
-    with pytest.raises(asgd.AsgdError, match=r"results: has no study 'papers'; there are .*paper-jpeg"):
+    with pytest.raises(asgd.AsgdError, match=r"results: has no study 'papers'; the studies are .*paper-jpeg"):
         asgd.load_study("papers", ROOT / "results")
 
 

@@ -105,7 +105,7 @@ def test_results_that_may_not_be_written_are_named(tmp_path: Path) -> None:
     assert not list((tmp_path / "results").glob("runs*"))
     (kept,) = (tmp_path / "results/checkpoints").iterdir()  # the finished run: its results need no second training
     again = asgd(tmp_path, *TRAIN)
-    assert "goes on from its checkpoint at step 30" in again.stderr
+    assert "continues from its checkpoint at step 30" in again.stderr
     assert "step 10:" not in again.stderr
     assert not kept.exists()
 
@@ -176,7 +176,7 @@ def test_a_user_without_a_home_gets_one_line_or_results(tmp_path: Path) -> None:
     no_home = "asgd: error: no home folder to keep the compiled engine in; set ASGD_CACHE_DIR to a folder"
     assert call(*TRAIN, "--out", "run") == (1, no_home)
     assert call(*TRAIN, "--out", "run", **cache)[0] == 0
-    nobody = "asgd: error: data.path = ~/x: nobody knows the home folder; write the whole path"
+    nobody = "asgd: error: data.path = ~/x: the home folder is not known; write the whole path"
     assert call("data", "--data-source", "image_folder", "--data-path", "~/x") == (1, nobody)
 
 
@@ -238,7 +238,7 @@ DAMAGES = {
     "a truncated curve": (truncate, "metrics.csv: truncated or edited"),
     "an edited curve": (edit_curve, "metrics.csv: truncated or edited"),
     "a truncated record": (truncate_record, "run.json: not valid JSON"),
-    "the files of another run": (copy_another, "run.json: is that of another run"),
+    "the files of another run": (copy_another, "run.json: belongs to another run"),
 }
 
 
@@ -292,6 +292,6 @@ def test_one_failing_job_stops_no_other_and_the_summary_names_its_log(tmp_path: 
     summary = lines.index("Failed jobs: 1")
     assert lines[summary + 1].startswith("  logs/train_runs_0.log: 1 of 2 runs failed: logs/runs/m30-lr0.01-seed0-")
     assert "num_workers = 30: more than the 20 gradients of the run" in lines[summary + 1]
-    assert lines[summary + 2].endswith("the same command makes what is missing.")
+    assert lines[summary + 2].endswith("Run the same command again to make what is missing.")
     batched = project.run("snakemake", "--cores", "1", "--config", "pdf=False", "runs_per_job=2", "--", "tables")
     assert "1 of 1 runs failed: logs/runs/m30-lr0.01-seed0-" in batched.stdout

@@ -121,7 +121,7 @@ def test_json_round_trip_and_its_errors(tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match="cannot be read"):
         read_json(tmp_path / "none.json")
     write_text(tmp_path / "twice.json", '{"a": [{"b": 1, "b": 2}]}')
-    with pytest.raises(AsgdError, match=r"twice\.json: not valid JSON \(a key stands twice among b, b\)"):
+    with pytest.raises(AsgdError, match=r"twice\.json: not valid JSON \(a key is given twice among b, b\)"):
         read_json(tmp_path / "twice.json")
     (tmp_path / "latin.json").write_bytes(b'"caf\xe9"')
     with pytest.raises(AsgdError, match=r"latin\.json: not valid JSON"):

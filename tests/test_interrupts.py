@@ -105,7 +105,7 @@ def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project
     output, _ = process.communicate(timeout=60)
     lines = output.splitlines()
     summary = lines.index("Failed jobs: 1")
-    assert lines[summary + 1].startswith("  logs/train_runs_0.log: ended without an error of its own (killed, out of")
+    assert lines[summary + 1].startswith("  logs/train_runs_0.log: ended without an error message (killed, out of")
     assert "its log ends with: m2-lr0.01-seed0-" in lines[summary + 1]
 
     (compiled,) = project.folder.glob("logs/compile_engine-*.log")
@@ -113,4 +113,4 @@ def test_the_summary_names_a_job_that_was_killed_and_one_that_has_no_log(project
     rules = project.folder / "workflow/rules/train.smk"
     rules.write_text(rules.read_text().replace('"{ASGD} compile', '"exit 3; {ASGD} compile'))
     done = project.run("snakemake", "--cores", "1", "--config", "pdf=False", "--", "runs")
-    assert "Failed jobs: 1\n  compile_engine: ended without an error of its own" in done.stdout
+    assert "Failed jobs: 1\n  compile_engine: ended without an error message" in done.stdout

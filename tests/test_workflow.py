@@ -329,7 +329,7 @@ def test_the_report_is_compiled_again_where_its_text_changed_and_stays_listed_wi
     [
         (["--config", "presett=paper"], "--config: unknown key 'presett'; keys allowed here are preset, params, pdf"),
         (["--config", "pdf=nope"], "--config: pdf = 'nope': Input should be a valid boolean"),
-        (["--config", "preset=large"], "preset 'large' does not exist; presets are tiny"),
+        (["--config", "preset=large"], "preset 'large' does not exist; the presets are tiny"),
     ],
 )
 def test_a_wrong_option_is_one_clear_error(project: Project, arguments: list[str], message: str) -> None:

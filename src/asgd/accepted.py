@@ -36,5 +36,7 @@ def read_accepted() -> Mapping[str, Any]:
         if any({"name", "closure", "evidence"} - entry.keys() for entry in accepted.values()):
             raise ValueError("an entry lacks a key")
     except (OSError, ValueError, AttributeError) as error:
-        raise AsgdError(f"{file}: not a readable list of accepted sources ({error}); restore it from git") from error
+        raise AsgdError(
+            f"{file}: cannot be read as a list of accepted sources ({error}); restore it from git"
+        ) from error
     return accepted

@@ -84,7 +84,7 @@ def read_input(path: Path) -> tuple[str, str]:
     except OSError as error:
         raise AsgdError(f"{name}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise AsgdError(f"{name}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it so") from None
+        raise AsgdError(f"{name}: is not UTF-8 ({error.reason} at byte {error.start:,}); save it as UTF-8") from None
 
 
 def parse_object(text: str, where: str) -> dict[str, Any]:
@@ -101,5 +101,5 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
 def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError(f"a key stands twice among {', '.join(key for key, _ in pairs)[:100]}")
+        raise ValueError(f"a key is given twice among {', '.join(key for key, _ in pairs)[:100]}")
     return values

@@ -95,7 +95,7 @@ def summarize_failures(jobs: Iterable[tuple[str, Sequence[str]]], since: float) 
     A log that was last written before ``since`` (seconds since the epoch) is of an earlier job.
     """
     lines = sorted(f"  {', '.join(logs) or name}: {_explain_failure(logs, since)}" for name, logs in jobs)
-    advice = "All else that could be made is made; the same command makes what is missing."
+    advice = "Everything else was made. Run the same command again to make what is missing."
     return "\n".join([*([f"Failed jobs: {len(lines)}"] if lines else []), *lines, advice])
 
 
@@ -110,7 +110,7 @@ def _explain_failure(logs: Sequence[str], since: float) -> str:
         if (lines := log.read_text(encoding="utf-8", errors="replace").strip().splitlines())
     ]
     last = f"; its log ends with: {ends[-1]}" if ends else "; it wrote no log"
-    return f"ended without an error of its own (killed, out of memory or out of time?){last}"
+    return f"ended without an error message (killed, out of memory or out of time?){last}"
 
 
 def last_error(log: Path) -> str:

@@ -75,5 +75,5 @@ def _evaluate(call: ast.Call, vocabulary: dict[str, type], path: Path) -> Any:
         return eval(code, {"__builtins__": {}, **vocabulary})
     except Exception as error:
         raise AsgdError(
-            f"{path}, line {call.lineno}: not a declaration of plain values ({error}); correct it"
+            f"{path}, line {call.lineno}: not a declaration with plain values only ({error}); correct it"
         ) from error

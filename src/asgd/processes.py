@@ -39,7 +39,7 @@ def map_processes(function: Callable[[Item], Result], items: Sequence[Item], job
                 child.terminate()
             if isinstance(error, BrokenProcessPool):
                 raise AsgdError(
-                    "a process was killed, perhaps for want of memory; what is finished is kept, try fewer jobs"
+                    "a process was killed, perhaps because memory ran out; finished runs are kept; try fewer jobs"
                 ) from error
             raise
 

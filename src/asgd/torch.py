@@ -115,9 +115,11 @@ class DelayedOptimizer(Optimizer):
         last step (seen by the parameters' versions and addresses: writes through ``.data`` go unseen).
         """
         if closure is not None:
-            raise AsgdError("step: takes no closure, which would compute the gradient at the server's weights")
+            raise AsgdError(
+                "step: does not take a closure, which would compute the gradient at the weights of the server"
+            )
         if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():  # type: ignore[no-untyped-call]
-            raise AsgdError("step: cannot be captured in a CUDA graph, which would repeat one worker's turn")
+            raise AsgdError("step: cannot be captured in a CUDA graph, which would repeat the turn of one worker")
         self._refuse_in_block("step")
         worker = self._expect_worker()
         self._refuse_changes()
@@ -236,7 +238,7 @@ class DelayedOptimizer(Optimizer):
 
     def _expect_worker(self) -> int:
         if self.worker is None:
-            raise AsgdError(f"schedule: has no worker for step {self.num_steps}; give a longer one")
+            raise AsgdError(f"schedule: ends before step {self.num_steps}; give a longer one")
         return self.worker
 
     def _ask_schedule(self) -> int | None:
@@ -252,7 +254,8 @@ class DelayedOptimizer(Optimizer):
     def _check_state(self, delay: Any, parameters: list[Tensor]) -> None:
         if not isinstance(delay, dict):
             raise AsgdError(
-                "state_dict: has no key delay, so it is no DelayedOptimizer's; load it into the wrapped one"
+                "state_dict: has no key delay, so it does not belong to a DelayedOptimizer; load it into the wrapped "
+                "optimizer"
             )
         for name, own in (("num_workers", self.num_workers), ("schedule", self._schedule)):
             if delay[name] != own:

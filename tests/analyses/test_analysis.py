@@ -81,7 +81,7 @@ def test_a_preset_may_say_what_a_figure_and_an_analysis_are_about() -> None:
     assert study.analyses["death"].experiment == "both"
     with pytest.raises(AsgdError, match=r"presets\.tiny\.subjects\.figure1_dely: no figure or analysis has this name"):
         plan_with({"figure1_dely": "both"}, both=both)
-    with pytest.raises(ValueError, match=r"subjects\.death = 'none': no such experiment; they are both"):
+    with pytest.raises(ValueError, match=r"subjects\.death = 'none': no such experiment; the experiments are both"):
         plan_with({"death": "none"}, both=both)
 
 
@@ -152,9 +152,9 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(study: Study, tmp_pat
 
 def test_tables_other_than_declared_are_an_error() -> None:
     table = pd.DataFrame({"a": [1], "b": [2]})
-    with pytest.raises(AsgdError, match=r"analysis x: t\.csv has other columns than declared: c"):
+    with pytest.raises(AsgdError, match=r"analysis x: t\.csv: its columns differ from the declared ones: c"):
         check_tables("x", {"t": table}, {"t": ["a", "b", "c"]})
     with pytest.raises(AsgdError, match=r"their order"):
         check_tables("x", {"t": table}, {"t": ["b", "a"]})
-    with pytest.raises(AsgdError, match="analysis x: makes t, and declares u"):
+    with pytest.raises(AsgdError, match="analysis x: makes the tables t, but declares u"):
         check_tables("x", {"t": table}, {"u": ["a", "b"]})

@@ -55,7 +55,7 @@ def test_runs_start_at_half_the_limit_and_go_on_with_the_rate_of_their_delay(
 
 def test_a_flow_that_does_not_get_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(AsgdError, match=r"the flow of seed 4 does not come to a sharpness of 50 in flow_time = 0\.4"):
+    with pytest.raises(AsgdError, match=r"the flow of seed 4 does not reach a sharpness of 50 in flow_time = 0\.4"):
         make_edge(plan_edge(limit=100.0, flow_time=0.4))
 
 

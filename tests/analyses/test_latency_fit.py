@@ -144,10 +144,14 @@ def test_a_server_that_nobody_waits_for_has_a_largest_time(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("number", "keys", "message"),
     [
-        (150, {"num_workers": 4}, "has 150 gradients of 4 workers, and 200 are needed; train longer"),
-        (599, {"num_workers": 30}, "has 599 gradients of 30 workers, and 600 are needed; train longer"),
-        (500, {"num_workers": 1}, "has one worker, whose time cannot be told from the server's; give a run with more"),
-        (1000, {"num_workers": 30, "server_time": 0.1}, "the server was hardly ever idle"),
+        (150, {"num_workers": 4}, "has 150 gradients of 4 workers, but 200 are needed; train longer"),
+        (599, {"num_workers": 30}, "has 599 gradients of 30 workers, but 600 are needed; train longer"),
+        (
+            500,
+            {"num_workers": 1},
+            "has one worker, so its time cannot be separated from that of the server; give a run with more",
+        ),
+        (1000, {"num_workers": 30, "server_time": 0.1}, "the server was almost never idle"),
         (500, {"num_workers": 4, "policy": "synchronous"}, "its workers wait for one another"),
     ],
 )
@@ -163,7 +167,7 @@ def test_what_tells_too_little_is_refused(number: int, keys: dict[str, Any], mes
         ("", "No columns to parse from file"),
         ("worker,seconds\n0,1\n", "no column step"),
         ("step,worker,batch,staleness,seconds,fate\n0,0,0,0,1.0,eaten\n", "fate eaten"),
-        ("step,worker,batch,staleness,seconds,fate\n0,0,0,0,2.0,applied\n1,0,1,0,1.0,applied\n", "do not rise"),
+        ("step,worker,batch,staleness,seconds,fate\n0,0,0,0,2.0,applied\n1,0,1,0,1.0,applied\n", "times that decrease"),
         ("step,worker,batch,staleness,seconds,fate\n0,one,0,0,1.0,applied\n", "one"),
     ],
 )

@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgd.commands.cli import build_parser, main
-from asgd.commands.command import Command
+from asgd.commands.cli import main
+from asgd.commands.command import PURPOSES, Command
+from asgd.commands.parser import build_parser, list_commands
 from asgd.members import find_members
 from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
@@ -94,7 +95,7 @@ HUGE = shlex.split("--num-workers 10000000 --steps 20000000 --evaluations-per-ep
         (["--num-workers", "100000000000000"], "num_workers = 100000000000000"),
         (
             HUGE,
-            "num_workers = 10,000,000: their weights take 2,480.2 GB",
+            "num_workers = 10,000,000: the weights of the workers take 2,480.2 GB",
         ),
         (["--steps", "1000000000"], "steps = 1,000,000,000 with evaluations_per_epoch = 4 are more than 1,000,000"),
         (["--data-path", ""], "data.path = ''"),
@@ -208,7 +209,7 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_does_not_wait_for_heavy_libraries() -> None:
-    code = "import sys; from asgd.commands.cli import build_parser; build_parser(); "
+    code = "import sys; from asgd.commands.parser import build_parser; build_parser(); "
     code += "print('torch' in sys.modules, 'pandas' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
 
@@ -240,11 +241,47 @@ def test_a_line_carries_any_configuration(values: dict[str, object]) -> None:
     assert "\n" not in order.to_json()
 
 
-def test_every_command_is_a_file_and_every_file_with_a_command_is_there() -> None:
-    help_text = build_parser().format_help()
-    commands = {name.replace("_", "-") for name in find_members("asgd.commands", Command)}
-    assert {"train", "data", "claims", "verify"} <= commands
-    assert all(f"    {name} " in help_text or f"    {name}\n" in help_text for name in commands)
+def test_without_a_command_it_lists_them_by_purpose(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    paragraphs = [text.splitlines() for text in capsys.readouterr().out.split("\n\n")]
+    listed = {head: [line.split()[0] for line in lines] for head, *lines in paragraphs if head in PURPOSES.values()}
+    assert list(listed) == list(PURPOSES.values())
+    assert "replay" in listed[PURPOSES["real"]]
+    files = {name.replace("_", "-") for name in find_members("asgd.commands", Command)}
+    assert sorted(name for names in listed.values() for name in names) == sorted(files)
+
+
+COMMANDS = list_commands()
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_narrow_terminal(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("example", [line for command in COMMANDS.values() for line in command.examples])
+def test_examples_are_command_lines(example: str) -> None:
+    program, *arguments = shlex.split(example)
+    assert program == "asgd"
+    assert build_parser().parse_args(arguments).run
+
+
+def test_an_unknown_purpose_is_refused() -> None:
+    with pytest.raises(ValueError, match="purpose = 'fun'; give one of train, study"):
+        Command(purpose="fun", help="", description="")
+
+
+def test_a_flag_says_its_default_as_it_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "(Section II) (default: 1)" in words
+    assert "as the paper says (default: yes)" in words
 
 
 def test_a_job_of_the_fused_engine_does_without_heavy_libraries(tmp_path: Path) -> None:

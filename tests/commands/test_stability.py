@@ -161,10 +161,10 @@ def test_a_measured_sharpness_says_of_which_loss(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--epochs 3", "--epochs: is for --measure; add --measure, or leave it out"),
-        ("--data-source synthetic", "--data-source: is for --measure"),
-        ("--latency-cv 0.5", "latency_cv = 0.5 means nothing with schedule = round_robin; leave it out"),
-        ("--schedule latency --latency-shape 2", "latency_shape = 2.0 means nothing with latency = gamma"),
+        ("--epochs 3", "--epochs: has an effect only with --measure; add --measure, or leave it out"),
+        ("--data-source synthetic", "--data-source: has an effect only with --measure"),
+        ("--latency-cv 0.5", "latency_cv = 0.5 has no effect with schedule = round_robin; leave it out"),
+        ("--schedule latency --latency-shape 2", "latency_shape = 2.0 has no effect with latency = gamma"),
         ("--schedule latency --latency pareto --latency-shape 1", "latency_shape = 1.0"),
         ("--schedule latency --num-workers 3000", "num_workers = 3,000"),
         ("--momentum 1", "momentum = 1.0"),

@@ -245,7 +245,7 @@ def test_a_source_that_changed_behind_its_name_is_not_prepared_under_it(tmp_path
     write_json(memory, {**read_json(memory), "digest": "0" * 64})  # as if the images changed a moment ago
     named = prepared_folder(config, tmp_path)
     assert named != first
-    with pytest.raises(AsgdError, match="the images changed after they were given a name; start again"):
+    with pytest.raises(AsgdError, match="the images changed while they were prepared; start again"):
         prepare_data(config, tmp_path, progress=False)
     assert not named.exists()
     assert prepare_data(config, tmp_path, progress=False) == first

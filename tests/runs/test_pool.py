@@ -77,7 +77,7 @@ def test_a_run_that_is_there_is_left_alone(store: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_to_pack_and_bad_archives_are_errors(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(AsgdError, match="none of the runs is there yet"):
+    with pytest.raises(AsgdError, match="has none of the runs"):
         pack_runs(["absent-4"], store, tmp_path / "runs.tar.xz")
     pack_runs([A], store, tmp_path / "runs.tar.xz")
     whole = (tmp_path / "runs.tar.xz").read_bytes()
@@ -119,7 +119,7 @@ STRANGE = {
     "a run of something else": (run_of("x"), "x/run.json: incomplete; get"),
     "another run of that name": (
         [(f"{B}/{file}", b"0", content.replace(A.encode(), B.encode())) for file, content in RUNS[A].items()],
-        f"{B}/run.json: its configuration, data and sources are those of another run, {A}; get",
+        f"{B}/run.json: its configuration, data and sources belong to another run, {A}; get",
     ),
     "other metrics": ([(f"{B}/metrics.csv", b"0", b"step"), *run_of(B)[1:]], f"{B}/metrics.csv: truncated or edited"),
     "a file above": ([("../run.json", b"0", b"")], "holds other files"),
@@ -185,7 +185,7 @@ def test_a_full_disk_or_a_closed_pool_is_one_line_and_leaves_whole_runs(tmp_path
     assert done.returncode == 1
     assert done.stderr == f"asgd: error: results/runs/{B}: {said.replace('File too large', 'Permission denied')}\n"
 
-    assert asgd(tmp_path, "unpack", "runs.tar.xz").stdout == "results/runs: 2 runs more\n"
+    assert asgd(tmp_path, "unpack", "runs.tar.xz").stdout == "results/runs: 2 runs restored\n"
     assert contents(runs) == contents(source)
 
 
@@ -312,8 +312,8 @@ def test_prune_deletes_only_when_told(
         make_file(Path("results/runs/stranger", name))
     assert main(["prune"]) == 0
     assert Path("results/runs/stranger").exists()
-    assert "1 that no preset of params.yaml asks for; --yes deletes them" in capsys.readouterr().out
+    assert "No preset of params.yaml needs them (1). `asgd prune --yes` deletes them." in capsys.readouterr().out
     assert main(["prune", "--yes"]) == 0
     assert not Path("results/runs/stranger").exists()
     assert main(["prune"]) == 0
-    assert "every run there is asked for" in capsys.readouterr().out
+    assert "nothing to delete" in capsys.readouterr().out

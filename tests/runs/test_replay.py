@@ -40,8 +40,8 @@ def test_real_replayed_and_simulated_runs_are_arms_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"schedule": "random"}, "has a schedule of its own"),
-        ({"policy": "discard", "max_staleness": 3, "stop": True}, "cannot be called back"),
+        ({"schedule": "random"}, "records its own schedule"),
+        ({"policy": "discard", "max_staleness": 3, "stop": True}, "cannot be stopped"),
         ({"policy": "synchronous"}, "give cancel = false"),
     ],
 )
@@ -52,7 +52,7 @@ def test_what_real_workers_cannot_do_is_refused(execution: str, settings: dict[s
 
 def test_a_replay_without_its_real_run_is_refused(tmp_path: Path) -> None:
     order = Order(run=RUN.model_copy(update={"execution": "replayed"}), data=DATA)
-    with pytest.raises(AsgdError, match=r"-real-\w+: there is no such run; train it first, with execution = real"):
+    with pytest.raises(AsgdError, match=r"-real-\w+: this run does not exist; train it first, with execution = real"):
         train_order(order, Setup(data_root=tmp_path / "data", store=tmp_path / "runs"))
 
 
@@ -95,7 +95,9 @@ def test_a_replay_belongs_to_its_recording(tmp_path: Path) -> None:
     assert not is_finished(replayed)
     train(orders[:1])
     assert not is_finished(replayed)
-    with pytest.raises(AsgdError, match=r"-replayed-\w+: replays another recording of .*; delete it and run it again"):
+    with pytest.raises(
+        AsgdError, match=r"-replayed-\w+: is a replay of another recording of .*; delete it and train it again"
+    ):
         aggregate_runs([real, replayed], {}, 0.95)
     train(orders)
     assert is_finished(replayed)

@@ -209,7 +209,7 @@ def test_an_edit_that_changes_numbers_is_not_accepted(project: Project, server: 
     assert missing_runs(project) == 3
     output = accept(project, "--runs", "3")
     assert output.count(": differs, train_loss by") == 3
-    assert "asgd: error: 3 runs come out otherwise" in output
+    assert "asgd: error: 3 runs have other numbers now" in output
     assert accepted.read_text() == before
 
 
@@ -255,7 +255,10 @@ def verify(project: Project) -> str:
     [
         (["--runs", "0"], "argument --runs: '0' is not a whole number of at least 1"),
         (["--jobs", "two"], "argument --jobs: 'two' is not a whole number of at least 1"),
-        (["--rounding", "loss"], "--rounding loss: no column of metrics.csv; these are step, epoch, train_loss"),
+        (
+            ["--rounding", "loss"],
+            "--rounding loss: not a column of metrics.csv; the columns are step, epoch, train_loss",
+        ),
     ],
 )
 def test_a_wrong_flag_is_one_line(project: Project, flags: list[str], message: str) -> None:
@@ -275,12 +278,12 @@ def test_where_a_table_was_made_elsewhere_the_earlier_sources_are_the_measure(pr
     others = [",".join([*row[:column], repr(float(row[column]) * 1.0001), *row[column + 1 :]]) for row in cells]
     table.write_text("\n".join([lines[0], *others, ""]))
     server.write_text(server.read_text().replace(STEP, EQUAL))
-    assert "runs come out otherwise" in accept(project, "--runs", "1")
+    assert "runs have other numbers now" in accept(project, "--runs", "1")
     user = ("-c", "user.name=T", "-c", "user.email=t@example.org")
     assert project.run("git", *user, "commit", "--quiet", "--all", "--message", "Edit").returncode == 0
     assert "give a commit that has its name" in accept(project, "--runs", "1", "--earlier", "HEAD")
     output = accept(project, "--runs", "1", "--earlier", "HEAD~1")
-    assert "--earlier none: no sources of that commit here" in accept(project, "--earlier", "none")
+    assert "--earlier none: the sources of this commit cannot be read" in accept(project, "--earlier", "none")
     table.write_text(text)
     assert "other than the table, equal by the earlier sources here" in output
     assert "runs_by_earlier" in json.loads((server.parents[1] / "accepted.json").read_text())["reference"]["evidence"]

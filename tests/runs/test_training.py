@@ -91,7 +91,7 @@ def test_a_batch_that_starts_again_has_its_finished_runs_at_once(folder: Path, j
     (folder / "a/run.json").unlink()
     assert train_each(lines[:1], "--logs", "logs") == 0
     assert (folder / "a/metrics.csv").read_bytes() == before
-    assert "goes on from its checkpoint at step 20" in (folder / "logs/a.log").read_text()
+    assert "continues from its checkpoint at step 20" in (folder / "logs/a.log").read_text()
     assert "step 10:" not in (folder / "logs/a.log").read_text()
     assert not list((folder / "results/checkpoints").iterdir())
 
@@ -102,7 +102,7 @@ def test_runs_that_are_whole_in_the_pool_are_left_as_they_are(folder: Path, caps
     before = (run / "run.json").read_bytes()  # with the time that it took
     assert train_each([line(), line(seed=1)], "--jobs", "2", "--logs", "logs") == 0
     assert (run / "run.json").read_bytes() == before
-    assert "finished before, left as it is" in "".join(log.read_text() for log in (folder / "logs").iterdir())
+    assert "finished before, skipped" in "".join(log.read_text() for log in (folder / "logs").iterdir())
     assert len(list((folder / "results/runs").iterdir())) == 2
     (run / "metrics.csv").write_text("step\n")
     capsys.readouterr()
@@ -154,7 +154,7 @@ def die(item: int) -> int:
 
 
 def test_a_process_that_is_killed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(AsgdError, match="a process was killed, perhaps for want of memory"):
+    with pytest.raises(AsgdError, match="a process was killed, perhaps because memory ran out"):
         list(map_processes(die, [0, 1, 2], 2))
 
 
@@ -169,11 +169,11 @@ def test_a_process_that_is_killed_is_one_line(monkeypatch: pytest.MonkeyPatch) -
         (['{"run": {"epochs": "1"}}'], "lines, line 1: run: epochs is the text '1'; write it as a plain number, 1"),
         (['{"runs": {}}'], "lines, line 1: unknown key 'runs'; keys allowed here are run, data, out"),
         (['{"data": {"source": "image_folder"}}'], "lines, line 1: data: path is missing"),
-        (['{"run": {"seed": 1, "seed": 2}}'], "lines, line 1: not valid JSON (a key stands twice among seed, seed)"),
+        (['{"run": {"seed": 1, "seed": 2}}'], "lines, line 1: not valid JSON (a key is given twice among seed, seed)"),
         (["--num-workers 3"], "lines, line 1: not valid JSON ("),
         (["[1]"], "lines, line 1: not a JSON object"),
-        (["{}", '{"out": "a"}', '{"out": "a"}'], "lines, line 3: out = 'a' stands in line 2 too; name another folder"),
-        ([""], "lines: no run in it; write a JSON object in each line"),
+        (["{}", '{"out": "a"}', '{"out": "a"}'], "lines, line 3: line 2 has out = 'a' too; name another folder"),
+        ([""], "lines: describes no run; write a JSON object in each line"),
     ],
 )
 def test_a_wrong_line_is_named_before_anything_is_trained(
@@ -190,9 +190,15 @@ def test_a_wrong_line_is_named_before_anything_is_trained(
     ("flags", "message"),
     [
         (["--each", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
-        (["--each", "lines", "--seed", "1"], "--each: lines says all of each run; leave out the flags of a run"),
-        (["--each", "lines", "--out", "a"], "--each: lines says all of each run; leave out the flags of --out"),
-        (["--jobs", "2"], "--jobs and --logs go with --each; leave them out for one run"),
+        (
+            ["--each", "lines", "--seed", "1"],
+            "--each: lines describes the runs completely; leave out the flags of a run",
+        ),
+        (
+            ["--each", "lines", "--out", "a"],
+            "--each: lines describes the runs completely; leave out the flags of --out",
+        ),
+        (["--jobs", "2"], "--jobs and --logs need --each; leave them out for one run"),
     ],
 )
 def test_flags_that_do_not_go_together_are_one_line(
@@ -216,7 +222,7 @@ def test_images_are_prepared_by_settings_in_json(folder: Path, capsys: pytest.Ca
     Path("data.json").write_text('{"source": "synthetic", "num_train": 3}')
     assert main(["data", "--settings", "data.json"]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        "asgd: error: --preset, --settings and --data-... exclude each other; give one",
+        "asgd: error: --preset, --settings and --data-... cannot be combined; give one of them",
         "asgd: error: data.json: num_train = 3: Input should be a multiple of 10",
     ]
     shutil.rmtree("data")

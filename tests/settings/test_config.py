@@ -80,7 +80,7 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"prset": "x"}, "unknown key 'prset'; keys allowed here are preset, presets, claims"),
-        ({"preset": "large"}, "preset 'large' does not exist; presets are tiny"),
+        ({"preset": "large"}, "preset 'large' does not exist; the presets are tiny"),
         ({"presets__tiny__data__sorce": 1}, "unknown key 'presets.tiny.data.sorce'"),
         ({"presets__tiny__data__source": "mnist"}, "presets.tiny.data.source = 'mnist'"),
         ({"presets__tiny__data__source": "image_folder"}, "path is missing"),
@@ -92,7 +92,7 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path: Path) -> None:
         ({"presets__tiny__run__seed": 3}, "give the seeds in `seeds`"),
         ({"presets__tiny__experiments__delay__num_workers": [1, 0]}, "experiments.delay: num_workers = 0"),
         ({"presets__tiny__experiments__delay__num_workers": []}, "experiments.delay: num_workers: the list is empty"),
-        ({"presets__tiny__experiments__delay__num_workers": [2, 2]}, "a value stands twice in [2, 2]"),
+        ({"presets__tiny__experiments__delay__num_workers": [2, 2]}, "a value is given twice in [2, 2]"),
         ({"presets__tiny__experiments__delay__momentum": 1.0}, "experiments.delay: momentum = 1.0"),
         ({"claims": {"equivalence_points": 0}}, "claims.equivalence_points = 0"),
         ({"claims": {"margin": 1}}, "unknown key 'claims.margin'"),
@@ -146,15 +146,18 @@ def refuse(tmp_path: Path, text: str | bytes) -> str:
 
 
 NOT_AS_WRITTEN = {
-    "a seed as an axis": ("{seed: [3, 4]}", "seed: every run has a seed of its own; give the seeds in `seeds`"),
+    "a seed as an axis": ("{seed: [3, 4]}", "seed: each run has its own seed; give the seeds in `seeds`"),
     "a seed in a variant": ("{variants: [{seed: 3}]}", "give the seeds in `seeds`"),
-    "a key twice": ("{num_workers: 1, num_workers: 2}", "line 7: the key 'num_workers' stands twice, first in line 7"),
-    "a key twice in a variant": ("{variants: [{pools: 1, pools: 2}]}", "the key 'pools' stands twice"),
-    "two merges": ("{<<: {pools: 1}, <<: {pools: 2}}", "the key '<<' stands twice"),
-    "a seed twice": ("{seeds: [7, 7]}", "delay.seeds: a value stands twice in [7, 7]"),
-    "a variant twice": ("{variants: [{momentum: 0}, {momentum: 0.0}]}", "variants: one stands twice"),
-    "a value twice": ("{learning_rate: [1, 1.0]}", "a value stands twice in [1, 1.0]"),
-    "an axis in a variant": ("{pools: [1], variants: [{}, {pools: 2}]}", "pools is an axis and stands in variants too"),
+    "a key twice": (
+        "{num_workers: 1, num_workers: 2}",
+        "line 7: the key 'num_workers' is given twice, first in line 7",
+    ),
+    "a key twice in a variant": ("{variants: [{pools: 1, pools: 2}]}", "the key 'pools' is given twice"),
+    "two merges": ("{<<: {pools: 1}, <<: {pools: 2}}", "the key '<<' is given twice"),
+    "a seed twice": ("{seeds: [7, 7]}", "delay.seeds: a value is given twice in [7, 7]"),
+    "a variant twice": ("{variants: [{momentum: 0}, {momentum: 0.0}]}", "variants: a variant is given twice"),
+    "a value twice": ("{learning_rate: [1, 1.0]}", "a value is given twice in [1, 1.0]"),
+    "an axis in a variant": ("{pools: [1], variants: [{}, {pools: 2}]}", "pools is given as an axis and in variants"),
     "a list in a variant": ("{variants: [{num_workers: [1, 2]}]}", "num_workers = [1, 2]: Input should be a valid int"),
     "true as a number": ("{num_workers: true}", "num_workers is true; write a number"),
     "true as a seed": ("{seeds: [true]}", "seeds is true; write a number"),
@@ -162,8 +165,8 @@ NOT_AS_WRITTEN = {
     "a number as true": ("{output_relu: 1}", "output_relu is 1; write true or false"),
     "text as true": ("{output_relu: 'no'}", "output_relu is 'no'; write true or false"),
     "text as a seed": ("{seeds: ['3']}", "seeds is the text '3'; write it as a plain number, 3"),
-    "octal": ("{num_workers: 010}", "'010' is no plain decimal number"),
-    "base sixty": ("{steps: 1:30}", "'1:30' is no plain decimal number"),
+    "octal": ("{num_workers: 010}", "'010' is not a plain decimal number"),
+    "base sixty": ("{steps: 1:30}", "'1:30' is not a plain decimal number"),
     "an exponent without a point": ("{learning_rate: 1e-05}", "write it as a plain number, 1.0e-05"),
     "a date": ("{device: 2024-01-01}", "'2024-01-01' is of the kind 'timestamp'"),
     "a set": ("{device: !!set {a, b}}", "is of the kind 'set'"),
@@ -178,7 +181,7 @@ NOT_AS_WRITTEN = {
     "many levels": (f"{{num_workers: {'[' * 30}{']' * 30}}}", "more than 20 levels deep"),
     "very many levels": ("[" * 20_000, "more than 20 levels deep"),
     "dropout of all": ("{dropout: 0.999999}", "dropout = 0.999999: Input should be less than or equal to 0.99999"),
-    "dropout of none": ("{dropout: 0.000001}", "dropout: 1e-06 is rounded to 0"),
+    "dropout of none": ("{dropout: 0.000001}", "dropout: 1e-06 would be rounded to 0"),
     "a momentum of 1": ("{momentum: 0.999999999}", "momentum = 0.999999999"),
     "a rate of infinity": ("{learning_rate: 1.0e+39}", "learning_rate = 1e+39"),
     "a rate of 0": ("{learning_rate: 1.0e-39}", "learning_rate = 1e-39"),
@@ -230,8 +233,8 @@ BOMB = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}
         (f"{TEXT}# caf\u00e9".encode("latin-1"), "is not UTF-8 (byte 0xe9"),
         (f"{TEXT}\0", "unacceptable character #x0000"),
         (BOMB + TEXT, "more than 1,000,000 values, with all aliases written out"),
-        ("preset: tiny\n" + TEXT, "line 2: the key 'preset' stands twice, first in line 1"),
-        (f"{TEXT}claims: {{slow_workers: [1, 1]}}", "claims.slow_workers: a value stands twice"),
+        ("preset: tiny\n" + TEXT, "line 2: the key 'preset' is given twice, first in line 1"),
+        (f"{TEXT}claims: {{slow_workers: [1, 1]}}", "claims.slow_workers: a value is given twice"),
         (f"{TEXT}claims: {{gap_workers: [10, 1]}}", "claims.gap_workers: [10, 1]: the first must be smaller"),
         (f"{TEXT}claims: {{gap_points: [8.0, 2.0]}}", "claims.gap_points: [8.0, 2.0]: the first must be smaller"),
         (TEXT.replace("source: synthetic", "path: ''"), "data.path = ''"),
@@ -245,8 +248,8 @@ def test_a_grid_is_counted_before_it_is_made(tmp_path: Path) -> None:
     values = list(range(1, 2001))
     grid = f"{{num_workers: {values}, batch_size: {values}, steps: {values}}}"
     message = refuse(tmp_path, TEXT.replace("{num_workers: [1, 2]}", grid))
-    assert message == "presets.tiny asks for 16,000,000,000 runs; take fewer, or raise max_runs = 200,000"
-    assert "asks for 4 runs" in refuse(tmp_path, f"{TEXT}max_runs: 3")
+    assert message == "presets.tiny has 16,000,000,000 runs; take fewer, or raise max_runs = 200,000"
+    assert "has 4 runs" in refuse(tmp_path, f"{TEXT}max_runs: 3")
     assert load_text(tmp_path, f"{TEXT}max_runs: 4").max_runs == 4
 
 
@@ -260,7 +263,7 @@ def test_names_are_those_of_folders_and_flags(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", ["runs", "Kept", "checkpoints", "benchmark.json"])
 def test_a_preset_takes_the_place_of_nothing_else_in_results(tmp_path: Path, name: str) -> None:
-    assert f"results/{name} is something else's" in refuse(tmp_path, TEXT.replace("tiny", name))
+    assert f"results/{name} has another use" in refuse(tmp_path, TEXT.replace("tiny", name))
 
 
 def test_a_description_is_one_that_the_report_prints(tmp_path: Path) -> None:

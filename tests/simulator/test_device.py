@@ -59,5 +59,5 @@ def test_without_a_gpu_a_run_on_it_is_one_clear_error(tmp_path: Path, capsys: py
     ]
     flags = ["--device", "cuda", "--out", str(tmp_path / "run"), "--data-root", str(tmp_path)]
     assert main(["train", *data, *flags]) == 1
-    assert "device = cuda: PyTorch finds no such device here; use cpu" in capsys.readouterr().err
+    assert "device = cuda: PyTorch does not find this device; use cpu" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -130,13 +130,16 @@ def test_a_run_that_ends_early_is_probed_at_its_end(dataset: Dataset) -> None:
 @pytest.mark.parametrize(
     ("probes", "message"),
     [
-        ({"speed": {}}, "run: probes: 'speed' is no probe; these are displacement, logits, sample, sharpness, silence"),
+        (
+            {"speed": {}},
+            "run: probes: 'speed' is not a probe; give one of displacement, logits, sample, sharpness, silence",
+        ),
         ({"logits": {"every": 0}}, "run: probes.logits.every = 0: Input should be greater than or equal to 1"),
         (
             {"logits": {"steps": 1}},
             "run: unknown key 'probes.logits.steps'; keys allowed here are every, epochs, num_images",
         ),
-        ({"logits": {"epochs": [0, 4]}}, "run: probes.logits: epoch 4 is after the run's end, 2"),
+        ({"logits": {"epochs": [0, 4]}}, "run: probes.logits: epoch 4 is after the end of the run, 2"),
         ("{logits", "run: probes: '{logits' is not JSON"),
         (["logits"], "run: probes = ['logits']: Input should be a valid dictionary"),
     ],

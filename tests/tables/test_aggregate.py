@@ -219,29 +219,29 @@ DAMAGE = {
     "record truncated": (lambda folder: (folder / "run.json").write_text('{"run":'), r"run.json: not valid JSON"),
     "record incomplete": (lambda folder: (folder / "run.json").write_text("{}"), r"run.json: incomplete"),
     "record a list": (lambda folder: (folder / "run.json").write_text("[1]"), r"run.json: incomplete"),
-    "another run": (lambda folder: edit_record(folder, run="m2-other"), r"run.json: is that of another run, m2-other"),
-    "another configuration": (swap, r"run.json: its configuration, data and sources are those of another run, m7-lr"),
+    "another run": (lambda folder: edit_record(folder, run="m2-other"), r"run.json: belongs to another run, m2-other"),
+    "another configuration": (swap, r"run.json: its configuration, data and sources belong to another run, m7-lr"),
     "another configuration by the same name": (
         lambda folder: edit_record(folder, config=RunConfig(seed=1, epochs=7).model_dump()),
-        r"run.json: its configuration, data and sources are those of another run, m1-lr0.01-seed1",
+        r"run.json: its configuration, data and sources belong to another run, m1-lr0.01-seed1",
     ),
     "other images": (
         lambda folder: edit_record(folder, data={"fingerprint": "2" * 64}),
-        r"of another run, m1-lr",
+        r"to another run, m1-lr",
     ),
     "another outcome": (
         lambda folder: edit_record(folder, outcome="dead"),
-        r"run.json: outcome is 'dead', and metrics.csv says 'trained'",
+        r"run.json: outcome is 'dead', but metrics.csv says 'trained'",
     ),
     "another length": (
         lambda folder: edit_record(folder, total_steps=200),
-        r"run.json: total_steps is 200, and",
+        r"run.json: total_steps is 200, but",
     ),
-    "another arm": (lambda folder: edit_record(folder, arm="00000000"), r"run.json: arm is '00000000', and metrics"),
-    "hardware of no kind": (lambda folder: edit_record(folder, hardware=3), r"run.json: hardware is 3, and metrics"),
+    "another arm": (lambda folder: edit_record(folder, arm="00000000"), r"run.json: arm is '00000000', but metrics"),
+    "hardware of no kind": (lambda folder: edit_record(folder, hardware=3), r"run.json: hardware is 3, but metrics"),
     "other sources": (
         lambda folder: edit_record(folder, sources="2" * 64),
-        r"of another run, m1-lr",
+        r"to another run, m1-lr",
     ),
 }
 
@@ -256,7 +256,7 @@ def test_a_damaged_folder_is_an_error_that_names_it(tmp_path, damage):
     text = str(caught.value)
     assert "\n" not in text
     assert text.startswith(str(broken))
-    assert text.endswith(f"delete the folder {broken.name} and run it again")
+    assert text.endswith(f"delete the folder {broken.name} and train the run again")
 
 
 def test_a_missing_column_is_an_error_even_if_the_hash_fits(tmp_path):
@@ -285,5 +285,5 @@ def test_tables_survive_csv(tmp_path):
 def test_runs_that_saw_other_images_of_one_source_are_not_mixed(tmp_path):
     folders = [write_run(tmp_path, seed=seed) for seed in (0, 1)]
     edit_record(folders[1], data={"fingerprint": "0" * 64, "content": "3" * 64})
-    with pytest.raises(AsgdError, match="saw other images of one source; delete the older and run it again"):
+    with pytest.raises(AsgdError, match="have different images of one source; delete the older run and train it again"):
         read(*folders)

@@ -27,6 +27,7 @@ from asgd.tables.arms import change
 from asgd.tables.crossing import time_to
 from asgd.tables.statistics import describe
 from asgd.tables.table import Table
+from asgd.terminal import make_table, render
 
 ANALYSIS = Analysis(
     about=Subject(varies=("seed",)),  # of no experiment alone: a preset names one in `subjects`
@@ -249,7 +250,8 @@ def rank_learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
 
 def format_choice(table: pd.DataFrame) -> str:
     """The table of ``rank_learning_rates`` for a terminal, with the choice in its last line."""
-    lines = ["learning rate   runs   trained   test accuracy (mean, std)"]
+    numbers = ("learning rate", "runs", "trained", "mean test accuracy", "standard deviation")
+    shown = make_table(*numbers, numbers=numbers)
     for row in table.itertuples():
-        lines.append(f"{row.learning_rate:<15g} {row.n:>4}   {row.trained:>7}   {row.mean:.2%}, {row.std:.2%}")
-    return "\n".join([*lines, f"chosen: {table['learning_rate'].iloc[0]:g}, by the best mean test accuracy"])
+        shown.add_row(f"{row.learning_rate:g}", str(row.n), str(row.trained), f"{row.mean:.2%}", f"{row.std:.2%}")
+    return f"{render(shown)}chosen: {table['learning_rate'].iloc[0]:g}, by the best mean test accuracy"

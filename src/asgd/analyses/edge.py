@@ -115,7 +115,7 @@ def _time_flow(given: Given, seed: int) -> float:
     time = find_crossing(flow.learning_rate * probes.index, probes, given.settings.limit / 2)
     if math.isinf(time):
         raise AsgdError(
-            f"analysis edge: the flow of seed {seed} does not come to a sharpness of {given.settings.limit / 2:g} in "
+            f"analysis edge: the flow of seed {seed} does not reach a sharpness of {given.settings.limit / 2:g} in "
             f"flow_time = {given.settings.flow_time:g}; make it longer, or limit lower"
         )
     return time

@@ -70,15 +70,17 @@ class Given:
     def trained(self, config: RunConfig) -> Trained:
         """A run of its own that is finished. Raises AsgdError if it is not."""
         if (found := self.find(config)) is None:
-            raise AsgdError(f"analysis {self.name}: its run {config.slug()} is not there; make the analysis again")
+            raise AsgdError(f"analysis {self.name}: its run {config.slug()} is missing; make the analysis again")
         return found
 
 
 def check_tables(name: str, tables: Mapping[str, pd.DataFrame], declared: Mapping[str, Sequence[str]]) -> None:
     """Raise AsgdError unless the tables of analysis ``name`` are those that it declares, with their columns."""
     if tables.keys() != declared.keys():
-        raise AsgdError(f"analysis {name}: makes {', '.join(tables)}, and declares {', '.join(declared)}")
+        raise AsgdError(f"analysis {name}: makes the tables {', '.join(tables)}, but declares {', '.join(declared)}")
     for table, columns in declared.items():
         if list(tables[table].columns) != list(columns):
             different = sorted(set(tables[table].columns) ^ set(columns)) or ["their order"]
-            raise AsgdError(f"analysis {name}: {table}.csv has other columns than declared: {', '.join(different)}")
+            raise AsgdError(
+                f"analysis {name}: {table}.csv: its columns differ from the declared ones: {', '.join(different)}"
+            )

@@ -64,7 +64,7 @@ def fit_latency(recording: Recording, name: str) -> LatencyFit:
     low, high, worker = bound_own_times(part, service, queued)
     if (low == high).sum() < max(NEEDED / 4, 0.02 * len(low)):
         raise AsgdError(
-            f"{name}: the server was hardly ever idle (it hears a gradient in {np.median(gaps):.3g} s), which hides "
+            f"{name}: the server was almost never idle (it hears a gradient in {np.median(gaps):.3g} s), which hides "
             "the workers' times; record a run with fewer workers"
         )
     slow = split_workers(worker, low, high, part.num_workers)

@@ -49,7 +49,7 @@ def read_recording(path: Path) -> Recording:
             raise ValueError(f"fate {min(map(str, unknown))}")
         worker, batch, time = (table[name].to_numpy() for name in ("worker", "batch", "seconds"))
         if not (np.isfinite(time).all() and (np.diff(time) >= 0).all() and (worker >= 0).all()):
-            raise ValueError("times that do not rise, or workers below 0")
+            raise ValueError("times that decrease, or a negative worker")
     except OSError as error:
         raise AsgdError(f"{path}: cannot be read ({error.strerror}); give the schedule.csv of a real run") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -61,16 +61,18 @@ def read_recording(path: Path) -> Recording:
     needed = max(NEEDED, NEEDED_EACH * num_workers)
     if heard.sum() < needed:
         raise AsgdError(
-            f"{path}: has {heard.sum():,} gradients of {num_workers} workers, and {needed:,} are needed; train longer"
+            f"{path}: has {heard.sum():,} gradients of {num_workers} workers, but {needed:,} are needed; train longer"
         )
     if num_workers == 1:
-        raise AsgdError(f"{path}: has one worker, whose time cannot be told from the server's; give a run with more")
+        raise AsgdError(
+            f"{path}: has one worker, so its time cannot be separated from that of the server; give a run with more"
+        )
     before = find_before(worker)
     # Whoever is heard or joins is sent the next mini-batch at once, unless workers wait for others.
     sent = num_workers + np.cumsum(sends) - 1
     known = (before >= 0) & sends[before] & heard
     if not np.array_equal(batch[known], sent[before[known]]):
-        raise AsgdError(f"{path}: its workers wait for one another; give a run with policy = every, or discard")
+        raise AsgdError(f"{path}: its workers wait for one another; give a run with policy = every or discard")
     return Recording(worker[heard], time[heard], (known & heard[before])[heard], num_workers)
 
 

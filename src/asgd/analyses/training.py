@@ -55,7 +55,9 @@ def train_for(
         if not lacking:
             return given
         if again := sorted(tried & lacking.keys()):
-            raise AsgdError(f"{setup.store / again[0]}: was trained and is not there; look at {setup.logs}")
+            raise AsgdError(
+                f"{setup.store / again[0]}: was trained, but its files are missing; read the logs in {setup.logs}"
+            )
         tried |= lacking.keys()
         folders = {name: str(setup.store / name) for name in lacking}
         train_orders([Order(run=lacking[name], data=images, out=out) for name, out in folders.items()], setup, jobs)

@@ -55,7 +55,7 @@ def find_claims(edition: EditionName) -> dict[str, Claim]:
     found = {claim.id: claim for claim in claims}
     if len(found) < len(claims):
         twice = next(a.id for a, b in itertools.pairwise(claims) if a.id == b.id)
-        raise AsgdError(f"{room}: two claims have the id {twice}; give one of them another")
+        raise AsgdError(f"{room}: two claims have the id {twice}; change one of them")
     return found
 
 
@@ -68,5 +68,5 @@ def load_rule(edition: EditionName, claim: str) -> ModuleType:
 def _order(claim: str) -> tuple[str, int, str]:
     found = re.fullmatch(r"([A-Z]+)(\d+)(\w*)", claim)
     if not found:
-        raise AsgdError(f"{claim!r} cannot be the id of a claim: a capital letter and a number, as in C1 or C3b")
+        raise AsgdError(f"{claim!r} is not the id of a claim; give a capital letter and a number, as in C1 or C3b")
     return found[1], int(found[2]), found[3]

@@ -1,28 +1,26 @@
-"""The table of verdicts for the terminal."""
+"""The verdicts for the terminal."""
 
-import io
-
-from rich.console import Console
-from rich.table import Table
+from rich.console import RenderableType
 
 from asgd.claims.verdict import Verdicts
 from asgd.claims.wording import Row, tabulate_verdicts
+from asgd.terminal import make_table, render, stack
 
 
-def format_claims(verdicts: Verdicts, width: int = 140) -> str:
-    """A table ``width`` characters wide, without colours."""
-    table = Table(show_lines=True)
-    for heading in ("claim", "verdict", "effect", "p (Holm)", "n"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("reason", overflow="fold", ratio=1)
+def show_claims(verdicts: Verdicts) -> RenderableType:
+    """A table with a line for each verdict, and below it each claim in words and the reason of its verdict."""
+    found = make_table("claim", "verdict", "effect", "p (Holm)", "n", numbers=("p (Holm)", "n"))
+    reasons = make_table("claim", "statement and reason")
     for row in tabulate_verdicts(verdicts):
-        cells = (row.verdict, row.size or "-", _format_p(row), str(row.n), row.reason)
-        table.add_row(f"{row.id}\n{row.statement}", *cells)
-    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
-    with console.capture() as capture:
-        console.print(table, markup=False)
-    return capture.get()
+        found.add_row(row.id, row.verdict, row.size or "-", _format_p(row), str(row.n))
+        reasons.add_row(row.id, f"{row.statement}: {row.reason}")
+    return stack(found, reasons)
+
+
+def format_claims(verdicts: Verdicts, width: int | None = None) -> str:
+    """The same as plain text, ``width`` characters wide."""
+    return render(show_claims(verdicts), width)
 
 
 def _format_p(row: Row) -> str:
-    return "-" if row.p_value is None else f"{row.p_value:.2g} ({row.p_adjusted:.2g})"
+    return "-" if row.p_adjusted is None else f"{row.p_adjusted:.2g}"

@@ -6,14 +6,16 @@ from asgd.commands.command import Command
 from asgd.commands.flags import path
 
 COMMAND = Command(
-    help="measure the engines' speed",
-    description="Time the engines side by side, on one thread, against the naive paper-style simulator.",
+    purpose="maintenance",
+    help="measure how fast the engines are on this machine",
+    description="Time the engines on one thread and compare them with a naive simulator, written as the paper "
+    "describes it. This takes some minutes.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Where the numbers go."""
-    parser.add_argument("--json", type=path, metavar="FILE", help="also write all numbers to FILE")
+    parser.add_argument("--json", type=path, metavar="FILE", help="also write the numbers to FILE")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -7,15 +7,16 @@ from asgd.commands.flags import add_params_flag, add_preset_flag, add_results_fl
 from asgd.settings.study import load_params
 
 COMMAND = Command(
-    help="show the choice of learning rates",
-    description="Show which learning rates a calibration chooses, and by what. Where it gives each arm a rate of its "
-    "own, the last lines are those of `variants` in params.yaml.",
+    purpose="study",
+    help="show how the learning rates were chosen",
+    description="Show the learning rates that a calibration tried, their scores and the chosen rate. If each arm has "
+    "its own rate, the last lines can be copied to `variants` in params.yaml.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose tables."""
-    add_preset_flag(parser, "the preset that calibrates (default: %(default)s)", default="calibration")
+    add_preset_flag(parser, "show the calibration of this preset (default: %(default)s)", default="calibration")
     add_params_flag(parser)
     add_results_flag(parser)
 

@@ -7,14 +7,15 @@ from asgd.commands.flags import add_params_flag, add_preset_flag, add_results_fl
 from asgd.settings.study import load_params
 
 COMMAND = Command(
-    help="judge the paper's claims",
-    description="Judge the paper's claims from the tables of a preset, with the margins of params.yaml.",
+    purpose="results",
+    help="show the verdict on each claim of the paper",
+    description="Judge each claim of the paper from the tables of a preset. The margins are those of params.yaml.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose tables, and where the verdicts go."""
-    add_preset_flag(parser, "which preset's results (default: the one that params.yaml names)")
+    add_preset_flag(parser, "judge the results of this preset (default: the preset that params.yaml names)")
     add_params_flag(parser)
     add_results_flag(parser)
     parser.add_argument("--json", type=path, metavar="FILE", help="also write the verdicts to FILE")
@@ -22,10 +23,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Judge and print."""
-    from asgd.claims import claims_to_json, format_claims, judge_claims
+    from asgd.claims import claims_to_json, judge_claims
     from asgd.claims.claim import list_read
+    from asgd.claims.terminal import show_claims
     from asgd.files import write_json
     from asgd.tables.files import read_table
+    from asgd.terminal import show
 
     params = load_params(options.params, options.preset)
     tables = options.results / params.preset / "tables"
@@ -33,6 +36,6 @@ def run(options: argparse.Namespace) -> None:
     there = [name for name in list_read(params.claims.edition) if (tables / f"{name}.csv").exists()]
     read = {name: read_table(tables / f"{name}.csv", ()) for name in there}
     verdicts = judge_claims(runs, evaluations, params.claims, params.base, tables=read)
-    print(format_claims(verdicts))
+    show(show_claims(verdicts))
     if options.json:
         write_json(options.json, claims_to_json(verdicts))

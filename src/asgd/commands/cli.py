@@ -1,47 +1,15 @@
 """The ``asgd`` command: its subcommands are the files of this folder that declare one (``asgd.commands.command``)."""
 
-import argparse
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from asgd import __version__
-from asgd.commands.command import Command
+from asgd.commands.parser import build_parser
 from asgd.errors import AsgdError
 from asgd.extras import explain_missing
 from asgd.logs import discard_output, print_error, show_warning, tolerate_output
-from asgd.members import find_members, load_member
-
-_ROOM = "asgd.commands"
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports a wrong flag in one line, like every other error."""
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        # The library's own passes over a disk that is full.
-        target = file or sys.stderr
-        if message and target is not None:
-            target.write(message)
-
-    def error(self, message: str) -> NoReturn:
-        shown = message if len(message) <= 300 else f"{message[:300]}..."
-        self.exit(2, f"{self.prog}: error: {' '.join(shown.splitlines())} (see {self.prog} --help)\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all subcommands."""
-    parser = _Parser(prog="asgd", description="Simulate asynchronous SGD and judge the paper's claims.")
-    parser.add_argument("--version", action="version", version=f"asgd {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for name, command in find_members(_ROOM, Command).items():
-        module = load_member(_ROOM, name)
-        added = commands.add_parser(name.replace("_", "-"), help=command.help, description=command.description)
-        added.set_defaults(run=module.run)
-        module.add_flags(added)
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"{error.filename or 'standard output'}: {error.strerror or error}")
         return 1
     except MemoryError as error:
-        print_error(f"the memory does not suffice: {error or 'no more is free'}")
+        print_error(f"not enough memory: {error or 'none is free'}")
         return 1
     except KeyboardInterrupt:
         print("asgd: interrupted", file=sys.stderr)

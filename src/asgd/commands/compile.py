@@ -5,8 +5,9 @@ import argparse
 from asgd.commands.command import Command
 
 COMMAND = Command(
-    help="compile the fused engine",
-    description="Compile the fused engine, unless that is done already, and say where the result lies.",
+    purpose="maintenance",
+    help="compile the fused engine before the first run",
+    description="Compile the fused engine, unless this was done before, and print the folder of the result.",
 )
 
 

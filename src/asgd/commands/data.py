@@ -11,20 +11,26 @@ from asgd.settings.study import load_params
 from asgd.settings.validation import validate
 
 COMMAND = Command(
-    help="prepare the images and show what is there",
-    description="Prepare the images once and describe them: those of a preset, or of the flags below.",
+    purpose="train",
+    help="prepare the images and describe them",
+    description="Prepare the images of a preset, or the images that the flags describe, and print a summary. Images "
+    "that were prepared before are checked and kept.",
+    examples=("asgd data --preset smoke", "asgd data --data-source synthetic --contact-sheet images.png"),
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Those of the images."""
     add_data_flags(parser)
-    add_preset_flag(parser, "take the data of this preset of params.yaml")
+    add_preset_flag(parser, "prepare the images of this preset of params.yaml")
     parser.add_argument(
-        "--settings", type=path, metavar="FILE", help="take the keys of `data` from FILE (-: standard input), as JSON"
+        "--settings",
+        type=path,
+        metavar="FILE",
+        help="read the keys of `data` from FILE, a JSON object (-: standard input)",
     )
     parser.add_argument(
-        "--contact-sheet", type=path, metavar="FILE", help="also write a PNG with some images of every class"
+        "--contact-sheet", type=path, metavar="FILE", help="also write a PNG file with some images of each class"
     )
 
 
@@ -42,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
 def _choose(options: argparse.Namespace) -> DataConfig:
     values = collect(options, DataConfig, "data-")
     if sum(map(bool, (values, options.preset, options.settings))) > 1:
-        raise AsgdError("--preset, --settings and --data-... exclude each other; give one")
+        raise AsgdError("--preset, --settings and --data-... cannot be combined; give one of them")
     if options.settings:
         name, text = read_input(options.settings)
         return validate(DataConfig, parse_object(text, name), name)

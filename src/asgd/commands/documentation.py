@@ -12,8 +12,8 @@ from pydantic_core import PydanticUndefined
 
 from asgd.analyses.analysis import analysis_tables
 from asgd.commands.claims_page import make_claims_page
-from asgd.commands.cli import build_parser
 from asgd.commands.gallery import make_gallery
+from asgd.commands.parser import build_parser
 from asgd.figures.plot import list_plots
 from asgd.settings.network import list_networks
 from asgd.settings.order import Order

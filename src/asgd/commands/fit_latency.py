@@ -6,10 +6,12 @@ from asgd.commands.command import Command
 from asgd.commands.flags import path
 
 COMMAND = Command(
-    help="describe the times of a real run, to simulate more workers like its own",
-    description="Find the keys of `schedule: latency` that describe the recorded times of a real run, so that other "
-    "numbers of workers can be simulated before they are rented. Prints lines for `run` in params.yaml; in comments "
-    "the unit of time, and what was recorded beside what is simulated with these keys.",
+    purpose="real",
+    help="fit a latency model to a real run",
+    description="Fit the keys of `schedule: latency` to the recorded times of a real run. With these keys you can "
+    "simulate other numbers of workers before you rent them. The output can be copied to `run` in params.yaml. Its "
+    "comments give the unit of time and compare the recording with a simulation.",
+    examples=("asgd fit-latency results/runs/RUN/schedule.csv",),
 )
 
 

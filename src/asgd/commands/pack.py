@@ -7,13 +7,18 @@ from asgd.commands.flags import add_preset_flag, path
 from asgd.settings.folders import DATA_ROOT, RUNS
 from asgd.settings.study import load_params
 
-COMMAND = Command(help="put a preset's runs into one file", description="Pack finished runs.")
+COMMAND = Command(
+    purpose="results",
+    help="put the runs of a preset into one file",
+    description="Put all finished runs of a preset into one archive. `asgd unpack` restores them on any machine.",
+    examples=("asgd pack --preset smoke runs.tar.xz",),
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose runs, and where to."""
-    parser.add_argument("archive", type=path, help="the file to write, .tar.xz")
-    add_preset_flag(parser, "whose runs (default: the preset that params.yaml names)")
+    parser.add_argument("archive", type=path, metavar="ARCHIVE", help="the file to write, with the ending .tar.xz")
+    add_preset_flag(parser, "pack the runs of this preset (default: the preset that params.yaml names)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -22,4 +27,4 @@ def run(options: argparse.Namespace) -> None:
     from asgd.study.plan import plan_study
 
     names = plan_study(load_params(preset=options.preset), DATA_ROOT).runs
-    print(f"{options.archive}: {pack_runs(names, RUNS, options.archive)} of {len(names)} runs")
+    print(f"{options.archive}: packed {pack_runs(names, RUNS, options.archive):,} of {len(names):,} runs")

@@ -9,14 +9,16 @@ from asgd.settings.folders import CHECKPOINTS, DATA_ROOT, KEPT, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(
-    help="delete runs that no preset asks for",
-    description="List the runs and checkpoints that no preset of params.yaml asks for, and delete them if told so.",
+    purpose="maintenance",
+    help="delete runs that no preset needs",
+    description="List the runs and checkpoints that no preset of params.yaml needs. Delete them after a question, or "
+    "at once with --yes.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whether to ask."""
-    parser.add_argument("--yes", action="store_true", help="delete without asking")
+    parser.add_argument("--yes", action="store_true", help="delete them without asking")
     add_params_flag(parser)
 
 
@@ -28,9 +30,9 @@ def run(options: argparse.Namespace) -> None:
     for found in unused:
         print(f"{measure_size(found) / 1024:8,.0f} kB  {found}")
     if not unused:
-        print(f"{RUNS}: every run there is asked for, or in the making")
-    elif options.yes or (sys.stdin.isatty() and input(f"delete these {len(unused)}? [y/N] ").lower() == "y"):
+        print(f"{RUNS}: nothing to delete")
+    elif options.yes or (sys.stdin.isatty() and input(f"Delete these {len(unused):,}? [y/N] ").lower() == "y"):
         remove_unused(unused)
-        print(f"deleted {len(unused)}")
+        print(f"deleted: {len(unused):,}")
     else:
-        print(f"{len(unused)} that no preset of {options.params} asks for; --yes deletes them")
+        print(f"No preset of {options.params} needs them ({len(unused):,}). `asgd prune --yes` deletes them.")

@@ -6,16 +6,19 @@ from asgd.commands.command import Command
 from asgd.commands.flags import add_data_root_flag, path
 
 COMMAND = Command(
-    help="replay a real run in the simulator",
-    description="Simulate the recorded schedule of a real run and compare the weights at every evaluation: identical, "
-    "or where they part. On another kind of processor, or with other versions, they may differ in the last bits.",
+    purpose="real",
+    help="simulate a real run again and compare the weights",
+    description="Simulate the recorded schedule of a real run and compare the weights at each evaluation. Prints "
+    "whether they are identical, or where they first differ. On another processor, or with other versions of the "
+    "libraries, the last bits may differ.",
+    examples=("asgd replay results/runs/RUN",),
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The run, and where images are."""
     parser.add_argument("folder", type=path, metavar="RUN", help="the folder of a run with `execution: real`")
-    add_data_root_flag(parser, "where prepared images are kept (default: %(default)s)")
+    add_data_root_flag(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -7,25 +7,33 @@ from asgd.commands.flags import add_data_root_flag, add_params_flag, add_results
 from asgd.settings.study import load_params
 
 COMMAND = Command(
-    help="show or accept the sources that decide numbers",
-    description="Show which sources decide the numbers of each family of runs and images. With `accept`: train runs "
-    "again, drawn over all experiments that have tables; if all are equal, the present sources take the earlier names.",
+    purpose="maintenance",
+    help="show which source files decide the numbers",
+    description="Show which source files decide the numbers of each family of runs and of images. An edit of them "
+    "renames the runs. If an edit changes no number, `accept` keeps the names: it trains a sample of the runs again, "
+    "and succeeds if all numbers are equal.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """What to do, and how many runs to train."""
     parser.add_argument("action", nargs="?", choices=["show", "accept"], default="show", help="default: %(default)s")
-    parser.add_argument("--jobs", type=count, default=1, help="accept: runs to train at a time (default: %(default)s)")
-    parser.add_argument("--runs", type=count, default=30, help="accept: how many runs to train (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="accept: which runs are drawn (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=count, default=1, metavar="N", help="accept: train N runs in parallel (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=count, default=30, metavar="N", help="accept: train N runs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="accept: seed of the choice of the runs (default: %(default)s)"
+    )
     parser.add_argument(
         "--earlier",
         metavar="COMMIT",
-        help="accept: a run that differs from its table is trained by these sources too",
+        help="accept: train a run that differs from its table with the sources of COMMIT too",
     )
     parser.add_argument(
-        "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ in rounding (1e-5)"
+        "--rounding", nargs="*", default=[], metavar="COLUMN", help="accept: columns that may differ by rounding (1e-5)"
     )
     add_params_flag(parser)
     add_results_flag(parser)

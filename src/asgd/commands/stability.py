@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_data_flags, add_model_flags, collect, path
+from asgd.commands.flags import add_data_flags, add_run_flags, collect, path
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
@@ -13,11 +13,17 @@ from asgd.settings.schedule import ScheduleKeys
 from asgd.settings.validation import validate
 
 COMMAND = Command(
-    help="say which learning rates are stable with so many workers",
-    description="Say up to which learning rate training is stable near a minimum of a given sharpness (the largest "
-    "curvature of the loss), and judge a rate: stable, marginal (within 5 % of the limit, or within its uncertainty) "
-    "or not stable. A run that is not stable where it is leaves for flatter ground, or fails. Mini-batch noise is left "
-    "out; it lowers the limit.",
+    purpose="train",
+    help="find the largest stable learning rate",
+    description="Find the largest learning rate with which training is stable near a minimum of a given sharpness (the "
+    "largest curvature of the loss). Judge a learning rate: stable, marginal (within 5 % of the limit, or within its "
+    "uncertainty) or not stable. An unstable run moves to a flatter region, or fails. The limit ignores mini-batch "
+    "noise, which lowers it. It depends only on the workers, the schedule and the momentum. The other flags of a run "
+    "need --measure.",
+    examples=(
+        "asgd stability --num-workers 100 --learning-rate 0.01 --sharpness 20",
+        "asgd stability --num-workers 10 --learning-rate 0.01 --measure",
+    ),
 )
 MEASURED_EPOCHS = 0.25
 _THEORY = {
@@ -30,19 +36,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Those of the run, and of the images for --measure."""
     curvature = parser.add_mutually_exclusive_group()
     curvature.add_argument(
-        "--sharpness", type=_positive, metavar="LAMBDA", help="the largest eigenvalue of the loss's Hessian, if known"
+        "--sharpness", type=_positive, metavar="LAMBDA", help="the largest eigenvalue of the Hessian of the loss"
     )
     curvature.add_argument(
         "--measure",
         action="store_true",
-        help=f"train one worker without momentum, for {MEASURED_EPOCHS:g} epochs unless --epochs or --steps are given, "
-        "and measure its sharpness on 500 training images",
+        help="measure the sharpness on 500 training images, after one worker has trained without momentum for "
+        f"{MEASURED_EPOCHS:g} epochs (or for --epochs or --steps)",
     )
-    parser.add_argument("--json", type=path, metavar="FILE", help="also write all numbers to FILE")
-    about = (
-        "run (keys of `run` in params.yaml); all but workers, momentum, schedule and learning rate are for --measure"
-    )
-    add_model_flags(parser.add_argument_group(about), RunConfig)
+    parser.add_argument("--json", type=path, metavar="FILE", help="also write the numbers to FILE")
+    add_run_flags(parser)
     add_data_flags(parser)
 
 
@@ -53,17 +56,18 @@ def run(options: argparse.Namespace) -> None:
     unused = [*(set(settings) - _THEORY), *(f"data-{name}" for name in data)]
     if unused and not options.measure:
         flag = min(unused).replace("_", "-")
-        raise AsgdError(f"--{flag}: is for --measure; add --measure, or leave it out")
+        raise AsgdError(f"--{flag}: has an effect only with --measure; add --measure, or leave it out")
 
     from asgd.analyses.stability.advice import advice_to_json, advise, format_advice
     from asgd.files import write_json
+    from asgd.terminal import show
 
     sharpness, source, rate = options.sharpness, "", settings.get("learning_rate")
     if options.measure:
         sharpness, source = _measure(options, settings, data)
         rate = config.learning_rate
     advice = advise(config, rate, sharpness)
-    print(format_advice(advice, source))
+    show(format_advice(advice, source))
     if options.json:
         write_json(options.json, advice_to_json(advice))
 

@@ -9,22 +9,35 @@ from asgd.settings.folders import DATA_ROOT, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(
-    help="show how far a study is",
-    description="Say how many runs of a preset are done, running, failed and waiting, and how long the rest will take.",
+    purpose="study",
+    help="show how far a study is and how long the rest takes",
+    description="Show how many runs of a study are done, running, failed and waiting, for each experiment. The time "
+    "left is estimated from finished runs of the same kind. It is missing where no such run was trained on this "
+    "machine.",
+    examples=("asgd status --preset paper --watch",),
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Which study, and whether to go on."""
-    add_preset_flag(parser, "which study (default: the preset that params.yaml names)")
-    parser.add_argument("--watch", action="store_true", help="go on until all runs are done")
+    add_preset_flag(parser, "show this preset (default: the preset that params.yaml names)")
+    parser.add_argument("--watch", action="store_true", help="update the status until all runs are done")
     add_params_flag(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the status."""
     from asgd.study.plan import plan_study
-    from asgd.study.status import print_status
+    from asgd.study.status import State, StatusReader, print_status
+    from asgd.terminal import show
 
-    runs = plan_study(load_params(options.params, options.preset), DATA_ROOT).runs
-    print_status(runs, RUNS, Path("logs/runs"), options.watch)
+    params = load_params(options.params, options.preset)
+    study = plan_study(params, DATA_ROOT)
+    show(f"study {params.preset}")
+    experiments = {name: [run.name for run in runs] for name, runs in study.experiments.items()}
+    status = print_status(StatusReader(study.runs, RUNS, Path("logs/runs")), experiments, options.watch)
+    results, shipped = Path("results"), params.selected.shipped
+    if not status.count(State.DONE) and (results / params.preset / "tables" / "runs.csv").exists():
+        show(f"\nThe results of this study are in {results / params.preset}, without its runs.")
+        if shipped and shipped.runs:
+            show(f"`asgd unpack {results / shipped.runs}` restores the runs.")

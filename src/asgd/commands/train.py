@@ -3,7 +3,7 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_data_flags, add_model_flags, collect, count, path, seconds
+from asgd.commands.flags import add_data_flags, add_run_flags, collect, count, path, seconds
 from asgd.errors import AsgdError
 from asgd.settings.data import DataConfig
 from asgd.settings.folders import CHECKPOINTS, RUNS
@@ -12,35 +12,47 @@ from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
 
 COMMAND = Command(
-    help="train one run, or several",
-    description="Train one run, given by flags, or several, given by lines of JSON; write metrics.csv and run.json.",
+    purpose="train",
+    help="train one run or several runs",
+    description="Train one run, described by flags, or several runs, described by lines of JSON. Each run writes its "
+    "curve to metrics.csv and its settings and outcome to run.json.",
+    examples=(
+        "asgd train --num-workers 10 --data-source synthetic",
+        "asgd train --num-workers 30 --momentum 0.9 --epochs 3 --out results/mine",
+        "asgd train --each runs.jsonl --jobs 4",
+    ),
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Those of the run, of its images, and of several runs."""
-    several = parser.add_argument_group("several runs, which share the start")
+    several = parser.add_argument_group("several runs")
     several.add_argument(
         "--each",
         type=path,
         metavar="FILE",
-        help="train a run for each line of FILE (-: standard input), a JSON object: `run` and `data` hold keys of "
-        '`run` and `data` in params.yaml, `out` a folder, as in {"run": {"num_workers": 8}, "data": {"source": '
-        '"synthetic"}, "out": "m8"}. Keys left out have their defaults. Finished runs are left as they are',
+        help="train one run for each line of FILE (-: standard input). A line is a JSON object, as in "
+        '{"run": {"num_workers": 8}, "data": {"source": "synthetic"}, "out": "m8"}: `run` and `data` hold keys of '
+        "params.yaml, `out` names a folder. Missing keys have their defaults. Finished runs are skipped",
     )
     several.add_argument(
-        "--jobs", type=count, default=1, metavar="N", help="with --each: processes that train (default: %(default)s)"
+        "--jobs",
+        type=count,
+        default=1,
+        metavar="N",
+        help="with --each: train N runs in parallel (default: %(default)s)",
     )
     several.add_argument(
-        "--logs", type=path, metavar="DIR", help="with --each: write DIR/<run>.log, a file for each run"
+        "--logs", type=path, metavar="DIR", help="with --each: write a log for each run, DIR/<run>.log"
     )
-    add_model_flags(parser.add_argument_group("run (keys of `run` in params.yaml)"), RunConfig)
+    add_run_flags(parser)
     add_data_flags(parser)
     parser.add_argument(
         "--kernels",
         choices=["auto", "vector", "plain"],
         default="auto",
-        help="kernels of the fused engine: explicit vectors, plain loops, or what the machine is best at (default)",
+        metavar="auto|vector|plain",
+        help="kernels of the fused engine: vector instructions, plain loops, or the faster of the two (default)",
     )
     parser.add_argument("--out", type=path, metavar="DIR", help=f"folder for the results (default: {RUNS}/<run>)")
     parser.add_argument(
@@ -48,14 +60,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=path,
         default=CHECKPOINTS,
         metavar="DIR",
-        help="where a killed run finds its last state when it is started again (default: %(default)s)",
+        help="folder of the states from which a stopped run continues (default: %(default)s)",
     )
     parser.add_argument(
         "--checkpoint-every",
         type=seconds,
         default=60.0,
         metavar="SECONDS",
-        help="least time between two checkpoints, which are taken at evaluations (default: %(default)s)",
+        help="save a checkpoint at most once in this time, at an evaluation (default: %(default)s)",
     )
 
 
@@ -65,9 +77,9 @@ def run(options: argparse.Namespace) -> None:
     data = collect(options, DataConfig, "data-")
     one_only = [name for name, given in (("a run", settings), ("images", data), ("--out", options.out)) if given]
     if options.each and one_only:
-        raise AsgdError(f"--each: {options.each} says all of each run; leave out the flags of {one_only[0]}")
+        raise AsgdError(f"--each: {options.each} describes the runs completely; leave out the flags of {one_only[0]}")
     if not options.each and (options.logs or options.jobs > 1):
-        raise AsgdError("--jobs and --logs go with --each; leave them out for one run")
+        raise AsgdError("--jobs and --logs need --each; leave them out for one run")
 
     from asgd.runs.orders import Setup, read_orders, train_order, train_orders
 

@@ -12,21 +12,22 @@ from asgd.settings.study import load_params
 INTERNAL_ERROR = 70  #: exit status where a check itself failed
 
 COMMAND = Command(
-    help="check shipped results against configuration, sources and data",
-    description="Say which shipped results do not match params.yaml, the sources and the data. Trains nothing: "
-    "tables are made again from those of the runs, these from packed runs, and figures and report are drawn again. "
-    "Ends with status 1 if something does not match, and with 70 if a check itself failed.",
+    purpose="results",
+    help="check that the results match the configuration",
+    description="Check that the shipped results match params.yaml, the sources and the data. Nothing is trained: the "
+    "tables, figures and report are made again, from the packed runs where there are any, and compared. The exit "
+    "status is 1 if something does not match, and 70 if a check itself failed.",
 )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose results, and which checks."""
-    add_preset_flag(parser, "whose results (default: all that are shipped or there)")
+    add_preset_flag(parser, "check the results of this preset (default: all presets that have results)")
     add_params_flag(parser)
     add_results_flag(parser)
     add_data_root_flag(parser)
     parser.add_argument(
-        "--without", nargs="+", default=[], metavar="CHECK", help="leave out checks: figures and map take the longest"
+        "--without", nargs="+", default=[], metavar="CHECK", help="skip these checks (figures and map take longest)"
     )
 
 
@@ -43,12 +44,17 @@ def run(options: argparse.Namespace) -> None:
             print(format_check(check), flush=True)
             wrong += [f"{preset} ({check.name})"] if check.faults else []
             failed += [check.error] if check.error else []
-    mismatch = AsgdError(f"{options.results}: does not match: {', '.join(wrong)}; see the lines marked * above")
+    mismatch = AsgdError(
+        f"{options.results}: some results do not match: {', '.join(wrong)}; see the lines marked * above"
+    )
     if failed:
         print(*failed, sep="\n", file=sys.stderr)
         if wrong:
             print_error(mismatch)
-        print(f"asgd: internal error in {len(failed)} checks, shown above; please report it", file=sys.stderr)
+        print(
+            f"asgd: checks that failed with an internal error: {len(failed)}; please report the errors above",
+            file=sys.stderr,
+        )
         sys.exit(INTERNAL_ERROR)
     if wrong:
         raise mismatch

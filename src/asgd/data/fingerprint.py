@@ -57,7 +57,7 @@ def data_path(data: DataConfig) -> Path:
     try:
         return Path(data.path).expanduser()
     except RuntimeError:
-        raise AsgdError(f"data.path = {data.path}: nobody knows the home folder; write the whole path") from None
+        raise AsgdError(f"data.path = {data.path}: the home folder is not known; write the whole path") from None
 
 
 def check_sha256(path: Path, expected: str | None) -> None:

@@ -25,7 +25,7 @@ def prepare_data(data: DataConfig, root: Path = DATA_ROOT, progress: bool = True
         images = read_source(data, root, progress)
         fingerprint = source_fingerprint(data, root, read_again=True)
         if folder.name != folder_name(data.source, fingerprint):
-            raise AsgdError(f"data.path = {data.path}: the images changed after they were given a name; start again")
+            raise AsgdError(f"data.path = {data.path}: the images changed while they were prepared; start again")
         store_images(images, folder, data.source, fingerprint)
     return folder
 

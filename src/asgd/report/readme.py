@@ -134,5 +134,5 @@ def _split(readme: Path, name: str) -> tuple[str, str, str]:
         raise AsgdError(f"{readme}: cannot be read ({error}); restore it from git") from error
     block, end, after = rest.partition(last)
     if not (begin and end):
-        raise AsgdError(f"{readme}: the comments {first.strip()} and {last.strip()} are missing; put them back")
+        raise AsgdError(f"{readme}: the comments {first.strip()} and {last.strip()} are missing; restore them")
     return before + begin, block, end + after

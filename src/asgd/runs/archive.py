@@ -26,7 +26,7 @@ def pack_runs(names: Iterable[str], store: Path, archive: Path) -> int:
     """
     finished = sorted(name for name in set(names) if is_finished(store / name))
     if not finished:
-        raise AsgdError(f"{store}: none of the runs is there yet; run snakemake first")
+        raise AsgdError(f"{store}: has none of the runs; run snakemake first")
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:
         for name in finished:
             for file in list_files(name):

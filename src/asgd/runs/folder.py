@@ -231,10 +231,10 @@ def check_run(
     if not isinstance(record, dict) or not record.keys() >= _NEEDED:
         raise _fault(folder, "run.json", "incomplete", advice)
     if record["run"] != called:
-        raise _fault(folder, "run.json", f"is that of another run, {record['run']}", advice)
+        raise _fault(folder, "run.json", f"belongs to another run, {record['run']}", advice)
     run = _identify_record(record, str(folder / "run.json"))
     if run.name != called:
-        what = f"its configuration, data and sources are those of another run, {run.name}"
+        what = f"its configuration, data and sources belong to another run, {run.name}"
         raise _fault(folder, "run.json", what, advice)
     # The first runs, which all have the schedule, policy, update and network of the paper, wrote fewer.
     metrics = METRICS_COLUMNS if run.config.list_choices() or "gradients" in record else FIRST_COLUMNS
@@ -269,12 +269,12 @@ def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: s
             "stopped_early": last.gradients < total,
         }
         if "gradients" in record and sum(record["gradients"].values()) != last.gradients:
-            return f"gradients are {sum(record['gradients'].values())}, and metrics.csv says {last.gradients}"
+            return f"gradients are {sum(record['gradients'].values())}, but metrics.csv says {last.gradients}"
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        return f"cannot be understood beside metrics.csv ({' '.join(str(error).split())})"
+        return f"does not fit metrics.csv ({' '.join(str(error).split())})"
     expected |= {name: record[name] for name in ("data", "versions", "hardware") if isinstance(record.get(name), dict)}
     wrong = [name for name in (*expected, "versions", "hardware") if record.get(name) != expected.get(name)]
-    return f"{wrong[0]} is {record.get(wrong[0])!r}, and metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
+    return f"{wrong[0]} is {record.get(wrong[0])!r}, but metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
 
 
 def _read_row(values: Mapping[str, str]) -> Row:
@@ -289,9 +289,9 @@ def _identify_record(record: Mapping[str, Any], where: str) -> Run:
         settings = {**record["config"], "engine": record["engine"]["name"]}
         data, sources = record["data"]["fingerprint"], record["sources"]
     except (KeyError, TypeError) as error:
-        raise AsgdError(f"{where}: incomplete; delete the folder and run it again") from error
+        raise AsgdError(f"{where}: incomplete; delete the folder and train the run again") from error
     return Run.identify(validate(RunConfig, settings, where), str(data), str(sources))
 
 
 def _fault(folder: Path, file: str, what: str, advice: str = "") -> AsgdError:
-    return AsgdError(f"{folder / file}: {what}; {advice or f'delete the folder {folder.name} and run it again'}")
+    return AsgdError(f"{folder / file}: {what}; {advice or f'delete the folder {folder.name} and train the run again'}")

@@ -1,7 +1,10 @@
 """Training jobs as they are ordered: one run, or several that share the start of a process, or some processes."""
 
+import io
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from asgd.logs import log_output, print_error
 from asgd.processes import map_processes
 from asgd.runs.checkpoint import Checkpointer
 from asgd.runs.folder import is_finished, read_run, write_run
-from asgd.runs.progress import ProgressWatcher
+from asgd.runs.progress import ProgressWatcher, can_show_bar, open_bar
 from asgd.runs.replay import describe_replay, open_recording
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
@@ -21,6 +24,7 @@ from asgd.settings.folders import CHECKPOINTS, DATA_ROOT, KEPT, RUNS
 from asgd.settings.order import Order
 from asgd.settings.validation import validate
 from asgd.simulator.simulate import plan_evaluations
+from asgd.terminal import open_console
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Done:
     folder: Path | None = None  #: None where it failed
     checkpointer: Checkpointer | None = None  #: of a run that was trained now, with its checkpoint still there
     error: str = ""
+    said: str = ""  #: what was kept from the terminal, because all runs together have a bar there
 
 
 def train_order(order: Order, setup: Setup) -> Done:
@@ -61,7 +66,7 @@ def _train_order(order: Order, setup: Setup, again: bool = True) -> Done:
     folder = Path(order.out) if order.out else setup.store / run
     if not again and folder.name == run and is_finished(folder):
         read_run(folder)
-        print(f"{folder}: finished before, left as it is")
+        print(f"{folder}: finished before, skipped")
         return Done(order.label, folder)
     dataset = _open_data(order.data, setup.data_root)
     checkpointer = None
@@ -95,7 +100,15 @@ def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int 
     if jobs > 1:
         for data in dict.fromkeys(order.data for order in orders):
             prepare_data(data, setup.data_root)  # once, before the processes ask for them together
-    found = list(map_processes(partial(_try_order, setup=setup), orders, jobs))
+    console = open_console(sys.stderr)
+    has_bar = jobs > 1 and can_show_bar(console)
+    found = []
+    with open_bar(console, has_bar, "{task.fields[failed]:,} failed") as bar:
+        task = bar.add_task("runs", total=len(orders), failed=0)
+        for one in map_processes(partial(_try_order, setup=setup, is_quiet=has_bar), orders, jobs):
+            found.append(one)
+            bar.update(task, advance=1, failed=sum(bool(each.error) for each in found))
+            bar.console.print(one.said, end="", soft_wrap=True)
     if failed := [one for one in found if one.error]:
         names = ", ".join(str(_log_of(one.label, setup) or one.label) for one in failed)
         raise AsgdError(f"{len(failed)} of {len(orders)} runs failed: {names} ({failed[0].error})")
@@ -105,7 +118,12 @@ def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int 
     return [one.folder for one in found if one.folder]
 
 
-def _try_order(order: Order, setup: Setup) -> Done:
+def _try_order(order: Order, setup: Setup, is_quiet: bool = False) -> Done:
+    if is_quiet:  # the terminal has one bar, of the process that started this one
+        with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as told:
+            done = _try_order(order, setup)
+        messages = [line for line in told.getvalue().splitlines(keepends=True) if line.startswith("asgd: ")]
+        return replace(done, said="".join([said.getvalue(), *messages]))
     log = _log_of(order.label, setup)
     if log:
         print(f"{order.label}: see {log}", flush=True)  # the last line, should the process be killed
@@ -153,8 +171,8 @@ def read_orders(path: Path) -> list[Order]:
         where = f"{name}, line {number}"
         order = validate(Order, parse_object(line, where), where)
         if order.out and places.setdefault(order.out, number) != number:
-            raise AsgdError(f"{where}: out = {order.out!r} stands in line {places[order.out]} too; name another folder")
+            raise AsgdError(f"{where}: line {places[order.out]} has out = {order.out!r} too; name another folder")
         orders.append(order)
     if not orders:
-        raise AsgdError(f"{name}: no run in it; write a JSON object in each line")
+        raise AsgdError(f"{name}: describes no run; write a JSON object in each line")
     return orders

@@ -32,10 +32,12 @@ class Recording:
 def open_recording(folder: Path) -> Recording:
     """That of the run in ``folder``. Raises AsgdError where it cannot be read, or had no real workers."""
     if not folder.exists():
-        raise AsgdError(f"{folder}: there is no such run; train it first, with execution = real")
+        raise AsgdError(f"{folder}: this run does not exist; train it first, with execution = real")
     record, _ = read_run_anywhere(folder)
     if record["config"].get("execution") != "real":
-        raise AsgdError(f"{folder}: is no real run, so there is no schedule to replay; give one with execution = real")
+        raise AsgdError(
+            f"{folder}: has no real workers, so it has no schedule to replay; give a run with execution = real"
+        )
     recorded = {"schedule": "replay", "trace": str(folder / "schedule.csv"), "trace_sha256": record["schedule_sha256"]}
     settings = {**record["config"], "engine": record["engine"]["name"], "execution": "simulated", **recorded}
     kernels = record["engine"]["variant"] if record["engine"]["name"] == "fused" else "auto"

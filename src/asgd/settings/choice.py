@@ -23,7 +23,9 @@ def name_choice(name: str) -> str:
 def check_choice(key: str, name: str, members: Members) -> str:
     """``name``, if there is such a member. Raises ValueError."""
     if not is_file(name) and name not in (known := members()):
-        raise ValueError(f"'{name}' is no {key}; give one of {', '.join(known)}, or the path of your own, NAME.py")
+        raise ValueError(
+            f"no {key} has the name '{name}'; give one of {', '.join(known)}, or the path of a file of yours, NAME.py"
+        )
     return name
 
 

@@ -12,6 +12,6 @@ class ExecutionKeys(Keys):
         "simulated",
         as_before="simulated",
         words={"simulated": "simulated", "real": "real workers", "replayed": "replayed"},
-        description="simulated: one process plays all workers; real: `num_workers` processes of their own (needs Ray), "
-        "heard as they come; replayed: one process plays what the same run with real workers has recorded",
+        description="simulated: one process simulates all workers; real: each worker is a process (needs Ray); "
+        "replayed: one process simulates the recorded order of the same run with real workers",
     )

@@ -59,5 +59,5 @@ class Keys(StrictModel):
                 continue
             for other, wanted in needed.items():
                 if (found := getattr(self, other)) != wanted:
-                    raise ValueError(f"{key} = {value} means nothing with {other} = {found}; leave it out")
+                    raise ValueError(f"{key} = {value} has no effect with {other} = {found}; leave it out")
         return self

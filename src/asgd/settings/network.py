@@ -28,5 +28,5 @@ class NetworkKeys(Keys):
         "paper",
         as_before="paper",
         words={"paper": "the paper's network", "resnet8": "ResNet-8", "resnet20": "ResNet-20"},
-        description="the network, by its name or the path of your own (NAME.py)",
+        description="the network: its name, or the path of a file of yours (NAME.py)",
     )

@@ -34,7 +34,9 @@ def read_yaml(path: str | Path) -> Any:
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise AsgdError(f"{path}: cannot be read ({error.strerror}); run this in the project's folder") from error
+        raise AsgdError(
+            f"{path}: cannot be read ({error.strerror}); start this command in the folder of the project"
+        ) from error
     except UnicodeDecodeError as error:
         raise AsgdError(
             f"{path}: is not UTF-8 (byte {error.object[error.start]:#04x} at position {error.start:,}); "
@@ -103,7 +105,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
         # Merging (<<) is no second writing of a key: what stands beside it is meant to replace what it brings.
         if (key.tag, key.value) in seen:
             first = seen[key.tag, key.value]
-            raise _FaultError(key, f"the key {_shown(key)} stands twice, first in line {first}; keep one")
+            raise _FaultError(key, f"the key {_shown(key)} is given twice, first in line {first}; keep one")
         seen[key.tag, key.value] = key.start_mark.line + 1
 
 
@@ -111,11 +113,13 @@ def _check_kind(node: yaml.Node) -> None:
     kind = node.tag.removeprefix(_TAG)
     if kind not in _KINDS:
         advice = "put it in quotes if it is text" if isinstance(node, yaml.ScalarNode) else "use lists and keys"
-        raise _FaultError(node, f"{_shown(node)} is of the kind '{kind}', which no parameter is; {advice}")
+        raise _FaultError(node, f"{_shown(node)} is of the kind '{kind}', which no parameter has; {advice}")
     if not isinstance(node, yaml.ScalarNode):
         return
     if kind in _NUMBERS and not _NUMBERS[kind].fullmatch(node.value):
-        raise _FaultError(node, f"{_shown(node)} is no plain decimal number, which all readers take alike; write one")
+        raise _FaultError(
+            node, f"{_shown(node)} is not a plain decimal number; write a number that all YAML readers understand alike"
+        )
     if kind == "bool" and node.value.lower() not in yaml.SafeLoader.bool_values:
         raise _FaultError(node, f"{_shown(node)} is neither true nor false")
     if kind == "int" and len(node.value) > _MOST_DIGITS:

@@ -30,7 +30,7 @@ class PolicyKeys(Keys):
         "every",
         as_before="every",
         words={"every": "every gradient", "discard": "discard", "synchronous": "synchronous"},
-        description="which gradients become steps, by the name of a policy or the path of your own (NAME.py)",
+        description="which gradients become steps: the name of a policy, or the path of a file of yours (NAME.py)",
     )
     max_staleness: int | None = parameter(
         None,
@@ -39,14 +39,14 @@ class PolicyKeys(Keys):
         ge=1,
         le=10**12,
         unit="server steps",
-        description="a gradient as stale as this is thrown away",
+        description="gradients with this staleness or more are discarded",
     )
     stop: bool = parameter(
         False,
         as_before=False,
         only_with={"policy": "discard"},
         words={"False": "computed to the end", "True": "stopped"},
-        description="whether a gradient's computation is cancelled as soon as it is too stale",
+        description="whether a worker stops the computation of a gradient as soon as it is too stale",
     )
     backups: int = parameter(
         0,
@@ -54,12 +54,12 @@ class PolicyKeys(Keys):
         only_with={"policy": "synchronous"},
         ge=0,
         le=10_000_000,
-        description="how many of the m workers the server does not wait for",
+        description="number of workers, of all m, for which the server does not wait",
     )
     cancel: bool = parameter(
         True,
         as_before=True,
         only_with={"policy": "synchronous"},
         words={"False": "late ones finish", "True": "late ones restart"},
-        description="whether the workers that the server did not wait for start again at once",
+        description="whether the workers for which the server did not wait start again at once",
     )

@@ -74,22 +74,26 @@ _PROBES_EXAMPLE = '{"sharpness": {"epochs": [0, 1]}}'
 
 
 class TrainingKeys(Keys):
-    """Workers, momentum, and how long is trained on what."""
+    """Workers, momentum and training."""
 
     num_workers: int = parameter(
-        1, ge=1, le=10_000_000, symbol="m", description="m, the number of workers; the staleness is m - 1 (Section II)"
+        1,
+        ge=1,
+        le=10_000_000,
+        symbol="m",
+        description="m, the number of workers; with m workers in turn the staleness is m - 1 (Section II)",
     )
     momentum: Probability = parameter(
         0.0,
         symbol="b",
         words={"0": "no momentum"},
-        description="b, the decay of the velocity; 0 is plain SGD (Section III-B)",
+        description="b, the factor by which the velocity decays; 0: plain SGD (Section III-B)",
     )
     momentum_where: Literal["server", "worker"] = parameter(
         "server",
         kind_of="momentum",
         words={"server": "server", "worker": "worker"},
-        description="who keeps a velocity: the server (one for all gradients) or each worker (its own)",
+        description="where the velocity is kept: one at the server, or one at each worker",
     )
     momentum_convention: Literal["pytorch", "ema"] = parameter(
         "pytorch",
@@ -98,23 +102,25 @@ class TrainingKeys(Keys):
         description="pytorch: v = b v + g; ema: v = b v + (1 - b) g",
     )
     dropout: Probability = parameter(
-        0.0, symbol="p", description="p, dropout rate on the two hidden fully connected layers (Figure 3)"
+        0.0, symbol="p", description="p, the dropout rate of the two hidden fully connected layers (Figure 3)"
     )
     output_relu: bool = parameter(
         True,
         words={"False": "plain logits", "True": "ReLU on logits"},
-        description="whether a ReLU also follows the logits, as the paper literally says",
+        description="whether a ReLU follows the last layer too, as the paper says",
     )
     pools: Literal[1, 2] = parameter(
         2,
         words={"1": "one pooling", "2": "two poolings"},
-        description="max-pooling after the first convolution only, or after both",
+        description="1: max-pooling after the first convolution only; 2: after both convolutions",
     )
-    learning_rate: float = parameter(0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper does not say")
+    learning_rate: float = parameter(
+        0.01, ge=1e-30, le=1e30, symbol="rate", description="eta; the paper does not state it"
+    )
     batch_size: BatchSize = parameter(
         4,
         unit="images",
-        description="images in a mini-batch (Section II: 4); full: all training images, in one gradient",
+        description="images in a mini-batch (Section II: 4); full: all training images",
     )
     num_images: int | None = parameter(
         None,
@@ -122,44 +128,44 @@ class TrainingKeys(Keys):
         ge=1,
         le=10_000_000,
         unit="images",
-        description="training images, the first of each class, in turn; all by default",
+        description="number of training images, taken in turn from the classes (default: all)",
     )
     epochs: float = parameter(
         1.0,
         gt=0,
         le=1_000_000,
         unit="passes over the training set",
-        description="passes over the training set; the paper does not say",
+        description="passes over the training set; the paper does not state the number",
     )
     steps: int | None = parameter(
         None,
         ge=1,
         le=10**12,
         unit="gradients",
-        description="length in gradients, each a server step unless the policy says otherwise; replaces `epochs`",
+        description="length of the run in gradients, instead of `epochs`",
     )
     evaluations_per_epoch: EvaluationRate = parameter(
-        4, description="evaluations on the test set per epoch; a fraction if an epoch has only a few gradients"
+        4, description="evaluations on the test set per epoch; a fraction: less than one per epoch"
     )
     train_eval_images: int = parameter(
         2000,
         ge=0,
         le=10_000_000,
         unit="images",
-        description="training images (the first of each class, in turn) evaluated without dropout beside the test set",
+        description="number of training images on which the loss is evaluated too, without dropout",
     )
     engine: Literal["auto", "fused", "reference"] = parameter(
-        "auto", description="the simulator; auto takes fused, or reference if fused does not support the run"
+        "auto", description="the simulator; auto: fused if it supports the other settings, else reference"
     )
     device: str = parameter(
-        "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine"
+        "cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="PyTorch device of the reference engine, as cpu or cuda:0"
     )
     probes: dict[str, ProbeConfig] = parameter(
         {},
         as_before={},
-        description=f"what is measured during the run (probes.csv), and when, as in {_PROBES_EXAMPLE}",
+        description=f"what to measure during the run (probes.csv), and when, as in {_PROBES_EXAMPLE}",
     )
-    seed: Seed = parameter(0, description="seed of all streams of the run")
+    seed: Seed = parameter(0, description="seed of all random numbers of the run")
 
 
 #: The keys that name a member, and what finds these.
@@ -195,7 +201,7 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     def _check_probes(cls, probes: dict[str, ProbeConfig]) -> dict[str, ProbeConfig]:
         known = list_probes() if probes else {}
         if unknown := sorted(probes.keys() - known.keys()):
-            raise ValueError(f"'{unknown[0]}' is no probe; these are {', '.join(known)}")
+            raise ValueError(f"'{unknown[0]}' is not a probe; give one of {', '.join(known)}")
         # A number of images without effect is left out, so that two ways to write a run share one folder.
         blind = {name: {} if known[name].images else {"num_images": None} for name in sorted(probes)}
         return {name: probes[name].model_copy(update=update) for name, update in blind.items()}
@@ -204,14 +210,14 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     @classmethod
     def _refuse_no_dropout(cls, value: float) -> float:
         if 0 < value < 1e-5:
-            raise ValueError(f"{value!r} is rounded to 0, for masks are 16 bits; give 0 or at least 0.00001")
+            raise ValueError(f"{value!r} would be rounded to 0, because masks have 16 bits; give 0 or at least 0.00001")
         return value
 
     @model_validator(mode="after")
     def _limit_evaluations(self) -> "RunConfig":
         if self.steps is None and self.epochs * self.evaluations_per_epoch > MOST_EVALUATIONS:
             raise ValueError(
-                f"epochs = {self.epochs:g} with evaluations_per_epoch = {self.evaluations_per_epoch:,} are more than "
+                f"epochs = {self.epochs:g} with evaluations_per_epoch = {self.evaluations_per_epoch:,} give more than "
                 f"{MOST_EVALUATIONS:,} evaluations; take fewer"
             )
         return self
@@ -220,7 +226,9 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
     def _limit_probes(self) -> "RunConfig":
         for name, probe in self.probes.items():
             if self.steps is None and any(epoch > self.epochs for epoch in probe.epochs):
-                raise ValueError(f"probes.{name}: epoch {probe.epochs[-1]:g} is after the run's end, {self.epochs:g}")
+                raise ValueError(
+                    f"probes.{name}: epoch {probe.epochs[-1]:g} is after the end of the run, {self.epochs:g}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -251,15 +259,13 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
         if self.policy == "synchronous" and self.backups >= self.num_workers:
             raise ValueError(f"backups = {self.backups}: the server waits for none of {self.num_workers} workers")
         if self.stop and self.schedule == "replay":
-            raise ValueError(
-                "stop = True changes who is heard when, which schedule = replay has recorded; leave it out"
-            )
+            raise ValueError("stop = True would change the recorded order of schedule = replay; leave it out")
         if self.averages and not is_file(self.update) and list_updates()[self.update].by_staleness:
             raise ValueError(f"policy = {self.policy} has no stale gradients, so update = {self.update} does nothing")
         if self.network != "paper" and self.dropout:
             raise ValueError(f"network = {self.network} has no dropout, so dropout = {self.dropout} does nothing")
         if self.engine == "fused" and (lacks := self.fused_lacks):
-            raise ValueError(f"engine = 'fused' has no {lacks}; use reference or auto")
+            raise ValueError(f"engine = 'fused' does not support {lacks}; use reference or auto")
         return self
 
     def _check_execution(self) -> None:
@@ -267,16 +273,16 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
             return
         if self.schedule != "round_robin":
             raise ValueError(
-                f"execution = {self.execution} has a schedule of its own; leave schedule = {self.schedule} out"
+                f"execution = {self.execution} records its own schedule; leave schedule = {self.schedule} out"
             )
         if self.stop:
-            raise ValueError("stop = True: a real gradient cannot be called back; leave it out")
+            raise ValueError("stop = True: the computation of a real gradient cannot be stopped; leave it out")
         if self.policy == "synchronous" and self.cancel:
-            raise ValueError("policy = synchronous: a real gradient cannot be called back; give cancel = false")
-        if self.num_workers > MOST_PROCESSES:
             raise ValueError(
-                f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} can be processes of their own"
+                "policy = synchronous: the computation of a real gradient cannot be stopped; give cancel = false"
             )
+        if self.num_workers > MOST_PROCESSES:
+            raise ValueError(f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} workers can be real")
 
     def recorded_run(self) -> "RunConfig":
         """The run with real workers whose recording this run replays."""

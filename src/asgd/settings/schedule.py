@@ -37,14 +37,14 @@ class ScheduleKeys(Keys):
             "replay": "replay",
             "alone_first": "one worker, then in turn",
         },
-        description="whose gradient comes next, by the name of a schedule or the path of your own (NAME.py)",
+        description="whose gradient comes next: the name of a schedule, or the path of a file of yours (NAME.py)",
     )
     latency: Literal["gamma", "pareto"] = parameter(
         "gamma",
         as_before="gamma",
         only_with=_LATENCY,
         words={"gamma": "gamma", "pareto": "Pareto"},
-        description="distribution of the time that a gradient takes, of mean 1",
+        description="distribution of the time of a gradient; its mean is 1",
     )
     latency_cv: float = parameter(
         1.0,
@@ -53,7 +53,7 @@ class ScheduleKeys(Keys):
         symbol="cv",
         ge=0,
         le=100,
-        description="coefficient of variation of gamma times; 0: all equal, which is round robin; 1: exponential",
+        description="coefficient of variation of gamma times; 0: all equal, as round_robin; 1: exponential",
     )
     latency_shape: float = parameter(
         1.5,
@@ -62,10 +62,15 @@ class ScheduleKeys(Keys):
         symbol="shape",
         gt=1,
         le=100,
-        description="shape of Pareto times; the tail is longer near 1",
+        description="shape of Pareto times; the nearer to 1, the longer the tail",
     )
     slow_share: float = parameter(
-        0.0, as_before=0.0, only_with=_LATENCY, ge=0, le=1, description="share of slow workers, the last ones"
+        0.0,
+        as_before=0.0,
+        only_with=_LATENCY,
+        ge=0,
+        le=1,
+        description="share of the workers that are slow (those with the highest numbers)",
     )
     slow_factor: float = parameter(
         1.0,
@@ -73,7 +78,7 @@ class ScheduleKeys(Keys):
         only_with=_LATENCY,
         ge=1,
         le=1000,
-        description="how many times as long a gradient takes a slow worker",
+        description="how many times longer a slow worker takes for a gradient",
     )
     server_time: float = parameter(
         0.0,
@@ -82,7 +87,7 @@ class ScheduleKeys(Keys):
         ge=0,
         le=1000,
         unit="mean times of a gradient",
-        description="the server's time for a message, first come, first served",
+        description="time that the server takes for a message; messages wait in a queue",
     )
     alone: int | None = parameter(
         None,
@@ -91,14 +96,15 @@ class ScheduleKeys(Keys):
         ge=1,
         le=10**12,
         unit="gradients",
-        description="how many gradients worker 0 brings before the others are heard",
+        description="number of gradients of worker 0 before the other workers take part",
     )
     trace: str | None = parameter(
         None,
         as_before=None,
         only_with={"schedule": "replay"},
         min_length=1,
-        description="file of the recorded schedule: CSV with a column `worker`, or a delay in each line",
+        description="file of the recorded schedule: a CSV file with a column `worker`, or a text file with a delay in "
+        "each line",
     )
     trace_sha256: str | None = parameter(
         None,
@@ -106,5 +112,5 @@ class ScheduleKeys(Keys):
         only_with={"schedule": "replay"},
         in_labels=False,
         pattern="^[0-9a-f]{64}$",
-        description="SHA-256 of that file, which fixes the schedule of the run; another file is an error",
+        description="SHA-256 of that file; a different file is an error",
     )

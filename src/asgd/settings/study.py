@@ -63,14 +63,14 @@ class Experiment(StrictModel):
             if not values:
                 raise ValueError(f"{key}: the list is empty; give at least one value")
             if _has_repetition(values):
-                raise ValueError(f"{key}: a value stands twice in {_shorten(values)}; keep one")
+                raise ValueError(f"{key}: a value is given twice in {_shorten(values)}; keep one")
         if _has_repetition(self.variants):
-            raise ValueError(f"variants: one stands twice in {_shorten(self.variants)}; keep one")
+            raise ValueError(f"variants: a variant is given twice in {_shorten(self.variants)}; keep one")
         coupled = {key for variant in self.variants for key in variant}
         if both := sorted(coupled & self.axes.keys()):
-            raise ValueError(f"{both[0]} is an axis and stands in variants too, which would replace it; keep one")
+            raise ValueError(f"{both[0]} is given as an axis and in variants; keep one")
         if "seed" in coupled | self.axes.keys():
-            raise ValueError("seed: every run has a seed of its own; give the seeds in `seeds`")
+            raise ValueError("seed: each run has its own seed; give the seeds in `seeds`")
         return self
 
     def count(self, seeds: Sequence[int]) -> int:
@@ -141,7 +141,9 @@ class Preset(StrictModel):
         for name, experiment in self.subjects.items():
             if experiment not in self.experiments:
                 there = ", ".join(self.experiments)
-                raise ValueError(f"subjects.{name} = {_shorten(experiment)}: no such experiment; they are {there}")
+                raise ValueError(
+                    f"subjects.{name} = {_shorten(experiment)}: no such experiment; the experiments are {there}"
+                )
         return self
 
     @field_validator("experiments")
@@ -161,7 +163,8 @@ class Params(StrictModel):
     max_runs: int = Field(
         200_000,
         ge=1,
-        description="the most runs that a preset may ask for, because products grow fast; raise it if necessary",
+        description="the most runs that a preset may ask for: the number of combinations grows fast; "
+        "raise the limit if you need to",
     )
 
     @field_validator("presets")
@@ -170,13 +173,13 @@ class Params(StrictModel):
         for name in presets:
             check_name(name, "a preset")
             if name.lower() in _TAKEN:
-                raise ValueError(f"'{name}' cannot be the name of a preset: results/{name} is something else's")
+                raise ValueError(f"'{name}' cannot be the name of a preset: results/{name} has another use")
         return presets
 
     @model_validator(mode="after")
     def _check_preset(self) -> "Params":
         if self.preset not in self.presets:
-            raise ValueError(f"preset '{self.preset}' does not exist; presets are {', '.join(self.presets)}")
+            raise ValueError(f"preset '{self.preset}' does not exist; the presets are {', '.join(self.presets)}")
         return self
 
     @model_validator(mode="after")
@@ -219,7 +222,7 @@ def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> 
         count = sum(experiment.count(study.seeds) for experiment in study.experiments.values())
         if count > params.max_runs:
             raise AsgdError(
-                f"{path}: presets.{name} asks for {count:,} runs; take fewer, or raise max_runs = {params.max_runs:,}"
+                f"{path}: presets.{name} has {count:,} runs; take fewer, or raise max_runs = {params.max_runs:,}"
             )
         where = f"{path}: presets.{name}"
         validate(RunConfig, study.run, f"{where}.run")

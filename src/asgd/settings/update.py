@@ -39,7 +39,8 @@ class UpdateKeys(Keys):
             "look_ahead": "look-ahead",
             "adagrad": "Adagrad",
         },
-        description="the rule by which a gradient changes the weights, by its name or the path of your own (NAME.py)",
+        description="how a gradient changes the weights: the name of an update, or the path of a file of yours "
+        "(NAME.py)",
     )
     dc_strength: float = parameter(
         0.04,
@@ -65,7 +66,7 @@ class UpdateKeys(Keys):
         only_with={"update": "gap_aware"},
         gt=0,
         le=1e30,
-        description="how many usual steps halve a gradient in gap_aware; 1e30 is plain SGD",
+        description="gap, in mean steps, at which gap_aware halves a gradient; 1e30: plain SGD",
     )
     adagrad_initial: float = parameter(
         1e-6,
@@ -73,5 +74,5 @@ class UpdateKeys(Keys):
         only_with={"update": "adagrad"},
         gt=0,
         le=1e6,
-        description="what the sum of squares starts from in adagrad",
+        description="initial value of the sum of squares in adagrad",
     )

@@ -55,7 +55,7 @@ def _kinds(annotation: Any) -> frozenset[type]:
 
 def _refuse_repetition(values: list[Any] | None) -> list[Any] | None:
     if values and _has_repetition(values):
-        raise ValueError(f"a value stands twice in {_shorten(values)}; keep one")
+        raise ValueError(f"a value is given twice in {_shorten(values)}; keep one")
     return values
 
 

@@ -18,8 +18,6 @@ import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,6 +33,7 @@ from asgd.simulator.fused.vectors import load_rows, outer, scalars, store_block,
 from asgd.simulator.networks import shapes as architecture
 from asgd.simulator.reference import ReferenceEngine
 from asgd.simulator.training_set import find_batch_size
+from asgd.terminal import make_table, open_console
 
 WORKERS = (1, 8, 100)
 MOMENTUM, DROPOUT, BATCH_SIZE = 0.9, 0.2, 4
@@ -255,11 +254,12 @@ def describe_machine() -> dict[str, Any]:
 
 def format_benchmark(result: dict[str, Any]) -> str:
     """The tables of ``run_benchmark``'s result, as text."""
-    console = Console(width=110, file=io.StringIO())
+    console = open_console(io.StringIO(), 80)
     machine = result["machine"]
     peak = f"FMA peak {result['fma_peak_gflops']:.0f} GFLOP/s"
     console.print(f"{machine['processor']} ({machine['llvm_name']}), one thread, {peak}")
-    table = Table("engine", "m", "momentum", "dropout", "us/step", "steps/s", "times naive", "% of peak")
+    numbers = ("m", "momentum", "dropout", "us/step", "steps/s", "times naive", "% of peak")
+    table = make_table("engine", *numbers, numbers=numbers)
     for row in result["steps"]:
         table.add_row(
             row["engine"],
@@ -287,7 +287,7 @@ def format_benchmark(result: dict[str, Any]) -> str:
         console.print(f"start-up of a job: {start['cold']:.1f} s cold, {start['cached']:.2f} s cached")
         job = result["job"]
         console.print(
-            f"asgd train, {job['runs']} runs of 12,500 steps and 5 evaluations each: fused {job['fused']:.1f} s a run, "
+            f"asgd train, {job['runs']} runs of 12,500 steps and 5 evaluations: fused {job['fused']:.1f} s per run, "
             f"reference {job['reference']:.1f} s: {job['ratio']:.1f} times faster"
         )
     assert isinstance(console.file, io.StringIO)

@@ -50,8 +50,8 @@ def check_memory(config: RunConfig) -> None:
     free = measure_free_memory()
     if config.device == "cpu" and needed > free:
         raise AsgdError(
-            f"num_workers = {config.num_workers:,}: their weights take {needed / 1e9:,.1f} GB of memory, and "
-            f"{free / 1e9:,.1f} GB are free; take fewer, or a machine with more"
+            f"num_workers = {config.num_workers:,}: the weights of the workers take {needed / 1e9:,.1f} GB of memory, "
+            f"and {free / 1e9:,.1f} GB are free; take fewer workers, or a machine with more memory"
         )
 
 
@@ -82,7 +82,7 @@ def build_engine(
     from asgd.simulator.reference import ReferenceEngine
 
     if config.device != "cpu" and not torch.cuda.is_available():
-        raise AsgdError(f"device = {config.device}: PyTorch finds no such device here; use cpu")
+        raise AsgdError(f"device = {config.device}: PyTorch does not find this device; use cpu")
     torch.set_num_threads(1)  # runs are parallel, not the weights of one
     return ReferenceEngine(config, images, labels, num_classes=num_classes)
 

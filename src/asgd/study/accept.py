@@ -149,9 +149,11 @@ def _train_by(sources: Path, run: Kept, data_root: Path) -> pd.DataFrame:
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
         if done.returncode:
             why = done.stderr.strip().splitlines()[-1:]
-            raise AsgdError(f"{run.name}: the earlier sources cannot train it ({why})")
+            raise AsgdError(f"{run.name}: the earlier sources cannot train this run ({why})")
         if (name := read_json(f"{folder}/run/run.json")["run"]) != run.name:
-            raise AsgdError(f"--earlier: by these sources {run.name} would be {name}; give a commit that has its name")
+            raise AsgdError(
+                f"--earlier: with these sources {run.name} would be named {name}; give a commit with the same name"
+            )
         return pd.read_csv(f"{folder}/run/metrics.csv")
 
 
@@ -170,7 +172,9 @@ def unpack_sources(commit: str) -> Iterator[Path]:
     done = subprocess.run(["git", "archive", commit, "src"], capture_output=True, check=False)
     if done.returncode:
         reason = " ".join(done.stderr.decode(errors="replace").split())
-        raise AsgdError(f"--earlier {commit}: no sources of that commit here ({reason}); give another")
+        raise AsgdError(
+            f"--earlier {commit}: the sources of this commit cannot be read ({reason}); give another commit"
+        )
     with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         if hasattr(tarfile, "data_filter"):  # since Python 3.11.4
             tar.extraction_filter = tarfile.data_filter
@@ -226,10 +230,12 @@ def accept_sources(
     where a table was made on a machine that rounds otherwise. ``report`` is given lines of progress.
     """
     if unknown := set(rounding) - set(METRICS_COLUMNS):
-        raise AsgdError(f"--rounding {unknown.pop()}: no column of metrics.csv; these are {', '.join(METRICS_COLUMNS)}")
+        raise AsgdError(
+            f"--rounding {unknown.pop()}: not a column of metrics.csv; the columns are {', '.join(METRICS_COLUMNS)}"
+        )
     kept = read_kept(params, results)
     if not kept:
-        raise AsgdError(f"{results}: no preset has tables there, so there is nothing to compare with")
+        raise AsgdError(f"{results}: no preset has tables, so there is nothing to compare with")
     closures = {family: hash_sources(find_sources(family)) for family in list_families()}
     entries = {**{family: _own(closure) for family, closure in closures.items()}, **read_accepted()}
     # Nothing says what the sources were called that gave these runs their names.
@@ -282,7 +288,7 @@ def check_images(kept: Iterable[Kept], results: Path, data_root: Path) -> dict[s
         recorded = read_json(results / preset / "tables/environment.json").get("data_content")
         folder = prepare_data(data, data_root)
         if (found := load_data(folder).content) != recorded:
-            raise AsgdError(f"{folder}: other images than the runs of {preset} saw; nothing is accepted")
+            raise AsgdError(f"{folder}: these are not the images of the runs of {preset}; nothing is accepted")
         evidence.setdefault(reader_family(data.source), {})[preset] = found
     return evidence
 
@@ -319,7 +325,7 @@ def _collect_evidence(
         place = entry.setdefault("runs" if compared.against == "table" else "runs_by_earlier", {})
         place.setdefault(run.preset, {})[run.name] = compared.digest
     if wrong:
-        raise AsgdError(f"{len(wrong)} runs come out otherwise, {wrong[0]} first: not accepted, since numbers change")
+        raise AsgdError(f"{len(wrong)} runs have other numbers now ({wrong[0]} first); nothing is accepted")
     return evidence
 
 

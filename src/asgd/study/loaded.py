@@ -91,7 +91,7 @@ def load_study(name: str, results: str | Path | None = None) -> LoadedStudy:
             return LoadedStudy(place / name)
     if found := [(place, names) for place, names in known.items() if names]:
         place, names = found[0]
-        raise AsgdError(f"{place}: has no study {name!r}; there are {', '.join(names)}")
+        raise AsgdError(f"{place}: has no study {name!r}; the studies are {', '.join(names)}")
     where = f"{places[0]}: holds no study" if results is not None else "no folder results with a study here or above"
     raise AsgdError(f"{where}; work in a clone of asgd, which ships studies, or give results=FOLDER")
 

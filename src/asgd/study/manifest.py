@@ -24,13 +24,11 @@ def write_manifest(study: Study, path: Path) -> None:
 def check_shipped(study: Study, made_from: Path) -> None:
     """Raise AsgdError, saying what changed, unless the tables whose manifest is ``made_from`` are of ``study``."""
     if not made_from.exists():
-        raise AsgdError(
-            f"{made_from}: missing, so there are no shipped tables of this preset; train without shipped=True"
-        )
+        raise AsgdError(f"{made_from}: missing, so this preset has no shipped tables; train without shipped=True")
     if changes := compare_tables(read_json(made_from), study):
         raise AsgdError(
-            f"{made_from}: the shipped tables are of another study: {name_some(changes, 1)}; "
-            "take that back, or train without shipped=True"
+            f"{made_from}: the shipped tables belong to another study: {name_some(changes, 1)}; "
+            "undo this change, or train without shipped=True"
         )
 
 

@@ -238,7 +238,7 @@ def _list_disagreements(benchmark: Any) -> list[str]:
         wrong = [row for row in rows if not np.isclose(row["steps_per_second"] * row["microseconds"], 1e6)]
         return [f"{row['engine']} at m = {row['num_workers']}: speed and time do not agree" for row in wrong]
     except (KeyError, TypeError) as error:
-        raise AsgdError(f"{BENCHMARK}: not what asgd bench writes ({error!r}); measure again") from error
+        raise AsgdError(f"{BENCHMARK}: not a file of `asgd bench` ({error!r}); measure again") from error
 
 
 def check_packed(results: Results) -> Check:

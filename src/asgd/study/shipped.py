@@ -75,7 +75,7 @@ class Results:
         """A file's mapping. Raises AsgdError naming a file that holds none."""
         content = read_json(self.path(name))
         if not isinstance(content, dict):
-            raise AsgdError(f"{self.folder / name}: holds no mapping; delete it and make it again")
+            raise AsgdError(f"{self.folder / name}: not a JSON object; delete it and make it again")
         return content
 
     def text(self, name: str) -> str:

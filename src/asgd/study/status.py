@@ -1,107 +1,211 @@
 """How far a study is, read from its files: so it works for a run in another terminal, and on a cluster, alike."""
 
-import os
+import hashlib
+import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
-from rich.bar import Bar
-from rich.console import Console, Group
+from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from asgd.errors import AsgdError
+from asgd.files import read_json
 from asgd.logs import last_error
-from asgd.runs.folder import is_finished, list_files, read_run
-from asgd.settings.run import Run
+from asgd.runs.folder import is_finished
+from asgd.settings.run import Run, RunConfig
+from asgd.study.remaining import SPEED, Remaining, Speeds
+from asgd.terminal import approximate, make_table, open_console, show
 
-#: Steps that count as an epoch where a run's length is given in steps.
-_STEPS_PER_EPOCH = 12_500
-_RECENT = 3600.0  # seconds over which the speed is taken
 _SILENT = 600.0  # a log that nothing was written to for so many seconds is not of a running job
 _REFRESH = 5.0  # seconds
+_MOST_LISTED = 10  # running or failed runs
+_BAR = 60  # characters
+
+
+class State(StrEnum):
+    """What became of a run."""
+
+    DONE = "done"
+    RUNNING = "running"
+    FAILED = "failed"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True)
 class Status:
-    """Runs by what became of them, and the time left at the speed of the last hour."""
+    """What became of each run, and the work that is left."""
 
-    done: int
-    running: tuple[str, ...]  #: names
+    states: Mapping[str, State]  #: by run
+    begun: Mapping[str, int]  #: gradients that the running ones have had
     failed: Mapping[Path, str]  #: logs and the errors that they end with; folders and why they are not the run's
-    total: int
-    share: float  #: of the work in epochs, in [0, 1]
-    seconds_left: float | None  #: None before two runs are finished
+    remaining: Remaining
+
+    def count(self, state: State) -> int:
+        """How many runs are in this state."""
+        return sum(found is state for found in self.states.values())
 
     @property
-    def waiting(self) -> int:
-        """Runs that are none of these."""
-        return self.total - self.done - len(self.running) - len(self.failed)
+    def seconds_left(self) -> float | None:
+        """With as many runs at a time as now; None where nothing is running, or no speed is known."""
+        running = self.count(State.RUNNING)
+        return self.remaining.seconds / running if running and self.remaining.seconds else None
 
 
-def read_status(runs: Mapping[str, Run], store: Path, logs: Path, now: float) -> Status:
-    """The state of ``runs`` (by name) at ``now``, seconds since the epoch, from their folders and ``logs``."""
-    wrong = {name: fault for name in runs if is_finished(store / name) and (fault := _find_fault(store / name))}
-    finished = {name: None if name in wrong else _finished_at(store / name) for name in runs}
-    open_logs = {name: logs / f"{name}.log" for name, when in finished.items() if when is None and name not in wrong}
-    written = {name: log for name, log in open_logs.items() if log.exists()}
-    failed = {store / name: fault for name, fault in wrong.items()}
-    failed |= {log: error for log in written.values() if (error := last_error(log))}
-    running = [n for n, log in written.items() if log not in failed and now - log.stat().st_mtime < _SILENT]
-    work = {name: _epochs(run) for name, run in runs.items()}
-    done = {name: when for name, when in finished.items() if when is not None}
-    share = sum(work[name] for name in done) / sum(work.values())
-    # A run without a log was not trained here but unpacked or pulled, all at one moment.
-    trained = {name: when for name, when in done.items() if (logs / f"{name}.log").exists()}
-    recent = sorted((when, work[name]) for name, when in trained.items() if now - when < _RECENT)
-    left = None
-    if len(recent) > 1:
-        left = (now - recent[0][0]) * (1 - share) * sum(work.values()) / sum(amount for _, amount in recent[1:])
-    return Status(len(done), tuple(running), failed, len(runs), share, left)
+class StatusReader:
+    """Reads the state of ``runs`` (by name) from their folders in ``store`` and from ``logs``.
+
+    Every finished run is read once, so that to ask again is fast.
+    """
+
+    def __init__(self, runs: Mapping[str, Run], store: Path, logs: Path) -> None:
+        self._runs, self._store, self._logs = runs, store, logs
+        self._read: dict[str, tuple[float, str, Mapping[str, float]]] = {}
+
+    def read(self, now: float) -> Status:
+        """The state at ``now``, seconds since the epoch."""
+        states, begun, failed, speeds = {}, {}, {}, Speeds()
+        for name, run in self._runs.items():
+            folder, log = self._store / name, self._logs / f"{name}.log"
+            if is_finished(folder):
+                fault, record = self._read_once(folder, run.config)
+                states[name] = State.FAILED if fault else State.DONE
+                if fault:
+                    failed[folder] = fault
+                elif log.exists():  # else it was not trained here but unpacked or pulled
+                    speeds.add(run.config, record)
+            elif not log.exists():
+                states[name] = State.WAITING
+            elif error := last_error(log):
+                states[name], failed[log] = State.FAILED, error
+            elif now - log.stat().st_mtime < _SILENT:
+                states[name], begun[name] = State.RUNNING, _read_step(log)
+            else:
+                states[name] = State.WAITING
+        left = (State.RUNNING, State.WAITING)
+        rest = [(self._runs[name].config, begun.get(name, 0)) for name, state in states.items() if state in left]
+        return Status(states, begun, failed, speeds.estimate(rest))
+
+    def _read_once(self, folder: Path, config: RunConfig) -> tuple[str, Mapping[str, float]]:
+        """What is wrong with a finished run, if anything, and of its run.json what tells its speed."""
+        written = (folder / "run.json").stat().st_mtime
+        if folder.name not in self._read or self._read[folder.name][0] != written:
+            speed: Mapping[str, float] = {}
+            try:
+                record = read_json(folder / "run.json")
+                fault = _find_fault(record, folder, config)
+                speed = {key: float(record[key]) for key in SPEED}
+            except (AsgdError, KeyError, TypeError, ValueError) as error:
+                fault = str(error) if isinstance(error, AsgdError) else f"run.json: incomplete ({error})"
+            self._read[folder.name] = written, fault, speed
+        return self._read[folder.name][1:]
 
 
-def show_status(status: Status) -> Group:
-    """A bar, the counts with the time left, and a line for each run that is running or failed."""
-    counts = Table.grid(padding=(0, 2))
-    left = "unknown" if status.seconds_left is None else str(timedelta(seconds=round(status.seconds_left)))
-    numbers = {"done": status.done, "running": len(status.running), "failed": len(status.failed)}
-    cells = [f"{count:,} {name}" for name, count in (numbers | {"waiting": status.waiting}).items()]
-    counts.add_row(*cells, f"{status.share:.0%} of the work", f"time left: {left}")
-    lines = [Text(f"running  {name}") for name in status.running]
-    lines += [Text(f"failed   {log}: {error}") for log, error in status.failed.items()]
-    return Group(Bar(1.0, 0.0, status.share), counts, *lines)
-
-
-def print_status(runs: Mapping[str, Run], store: Path, logs: Path, watch: bool = False) -> None:
-    """Print the state once, or go on until all runs are done, failed or left alone."""
-    console = Console()
-    if not watch:
-        console.print(show_status(read_status(runs, store, logs, time.time())))
-        return
-    with Live(console=console) as live:
-        while True:
-            status = read_status(runs, store, logs, time.time())
-            live.update(show_status(status))
-            if status.done + len(status.failed) == status.total:
-                return
-            time.sleep(_REFRESH)
-
-
-def _finished_at(folder: Path) -> float | None:
-    return max((folder / name).stat().st_mtime for name in list_files(folder.name)) if is_finished(folder) else None
-
-
-def _find_fault(folder: Path) -> str:
-    """Why the files of a finished run are not its own; empty if they are."""
-    try:
-        read_run(folder)
-    except AsgdError as error:
-        return str(error).removeprefix(f"{folder}{os.sep}")
+def _find_fault(record: Mapping[str, Any], folder: Path, config: RunConfig) -> str:
+    """Why the files of a finished run are not its own; empty if they are. `asgd verify` looks closer."""
+    if record["run"] != folder.name:
+        return f"run.json: this is another run, {record['run']}"
+    settings = {**RunConfig.later_keys(), **record["config"], "engine": record["engine"]["name"]}
+    planned = {**config.model_dump(), "engine": config.resolved_engine()[0]}
+    if different := [key for key, value in planned.items() if settings.get(key) != value]:
+        return f"run.json: {different[0]} = {settings.get(different[0])!r}, but the run has {planned[different[0]]!r}"
+    if hashlib.sha256((folder / "metrics.csv").read_bytes()).hexdigest() != record["metrics_sha256"]:
+        return "metrics.csv: truncated or edited (its SHA-256 differs from that in run.json)"
     return ""
 
 
-def _epochs(run: Run) -> float:
-    return run.config.epochs if run.config.steps is None else run.config.steps / _STEPS_PER_EPOCH
+def _read_step(log: Path) -> int:
+    """The last step that a log tells of."""
+    steps = re.findall(r"\bstep ([\d,]+)", log.read_text(encoding="utf-8", errors="replace"))
+    return int(steps[-1].replace(",", "")) if steps else 0
+
+
+def describe(status: Status) -> str:
+    """The counts and the time left, in one line."""
+    counts = Counter(status.states.values())
+    done = f"{counts[State.DONE]:,} of {len(status.states):,} runs done"
+    rest = [f"{counts[state]:,} {state}" for state in State if state is not State.DONE]
+    return "; ".join([", ".join([done, *rest]), *([left] if (left := describe_rest(status)) else [])])
+
+
+def describe_rest(status: Status) -> str:
+    """The time left, as far as it is known: empty where nothing is."""
+    if not status.remaining.seconds:
+        return ""
+    seconds = status.seconds_left
+    known = approximate(status.remaining.seconds if seconds is None else seconds)
+    shown = known.replace("about", "more than") if status.remaining.unknown else known
+    return f"{shown} left" if seconds is not None else f"{shown} of work left for one process"
+
+
+def show_status(status: Status, experiments: Mapping[str, Sequence[str]]) -> RenderableType:
+    """A bar, the counts with the time left, a table of experiments, and the runs that are running or failed.
+
+    ``experiments``: the names of the runs of each, by experiment.
+    """
+    table = make_table("experiment", *State, numbers=tuple(State))
+    for name, runs in experiments.items():
+        counts = Counter(status.states[run] for run in runs)
+        table.add_row(name, *(f"{counts[state]:,}" if counts[state] else "-" for state in State))
+    bar = Table.grid()
+    bar.add_row(ProgressBar(total=len(status.states), completed=status.count(State.DONE), width=_BAR))
+    running = [f"{name}{_say_step(status.begun[name])}" for name, one in status.states.items() if one is State.RUNNING]
+    failed = [f"{place}: {why}" for place, why in status.failed.items()]
+    lines = [Text(line) for line in describe(status).split("; ")]
+    return Group(bar, *lines, "", table, *_list("running", running), *_list("failed", failed))
+
+
+def _say_step(step: int) -> str:
+    return f", step {step:,}" if step else ""
+
+
+def _list(heading: str, lines: Sequence[str]) -> list[Text]:
+    if not lines:
+        return []
+    more = [f"and {len(lines) - _MOST_LISTED:,} more"] if len(lines) > _MOST_LISTED else []
+    return [Text(f"\n{heading}", style="bold"), *(Text(f"  {line}") for line in [*lines[:_MOST_LISTED], *more])]
+
+
+def print_status(reader: StatusReader, experiments: Mapping[str, Sequence[str]], watch: bool = False) -> Status:
+    """Print the state once, or go on until all runs are done, failed or left alone."""
+    if not watch:
+        status = reader.read(time.time())
+        show(show_status(status, experiments))
+        return status
+    with Live(console=open_console()) as live:
+        while True:
+            status = reader.read(time.time())
+            live.update(show_status(status, experiments))
+            if status.count(State.DONE) + len(status.failed) == len(status.states):
+                return status
+            time.sleep(_REFRESH)
+
+
+def report_progress(reader: StatusReader, say: Callable[[str], object], every: float = 60.0) -> None:
+    """From here on, in a thread, ``say`` the state in a line whenever it has changed, until all runs are done.
+
+    It looks every so many seconds, and ends with the process.
+    """
+
+    def watch() -> None:
+        last = None
+        while True:
+            with suppress(OSError):  # a file that was deleted since it was found
+                status = reader.read(time.time())
+                if status.count(State.WAITING) + status.count(State.RUNNING) == 0:
+                    return
+                if status.states != last and status.count(State.RUNNING):
+                    say(describe(status))
+                    last = status.states
+            time.sleep(every)
+
+    Thread(target=watch, daemon=True).start()

@@ -50,7 +50,7 @@ def find_shipped(params: Params, results: Path) -> list[str]:
     """
     found = [preset for preset, study in params.presets.items() if study.shipped or _has_results(results / preset)]
     if not found:
-        raise AsgdError(f"{results}: no results of any preset there; make some with snakemake")
+        raise AsgdError(f"{results}: no preset has results here; make some with snakemake")
     return found
 
 
@@ -67,7 +67,7 @@ def verify_results(params: Params, results: Path, data_root: Path, without: Coll
     folder = results / params.preset
     if not _has_results(folder):
         if params.selected.shipped is None:
-            raise AsgdError(f"{folder}: no results of this preset there; make them with snakemake")
+            raise AsgdError(f"{folder}: this preset has no results here; make them with snakemake")
         yield Check("files", "", (f"{folder}: no results there; params.yaml says that they are shipped",))
         return
     found = Results(plan_study(params, data_root), folder, results.resolve().parent)

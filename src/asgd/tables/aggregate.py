@@ -74,7 +74,9 @@ def tabulate_runs(
         curves.append(evaluations)
     if len(contents) > 1:
         first, second, *_ = contents.values()
-        raise AsgdError(f"runs {first} and {second} saw other images of one source; delete the older and run it again")
+        raise AsgdError(
+            f"runs {first} and {second} have different images of one source; delete the older run and train it again"
+        )
     before = RunConfig.later_keys()
     has_clock = any(one.get(key, before[key]) != before[key] for one in settings for key in _CLOCKED)
     later = [key for key in before if any(one.get(key, before[key]) != before[key] for one in settings)]
@@ -92,7 +94,9 @@ def _check_recording(record: Mapping[str, Any], recordings: dict[str, tuple[str,
         known = recordings.setdefault(about["run"], found)
         if known[0] != found[0]:
             replay = found[1] if "replayed" in record else known[1]
-            raise AsgdError(f"{replay}: replays another recording of {about['run']}; delete it and run it again")
+            raise AsgdError(
+                f"{replay}: is a replay of another recording of {about['run']}; delete it and train it again"
+            )
 
 
 def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:

@@ -147,10 +147,16 @@ def test_too_few_workers_for_a_synchronous_step_are_one_line() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"schedule": "random"}, "execution = real has a schedule of its own; leave schedule = random out"),
-        ({"policy": "discard", "max_staleness": 3, "stop": True}, "stop = True: a real gradient cannot be called back"),
-        ({"policy": "synchronous"}, "policy = synchronous: a real gradient cannot be called back; give cancel = false"),
-        ({"num_workers": 2000}, "num_workers = 2000: at most 1000 can be processes of their own"),
+        ({"schedule": "random"}, "execution = real records its own schedule; leave schedule = random out"),
+        (
+            {"policy": "discard", "max_staleness": 3, "stop": True},
+            "stop = True: the computation of a real gradient cannot be stopped",
+        ),
+        (
+            {"policy": "synchronous"},
+            "policy = synchronous: the computation of a real gradient cannot be stopped; give cancel = false",
+        ),
+        ({"num_workers": 2000}, "num_workers = 2000: at most 1000 workers can be real"),
     ],
 )
 def test_what_real_workers_cannot_do_is_one_line(keys: dict[str, Any], message: str) -> None:

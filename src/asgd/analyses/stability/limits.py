@@ -36,7 +36,9 @@ def find_limit(config: RunConfig) -> Limit:
     """
     for key, name in config.list_choices().items():
         if key in ("policy", "update"):
-            raise AsgdError(f"{key} = {name}: limits are those of plain SGD with every gradient a step; leave it out")
+            raise AsgdError(
+                f"{key} = {name}: the limit is known only for plain SGD in which each gradient is a step; leave it out"
+            )
     name = config.schedule if config.num_workers > 1 else "round_robin"  # one worker is always the next
     return _FINDERS.get(name, _simulate)(config)
 
