@@ -42,7 +42,7 @@ SHOW = """
 import sys
 from pathlib import Path
 from asgd.claims import claims_to_json, format_claims, judge_claims
-from asgd.commands.documentation import make_reference
+from asgd.commands.claims_page import make_claims_page as make_rules
 from asgd.files import write_json, write_text
 from asgd.report import make_claims_page
 from asgd.report.page import describe_claims
@@ -59,7 +59,7 @@ write_text(out / "page", make_claims_page(verdicts, report))
 numbers = describe_claims(verdicts) | {"summaries": {}, "n_runs": 4, "total_steps": 1, "core_hours": 1, "cost": None}
 for name in ("claims.tex", "rules.tex", "readme/claims.md", "readme/statements.md"):
     write_text(out / name.replace("/", "-"), Templates(report / "templates").render(name, numbers))
-write_text(out / "reference", make_reference())
+write_text(out / "rules-page", make_rules())
 """
 
 
@@ -101,7 +101,7 @@ def test_a_name_that_is_missing_may_be_asked_for_but_not_printed() -> None:
 
 
 def test_a_new_claim_is_one_new_file(tmp_path: Path) -> None:
-    """In a copy of the sources: judged, and shown in claims.json, terminal, page, report, README and reference."""
+    """In a copy of the sources: judged, and shown in claims.json, terminal, pages, report and README."""
     for name in ("src/asgd", "tests", "report"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
