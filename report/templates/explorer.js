@@ -152,23 +152,7 @@
   }
 
   function showMap(arms) {
-    // The seed and the outcome of the run under the pointer.
-  function tell(event, item) {
-    const about = item?.datum;
-    tip.hidden = about?.seed === undefined;
-    if (tip.hidden) return;
-    tip.textContent = [about.arm, `seed ${about.seed}: ${about.outcome}`, `final test accuracy ${about.accuracy}`].join("\n");
-    place(event.clientX, event.clientY, event.clientY);
-  }
-
-  // Below what lies between top and bottom, or above it, inside the window.
-  function place(left, top, bottom) {
-    const { width, height } = tip.getBoundingClientRect();
-    tip.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
-    tip.style.top = `${bottom + 12 + height < innerHeight ? bottom + 12 : Math.max(8, top - height - 12)}px`;
-  }
-
-  const grid = byId("grid");
+    const grid = byId("grid");
     if (!grid) return;
     const hadFocus = grid.contains(document.activeElement);
     const [rows, columns] = [values(arms, ROW).reverse(), values(arms, COLUMN)];

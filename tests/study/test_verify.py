@@ -252,7 +252,7 @@ def test_missing_changed_and_foreign_files_are_found(clone: Project) -> None:
     (figures / "outcomes.png").write_bytes(b"")
     (figures / "figure7.png").write_bytes(b"")
     faults = find_faults(clone, without=())
-    assert set(faults) == {"files", "figures"}
+    assert set(faults) == {"files", "figures", "explorer"}  # which shows outcomes.png
     missing = "figures/outcomes.pdf: missing\nfigures/outcomes.png: changed\n"
     assert faults["files"] == f"{missing}figures/figure7.png: not made with the others"
 
