@@ -8,6 +8,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -45,11 +46,13 @@ include: "workflow/rules/report.smk"
 
 onstart:
     if not SHIPPED:
-        report_progress(StatusReader(STUDY.runs, Path(RUNS), Path("logs/runs")), logger.info)
+        report_progress(StatusReader(STUDY.runs, Path(RUNS), Path("logs/runs"), ORDERS), logger.info)
 
 
 onsuccess:
     keep_finished_runs()
+    if not SHIPPED:
+        shutil.rmtree(ORDERS, ignore_errors=True)
 
 
 onerror:

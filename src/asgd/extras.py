@@ -14,6 +14,7 @@ LIBRARIES = {
     "ray": ("Ray", "ray"),
     "jinja2": ("Jinja", "pipeline"),
     "matplotlib": ("Matplotlib", "pipeline"),
+    "pyarrow": ("PyArrow", "pipeline"),
     "statsmodels": ("statsmodels", "pipeline"),
     "vl_convert": ("vl-convert", "pipeline"),
 }

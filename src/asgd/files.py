@@ -57,13 +57,23 @@ def remove_leftovers(path: str | Path) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically, as UTF-8 with the line endings it has."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(content)
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, keys in their order, atomically. Not-a-number is refused (ValueError)."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write ``value`` to ``path`` as ``format_json`` gives it, atomically."""
+    write_text(path, format_json(value))
+
+
+def format_json(value: Any) -> str:
+    """``value`` as indented JSON, keys in their order. Not-a-number is refused (ValueError)."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path: str | Path) -> Any:

@@ -115,7 +115,12 @@ def _explain_failure(logs: Sequence[str], since: float) -> str:
 
 def last_error(log: Path) -> str:
     """The error that ``log`` ends with, an AsgdError's text or the last line of a traceback; empty if it does not."""
-    end = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
+    return find_error(log.read_text(encoding="utf-8", errors="replace"))
+
+
+def find_error(text: str) -> str:
+    """As ``last_error``, of the text of a log."""
+    end = (text.strip().splitlines() or [""])[-1]
     if end.startswith(_PREFIX):
         return end.removeprefix(_PREFIX)
     return end if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", end) else ""

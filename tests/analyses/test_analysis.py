@@ -12,6 +12,7 @@ from asgd.analyses.analysis import analysis_tables, list_analyses
 from asgd.analyses.given import check_tables
 from asgd.analyses.make import make_analysis
 from asgd.errors import AsgdError
+from asgd.runs.pool import Pool
 from asgd.settings.study import Params
 from asgd.simulator.outcome import OUTCOMES
 from asgd.study.plan import Study, plan_study
@@ -133,7 +134,7 @@ def test_runs_are_trained_in_processes_and_only_those_that_lack(study: Study) ->
 def test_prune_spares_the_runs_of_analyses(study: Study) -> None:
     names: list[str] = []
     make_sharpness(study, report=names.extend)
-    pools, checkpoints = [Path("results/runs")], Path("results/checkpoints")
+    pools, checkpoints = [Pool()], Path("results/checkpoints")
     assert len(find_unused(study.params, pools, checkpoints, Path("data"))) == 4
     record = Path("results/tiny/.made/analyse_sharpness.runs.json")
     record.parent.mkdir(parents=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from asgd.data import load_data, prepare_data
-from asgd.runs.folder import list_files, write_run
+from asgd.runs.folder import format_run, list_files, write_run
 from asgd.runs.kept import keep_runs, restore_runs
+from asgd.runs.pool import Pool
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
@@ -23,36 +24,36 @@ def store(tmp_path: Path) -> Path:
     dataset = load_data(prepare_data(data, tmp_path / "data", progress=False))
     config = RunConfig(train_eval_images=0)
     name = identify_run(config, dataset.fingerprint).name
-    write_run(train_run(config, dataset), tmp_path / "runs" / name)
+    write_run(format_run(train_run(config, dataset)), tmp_path / "runs" / name)
     return tmp_path / "runs"
 
 
 def test_a_deleted_run_comes_back_whole(store: Path, tmp_path: Path) -> None:
     (folder,) = store.iterdir()
     before = {name: (folder / name).read_bytes() for name in list_files(folder.name)}
-    keep_runs([folder.name, "not-trained"], store, tmp_path / "kept")
+    keep_runs([folder.name, "not-trained"], Pool(store), tmp_path / "kept")
     assert (tmp_path / "kept" / folder.name / "run.json").samefile(folder / "run.json")  # no space taken
-    assert restore_runs([folder.name], store, tmp_path / "kept") == 0
+    assert restore_runs([folder.name], Pool(store), tmp_path / "kept") == 0
     shutil.rmtree(store)
-    assert restore_runs(["other"], store, tmp_path / "kept") == 0  # one that nobody asks for stays where it is
-    assert restore_runs([folder.name], store, tmp_path / "kept") == 1
+    assert restore_runs(["other"], Pool(store), tmp_path / "kept") == 0  # one that nobody asks for stays where it is
+    assert restore_runs([folder.name], Pool(store), tmp_path / "kept") == 1
     assert {name: (folder / name).read_bytes() for name in list_files(folder.name)} == before
     assert sorted(path.name for path in store.iterdir()) == [folder.name]
 
 
 def test_a_damaged_run_does_not_come_back(store: Path, tmp_path: Path) -> None:
     (folder,) = store.iterdir()
-    keep_runs([folder.name], store, tmp_path / "kept")
+    keep_runs([folder.name], Pool(store), tmp_path / "kept")
     (folder / "metrics.csv").write_text("edited")
     shutil.rmtree(folder)
-    assert restore_runs([folder.name], store, tmp_path / "kept") == 0
+    assert restore_runs([folder.name], Pool(store), tmp_path / "kept") == 0
     assert not list((tmp_path / "kept").iterdir())
 
 
 def test_a_run_under_another_name_does_not_come_back(store: Path, tmp_path: Path) -> None:
     (folder,) = store.iterdir()
     shutil.copytree(folder, tmp_path / "kept/another")
-    assert restore_runs(["another"], store, tmp_path / "kept") == 0
+    assert restore_runs(["another"], Pool(store), tmp_path / "kept") == 0
     assert not (store / "another").exists()
 
 

@@ -18,6 +18,7 @@ import yaml
 from asgd.commands.cli import main
 from asgd.errors import AsgdError
 from asgd.runs.archive import pack_runs, unpack_runs
+from asgd.runs.pool import Pool
 from asgd.settings.study import Params
 from asgd.study.plan import plan_study
 from asgd.study.prune import find_unused, measure_size, remove_unused
@@ -52,21 +53,21 @@ def contents(store: Path) -> dict[str, bytes]:
 
 def test_finished_runs_come_back_whole(store: Path, tmp_path: Path) -> None:
     names = [B, A, "unfinished-3", "absent-4"]
-    assert pack_runs(names, store, tmp_path / "runs.tar.xz") == 2
+    assert pack_runs(names, Pool(store), tmp_path / "runs.tar.xz") == 2
     assert unpack_runs(tmp_path / "runs.tar.xz", tmp_path / "new") == 2
     assert contents(tmp_path / "new") == {name: text for name, text in contents(store).items() if "unf" not in name}
     assert {path.name for path in (tmp_path / "new").iterdir()} == {A, B}
 
 
 def test_the_same_runs_give_the_same_bytes(store: Path, tmp_path: Path) -> None:
-    pack_runs([A, B], store, tmp_path / "one.tar.xz")
+    pack_runs([A, B], Pool(store), tmp_path / "one.tar.xz")
     (store / A / "run.json").touch()
-    pack_runs([B, A], store, tmp_path / "two.tar.xz")
+    pack_runs([B, A], Pool(store), tmp_path / "two.tar.xz")
     assert (tmp_path / "one.tar.xz").read_bytes() == (tmp_path / "two.tar.xz").read_bytes()
 
 
 def test_a_run_that_is_there_is_left_alone(store: Path, tmp_path: Path) -> None:
-    pack_runs([A, B], store, tmp_path / "runs.tar.xz")
+    pack_runs([A, B], Pool(store), tmp_path / "runs.tar.xz")
     (store / A / "run.json").write_text("mine")
     (store / B / "run.json").unlink()
     (store / B / "metrics.csv").unlink()
@@ -78,8 +79,8 @@ def test_a_run_that_is_there_is_left_alone(store: Path, tmp_path: Path) -> None:
 
 def test_nothing_to_pack_and_bad_archives_are_errors(store: Path, tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match="has none of the runs"):
-        pack_runs(["absent-4"], store, tmp_path / "runs.tar.xz")
-    pack_runs([A], store, tmp_path / "runs.tar.xz")
+        pack_runs(["absent-4"], Pool(store), tmp_path / "runs.tar.xz")
+    pack_runs([A], Pool(store), tmp_path / "runs.tar.xz")
     whole = (tmp_path / "runs.tar.xz").read_bytes()
     (tmp_path / "cut.tar.xz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.tar.xz").write_text("hello" * 1000)
@@ -170,7 +171,7 @@ def test_a_full_disk_or_a_closed_pool_is_one_line_and_leaves_whole_runs(tmp_path
     source = tmp_path / "source"
     for name in RUNS:
         put_run(source, name)
-    pack_runs([A, B, C], source, tmp_path / "runs.tar.xz")
+    pack_runs([A, B, C], Pool(source), tmp_path / "runs.tar.xz")
     runs = tmp_path / "results/runs"
 
     done = asgd(tmp_path, "unpack", "runs.tar.xz", before=limit_files(5000))
@@ -190,7 +191,7 @@ def test_a_full_disk_or_a_closed_pool_is_one_line_and_leaves_whole_runs(tmp_path
 
 
 def test_a_folder_that_is_only_made_beforehand_is_filled(store: Path, tmp_path: Path) -> None:
-    pack_runs([A, B], store, tmp_path / "runs.tar.xz")
+    pack_runs([A, B], Pool(store), tmp_path / "runs.tar.xz")
     (tmp_path / f"new/{A}").mkdir(parents=True)
     (tmp_path / f"new/{B}").mkdir()
     (tmp_path / f"new/{B}/metrics.csv").write_text("somebody's, in the making")
@@ -219,12 +220,12 @@ def test_runs_that_no_preset_asks_for_are_found_and_deleted(tmp_path: Path) -> N
         checkpoints.mkdir(exist_ok=True)
         (checkpoints / f"{name}.npz").write_bytes(b"x")
         os.utime(checkpoints / f"{name}.npz", (0, 0))
-    unused = find_unused(params, [store], checkpoints, tmp_path)
+    unused = find_unused(params, [Pool(store)], checkpoints, tmp_path)
     assert [path.name for path in unused] == ["m1-lr0.5-seed0-000000000000", "m1-lr0.5-seed0-000000000000.npz"]
     assert [measure_size(path) for path in unused] == [10, 1]
     remove_unused(unused)
     assert {path.name for path in store.iterdir()} == set(wanted)
-    assert find_unused(params, [store], checkpoints, tmp_path) == []
+    assert find_unused(params, [Pool(store)], checkpoints, tmp_path) == []
 
 
 def make_file(path: Path) -> Path:

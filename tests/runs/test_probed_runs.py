@@ -12,8 +12,9 @@ from asgd.commands.cli import main
 from asgd.data import load_data, prepare_data
 from asgd.errors import AsgdError
 from asgd.runs.archive import pack_runs, unpack_runs
-from asgd.runs.folder import is_finished, list_files, read_probes, read_run, write_run
+from asgd.runs.folder import format_run, is_finished, list_files, read_run, write_run
 from asgd.runs.kept import keep_runs, restore_runs
+from asgd.runs.pool import Pool
 from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
@@ -32,7 +33,9 @@ def store(tmp_path: Path) -> Path:
     """A store of a probed run and the same without probes."""
     dataset = load_data(prepare_data(DATA, tmp_path / "data", progress=False))
     for config in (CONFIG, PLAIN):
-        write_run(train_run(config, dataset), tmp_path / "runs" / identify_run(config, dataset.fingerprint).name)
+        write_run(
+            format_run(train_run(config, dataset)), tmp_path / "runs" / identify_run(config, dataset.fingerprint).name
+        )
     return tmp_path / "runs"
 
 
@@ -51,7 +54,7 @@ def test_the_name_says_which_files_there_are(store: Path) -> None:
     assert sorted(contents(store / probed)) == ["metrics.csv", "probes.csv", "run.json"] == sorted(list_files(probed))
     assert sorted(contents(store / plain)) == ["metrics.csv", "run.json"] == sorted(list_files(plain))
     assert (store / probed / "metrics.csv").read_bytes() == (store / plain / "metrics.csv").read_bytes()
-    assert read_probes(store / probed)[1].splitlines()[1].startswith("0,0.0,,,,0.0")
+    assert Pool(store).read_whole(probed)[2]["probes.csv"].decode().splitlines()[1].startswith("0,0.0,,,,0.0")
     (store / probed / "probes.csv").unlink()
     assert not is_finished(store / probed)
 
@@ -66,13 +69,13 @@ def test_edited_probes_are_named(store: Path, change) -> None:  # type: ignore[n
 
 def test_packed_and_kept_runs_come_back_with_their_probes(store: Path, tmp_path: Path) -> None:
     before = contents(store)
-    keep_runs(names(store), store, tmp_path / "kept")
-    assert pack_runs(names(store), store, tmp_path / "runs.tar.xz") == 2
+    keep_runs(names(store), Pool(store), tmp_path / "kept")
+    assert pack_runs(names(store), Pool(store), tmp_path / "runs.tar.xz") == 2
     assert unpack_runs(tmp_path / "runs.tar.xz", tmp_path / "unpacked") == 2
     assert contents(tmp_path / "unpacked") == before
     both = names(store)
     shutil.rmtree(store)
-    assert restore_runs(both, store, tmp_path / "kept") == 2
+    assert restore_runs(both, Pool(store), tmp_path / "kept") == 2
     assert contents(store) == before
 
 
@@ -108,6 +111,7 @@ def test_probes_are_a_flag_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 NAMES = """
 import sys
 from pathlib import Path
+from asgd.runs.pool import Pool
 from asgd.runs.sources import forget_sources, identify_run
 from asgd.settings.run import RunConfig
 for name in ["", *sys.argv[1:]]:

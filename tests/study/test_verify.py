@@ -18,6 +18,7 @@ from asgd.commands.cli import main
 from asgd.commands.verify import INTERNAL_ERROR
 from asgd.runs.archive import pack_runs
 from asgd.runs.folder import list_files
+from asgd.runs.pool import Pool
 from asgd.settings.study import load_params
 from asgd.simulator.fused.kernels import choose_kernels
 from asgd.study.remake import Check
@@ -346,7 +347,9 @@ def packed(project: Project) -> Project:
     """A clone with its runs packed, as params.yaml says."""
     ship(project, runs="packed.tar.xz")
     store = project.folder / "results/runs"
-    assert pack_runs([path.name for path in store.iterdir()], store, project.folder / "results/packed.tar.xz") == 2
+    assert (
+        pack_runs([path.name for path in store.iterdir()], Pool(store), project.folder / "results/packed.tar.xz") == 2
+    )
     return remove_what_git_ignores(project)
 
 

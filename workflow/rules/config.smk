@@ -4,8 +4,8 @@ from asgd.settings import folders
 from asgd.settings.folders import DATA_ROOT, KEPT
 from asgd.settings.study import load_params
 from asgd.errors import AsgdError
-from asgd.runs.folder import list_files as list_run_files
 from asgd.runs.kept import keep_runs, restore_runs
+from asgd.runs.pool import Pool
 from asgd.settings.workflow import read_options
 from asgd.analyses.analysis import ROOM as ANALYSIS_ROOM, list_analyses
 from asgd.study.products import check_taken, list_analysis_files, list_read_by_rules
@@ -32,7 +32,6 @@ except AsgdError as error:
     raise WorkflowError(str(error)) from None
 
 EXPERIMENTS = STUDY.experiments
-RUN_FILES = [f"{RUNS}/{run}/{name}" for run in STUDY.runs for name in list_run_files(run)]
 
 
 def keep_finished_runs():
@@ -41,11 +40,11 @@ def keep_finished_runs():
     if SHIPPED or not workflow.is_main_process:
         return
     try:
-        if restored := restore_runs(STUDY.runs, Path(RUNS), KEPT):
+        if restored := restore_runs(STUDY.runs, Pool(), KEPT):
             print(f"{restored:,} runs were missing in {RUNS} and are taken back from {KEPT}", file=sys.stderr)
-        keep_runs(STUDY.runs, Path(RUNS), KEPT)
-    except OSError as error:
-        print(f"warning: {KEPT}: finished runs cannot be kept there ({error.strerror})", file=sys.stderr)
+        keep_runs(STUDY.runs, Pool(), KEPT)
+    except (AsgdError, OSError) as error:
+        print(f"warning: {KEPT}: finished runs cannot be kept there ({error})", file=sys.stderr)
 
 
 keep_finished_runs()

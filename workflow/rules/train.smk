@@ -1,14 +1,16 @@
-# Training jobs, each of some runs. The name of a run's folder carries a hash of the configuration, the data and the
-# training sources, so neither an old result nor one of another configuration can be taken for this one; Snakemake's own
-# triggers add nothing.
+# Training jobs, each of some runs. A run's name carries a hash of the configuration, the data and the training sources,
+# so neither an old result nor one of another configuration can be taken for this one; Snakemake's own triggers add
+# nothing. Runs are stored in folders, or where the preset asks for it in batches.
 
-from asgd.runs.folder import is_finished
+from asgd.runs.folder import list_files as list_run_files
 from asgd.runs.sources import fingerprint_sources
+from asgd.settings.folders import BATCHES
 from asgd.settings.order import Order
-from asgd.study.batches import START, START_ON_CLUSTER, cut_batches
+from asgd.study.batches import START, START_ON_CLUSTER, cut_batches, expect_minutes, order_file, write_orders
 
 # The fused engine compiles itself once, before the jobs fan out, or each of the first ones would.
 COMPILED = f"logs/compile_engine-{fingerprint_sources('fused')[:12]}.log"
+TRAIN = f"OMP_NUM_THREADS=1 {ASGD} train --each - --data-root {shlex.quote(str(DATA_ROOT))}"
 
 
 rule compile_engine:
@@ -24,7 +26,9 @@ rule compile_engine:
 
 
 # Looked for once: a study may have very many runs.
-LACKING = {name: run for name, run in STUDY.runs.items() if not is_finished(Path(RUNS, name))}
+POOL = Pool(thorough=workflow.is_main_process)
+LACKING = {name: run for name, run in STUDY.runs.items() if name not in POOL}
+IN_BATCHES = [run for run in STUDY.runs.values() if STUDY.is_batched(run) and run.name in LACKING]
 
 
 def needed_to_train(lacking):
@@ -33,14 +37,48 @@ def needed_to_train(lacking):
     return [ancient(file) for file in [DATA, *compiled]]
 
 
+# Runs in batches.
+
+ORDERS = Path(RESULTS, folders.ORDERS)
+if workflow.is_main_process:
+    BATCHED = write_orders(IN_BATCHES, STUDY.params.selected.data, STUDY.params.selected.runs_per_batch or 1, ORDERS)
+else:
+    # A job on a cluster reads this file again, when other batches may be there. Its own is among the orders.
+    BATCHED = {file.stem: [] for file in ORDERS.glob("*.jsonl")}
+
+if BATCHED:
+
+    rule train_batch:
+        input:
+            needed_to_train(IN_BATCHES),
+        output:
+            f"{BATCHES}/{{batch}}.parquet",
+        log:
+            "logs/batches/{batch}.log",
+        wildcard_constraints:
+            batch="|".join(BATCHED),
+        params:
+            orders=lambda wildcards: str(order_file(wildcards.batch, ORDERS)),
+        resources:
+            mem_mb=1000,
+            runtime=lambda wildcards: expect_minutes(BATCHED[wildcards.batch], STUDY.params.selected.data),
+        message:
+            "Training a batch of runs: {wildcards.batch}"
+        shell:
+            "{TRAIN} --batch {output:q} < {params.orders:q} > {log:q} 2>&1"
+
+
+# Runs in folders.
+
+
 def cut_jobs():
     """The runs of each training job: one with real workers, which need cores of their own, has one with its replay."""
     simulated, recorded = [], {}
     for run in STUDY.runs.values():
-        if run.config.execution == "simulated":
-            simulated.append(run)
-        else:
+        if run.config.execution != "simulated":
             recorded.setdefault(run.config.recorded_run().model_dump_json(), []).append(run)
+        elif not STUDY.is_batched(run):
+            simulated.append(run)
     in_order = [sorted(runs, key=lambda run: run.config.execution == "replayed") for runs in recorded.values()]
     return [*cut_simulated(simulated), *in_order]
 
@@ -78,7 +116,6 @@ for number, runs in enumerate(cut_jobs()):
                 Order(run=run.config, data=STUDY.params.selected.data, out=f"{RUNS}/{run.name}").to_json()
                 for run in ordered
             ],
-            root=DATA_ROOT,
         threads: max(run.config.num_workers + 1 if run.config.execution == "real" else 1 for run in ordered)
         resources:
             mem_mb=1000,
@@ -86,5 +123,9 @@ for number, runs in enumerate(cut_jobs()):
         message:
             f"Training runs: {len(lacking)}, {ordered[0].name} first"
         shell:
-            "printf '%s\\n' {params.orders:q} |"
-            " OMP_NUM_THREADS=1 {ASGD} train --each - --logs logs/runs --data-root {params.root:q} > {log:q} 2>&1"
+            "printf '%s\\n' {params.orders:q} | {TRAIN} --logs logs/runs > {log:q} 2>&1"
+
+
+# The files of all runs. A job on a cluster that reads them starts when all are there.
+_planned = {run.name: f"{BATCHES}/{batch}.parquet" for batch, runs in BATCHED.items() for run in runs}
+RUN_FILES = [*POOL.list_files(run for run in STUDY.runs if run not in _planned), *dict.fromkeys(_planned.values())]

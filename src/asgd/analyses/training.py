@@ -14,9 +14,9 @@ import pandas as pd
 from asgd.analyses.given import Find, Given, Trained
 from asgd.data import source_fingerprint
 from asgd.errors import AsgdError
-from asgd.runs.folder import is_finished, read_probes, read_run
 from asgd.runs.kept import keep_runs, restore_runs
 from asgd.runs.orders import Setup, train_orders
+from asgd.runs.pool import Pool
 from asgd.runs.sources import identify_run
 from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
@@ -44,16 +44,17 @@ def train_for(
     images = validate(DataConfig, data, "data")
     fingerprint = source_fingerprint(images)
     setup = setup or Setup(data_root, logs=Path("logs/runs"))
-    find = find_in(setup.store, fingerprint)
-    given = replace(given, find=find)
     tried: set[str] = set()
+    known: dict[str, Trained] = {}
     while True:
+        given = replace(given, find=find_in(Pool(setup.store), fingerprint, known))
         wanted = {identify_run(config, fingerprint).name: config for config in plan(given)}
         report(sorted(wanted))
-        restore_runs(wanted, setup.store, setup.kept)
+        restore_runs(wanted, Pool(setup.store), setup.kept)
+        find = find_in(Pool(setup.store), fingerprint, known)
         lacking = {name: config for name, config in wanted.items() if find(config) is None}
         if not lacking:
-            return given
+            return replace(given, find=find)
         if again := sorted(tried & lacking.keys()):
             raise AsgdError(
                 f"{setup.store / again[0]}: was trained, but its files are missing; read the logs in {setup.logs}"
@@ -61,25 +62,23 @@ def train_for(
         tried |= lacking.keys()
         folders = {name: str(setup.store / name) for name in lacking}
         train_orders([Order(run=lacking[name], data=images, out=out) for name, out in folders.items()], setup, jobs)
-        keep_runs(wanted, setup.store, setup.kept)
+        keep_runs(wanted, Pool(setup.store), setup.kept)
 
 
-def find_in(runs: Path, fingerprint: str) -> Find:
-    """Looks up runs on the images with this ``fingerprint``; each is read once, and checked."""
-    known: dict[str, Trained] = {}
+def find_in(pool: Pool, fingerprint: str, known: dict[str, Trained]) -> Find:
+    """Looks up runs on the images with this ``fingerprint``; each is read once, checked, and then ``known``."""
 
     def find(config: RunConfig) -> Trained | None:
         name = identify_run(config, fingerprint).name
-        if name not in known and is_finished(runs / name):
-            known[name] = _read(runs / name, bool(config.probes))
+        if name not in known and name in pool:
+            known[name] = _read(pool, name)
         return known.get(name)
 
     return find
 
 
-def _read(folder: Path, probed: bool) -> Trained:
-    if not probed:
-        record, metrics = read_run(folder)
+def _read(pool: Pool, run: str) -> Trained:
+    record, metrics, contents = pool.read_whole(run)
+    if "probes.csv" not in contents:
         return Trained(record, pd.DataFrame(), metrics)
-    record, text = read_probes(folder)
-    return Trained(record, pd.read_csv(io.StringIO(text)).set_index("step", drop=False))
+    return Trained(record, pd.read_csv(io.BytesIO(contents["probes.csv"])).set_index("step", drop=False), metrics)

@@ -4,7 +4,7 @@ import argparse
 
 from asgd.commands.command import Command
 from asgd.commands.flags import add_preset_flag, path
-from asgd.settings.folders import DATA_ROOT, RUNS
+from asgd.settings.folders import DATA_ROOT
 from asgd.settings.study import load_params
 
 COMMAND = Command(
@@ -24,7 +24,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Pack the runs."""
     from asgd.runs.archive import pack_runs
+    from asgd.runs.pool import Pool
     from asgd.study.plan import plan_study
 
     names = plan_study(load_params(preset=options.preset), DATA_ROOT).runs
-    print(f"{options.archive}: packed {pack_runs(names, RUNS, options.archive):,} of {len(names):,} runs")
+    print(f"{options.archive}: packed {pack_runs(names, Pool(), options.archive):,} of {len(names):,} runs")

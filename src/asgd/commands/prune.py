@@ -24,9 +24,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """List, ask and delete."""
+    from asgd.runs.kept import open_kept
+    from asgd.runs.pool import Pool
     from asgd.study.prune import find_unused, measure_size, remove_unused
 
-    unused = find_unused(load_params(options.params), (RUNS, KEPT), CHECKPOINTS, DATA_ROOT)
+    unused = find_unused(load_params(options.params), (Pool(), open_kept(KEPT)), CHECKPOINTS, DATA_ROOT)
     for found in unused:
         print(f"{measure_size(found) / 1024:8,.0f} kB  {found}")
     if not unused:

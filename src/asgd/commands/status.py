@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asgd.commands.command import Command
 from asgd.commands.flags import add_params_flag, add_preset_flag
-from asgd.settings.folders import DATA_ROOT, RUNS
+from asgd.settings.folders import DATA_ROOT, ORDERS, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(
@@ -35,8 +35,9 @@ def run(options: argparse.Namespace) -> None:
     study = plan_study(params, DATA_ROOT)
     show(f"study {params.preset}")
     experiments = {name: [run.name for run in runs] for name, runs in study.experiments.items()}
-    status = print_status(StatusReader(study.runs, RUNS, Path("logs/runs")), experiments, options.watch)
     results, shipped = Path("results"), params.selected.shipped
+    reader = StatusReader(study.runs, RUNS, Path("logs/runs"), results / params.preset / ORDERS)
+    status = print_status(reader, experiments, options.watch)
     if not status.count(State.DONE) and (results / params.preset / "tables" / "runs.csv").exists():
         show(f"\nThe results of this study are in {results / params.preset}, without its runs.")
         if shipped and shipped.runs:

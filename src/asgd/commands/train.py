@@ -45,6 +45,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     several.add_argument(
         "--logs", type=path, metavar="DIR", help="with --each: write a log for each run, DIR/<run>.log"
     )
+    several.add_argument(
+        "--batch",
+        type=path,
+        metavar="FILE",
+        help="with --each: write all runs into one file (.parquet) instead of a folder each. `out` is then a run's "
+        "name in the log. Runs that FILE holds are skipped",
+    )
     add_run_flags(parser)
     add_data_flags(parser)
     parser.add_argument(
@@ -78,8 +85,8 @@ def run(options: argparse.Namespace) -> None:
     one_only = [name for name, given in (("a run", settings), ("images", data), ("--out", options.out)) if given]
     if options.each and one_only:
         raise AsgdError(f"--each: {options.each} describes the runs completely; leave out the flags of {one_only[0]}")
-    if not options.each and (options.logs or options.jobs > 1):
-        raise AsgdError("--jobs and --logs need --each; leave them out for one run")
+    if not options.each and (options.logs or options.batch or options.jobs > 1):
+        raise AsgdError("--jobs, --logs and --batch need --each; leave them out for one run")
 
     from asgd.runs.orders import Setup, read_orders, train_order, train_orders
 
@@ -89,6 +96,7 @@ def run(options: argparse.Namespace) -> None:
         checkpoint_every=options.checkpoint_every,
         kernels=options.kernels,
         logs=options.logs,
+        batch=options.batch,
     )
     if options.each:
         train_orders(read_orders(options.each), setup, options.jobs)

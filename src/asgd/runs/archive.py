@@ -12,6 +12,7 @@ from asgd.archives import read_members, show_name
 from asgd.errors import AsgdError
 from asgd.files import atomic_folder, atomic_path
 from asgd.runs.folder import check_run, is_finished, list_files
+from asgd.runs.pool import Pool
 
 #: Bytes that a file of a run may have. Those of the study have 16 kB at most.
 _MOST_BYTES = 64 << 20
@@ -19,18 +20,19 @@ _MOST_BYTES = 64 << 20
 _RUN_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
 
 
-def pack_runs(names: Iterable[str], store: Path, archive: Path) -> int:
+def pack_runs(names: Iterable[str], pool: Pool, archive: Path) -> int:
     """Pack the finished ones of the runs ``names`` into ``archive`` (.tar.xz); returns their number.
 
     The same runs give the same bytes. Raises AsgdError if none is finished, or a file cannot be read or written.
     """
-    finished = sorted(name for name in set(names) if is_finished(store / name))
+    finished = sorted(name for name in set(names) if name in pool)
     if not finished:
-        raise AsgdError(f"{store}: has none of the runs; run snakemake first")
+        raise AsgdError(f"{pool.store}: has none of the runs; run snakemake first")
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=9) as tar:
         for name in finished:
+            contents = pool.read_contents(name)
             for file in list_files(name):
-                _add(tar, f"{name}/{file}", _read_file(store / name / file))
+                _add(tar, f"{name}/{file}", contents[file])
     return len(finished)
 
 
@@ -43,7 +45,7 @@ def unpack_runs(archive: Path, store: Path) -> int:
     """
     for _ in _read_runs(archive):
         pass
-    return sum(_place_run(store / name, files) for name, files, _ in _read_runs(archive))
+    return sum(place_run(store / name, files) for name, files, _ in _read_runs(archive))
 
 
 def read_archive(archive: Path) -> dict[str, tuple[dict[str, Any], str]]:
@@ -55,13 +57,6 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)  # without owner and time
     entry.size = len(content)
     tar.addfile(entry, io.BytesIO(content))
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AsgdError(f"{path}: cannot be read ({error.strerror}); fix its permissions") from error
 
 
 def _read_runs(archive: Path) -> Iterator[tuple[str, dict[str, bytes], tuple[dict[str, Any], str]]]:
@@ -87,7 +82,7 @@ def _check_run(archive: Path, name: str, files: Mapping[str, bytes]) -> tuple[di
     return check_run(Path(name), files, f"get {archive} again")
 
 
-def _place_run(folder: Path, files: Mapping[str, bytes]) -> bool:
+def place_run(folder: Path, files: Mapping[str, bytes]) -> bool:
     """Write ``files`` as ``folder``, whole; whether it was not there already (empty, Snakemake makes it beforehand)."""
     try:
         if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):

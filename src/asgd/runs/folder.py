@@ -1,4 +1,4 @@
-"""The folder of one run: its files, written whole, and checked when they are read.
+"""The files of one run, in a folder of their own: written whole, and checked when they are read.
 
 ``metrics.csv`` has a row for each evaluation, ``probes.csv`` one for each step that a run with probes is probed at, and
 ``run.json`` is about the run.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from asgd.data import Dataset
 from asgd.errors import AsgdError
-from asgd.files import read_json, remove_leftovers, write_json, write_text
+from asgd.files import format_json, read_json, remove_leftovers, write_bytes
 from asgd.machine import describe_hardware, describe_versions
 from asgd.runs.sources import fingerprint_run, identify_run
 from asgd.settings.probes import describe_columns
@@ -128,19 +128,24 @@ def describe_staleness(counts: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def write_run(result: Result, folder: Path) -> None:
-    """Write the files of a run to ``folder``, run.json last, with checksums of the others; each is whole or absent."""
+def format_run(result: Result) -> dict[str, bytes]:
+    """The contents of a run's files by their names, run.json last, with checksums of the others."""
     texts = {"metrics.csv": format_metrics(result.rows)}
     if result.probes:
         texts["probes.csv"] = format_probes(result.probes)
     if result.schedule:
         texts["schedule.csv"] = result.schedule
-    for name in (*texts, "run.json"):
+    contents = {name: text.encode() for name, text in texts.items()}
+    checksums = {_CHECKSUMS[name]: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    return {**contents, "run.json": format_json(result.record | checksums).encode()}
+
+
+def write_run(contents: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files of a run to ``folder``, run.json last; each is whole or absent."""
+    for name in contents:
         remove_leftovers(folder / name)  # of a job that was killed while it wrote
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    checksums = {_CHECKSUMS[name]: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    write_json(folder / "run.json", result.record | checksums)
+    for name, content in contents.items():
+        write_bytes(folder / name, content)
 
 
 def is_finished(folder: Path) -> bool:
@@ -185,7 +190,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], str]:
 
     Raises AsgdError naming the file that is missing, damaged or of another run.
     """
-    return check_run(folder, _read_files(folder, folder.name))
+    return check_run(folder, read_files(folder, folder.name))
 
 
 def read_run_anywhere(folder: Path) -> tuple[dict[str, Any], str]:
@@ -194,17 +199,11 @@ def read_run_anywhere(folder: Path) -> tuple[dict[str, Any], str]:
     name = record.get("run") if isinstance(record, dict) else None
     if not isinstance(name, str):
         raise _fault(folder, "run.json", "incomplete")
-    return check_run(folder, _read_files(folder, name), name=name)
+    return check_run(folder, read_files(folder, name), name=name)
 
 
-def read_probes(folder: Path) -> tuple[dict[str, Any], str]:
-    """The contents of run.json and the text of probes.csv of a run with probes, checked as ``read_run`` does."""
-    contents = _read_files(folder, folder.name)
-    record, _ = check_run(folder, contents)
-    return record, contents["probes.csv"].decode()
-
-
-def _read_files(folder: Path, run: str) -> dict[str, bytes]:
+def read_files(folder: Path, run: str) -> dict[str, bytes]:
+    """The contents of the files of the run ``run``, by their names. Raises AsgdError for one that cannot be read."""
     contents = {}
     for name in list_files(run):
         try:
@@ -255,8 +254,7 @@ def check_run(
 def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: str) -> str:
     """What of a record is not what its configuration and metrics give; empty if nothing."""
     try:
-        rows = [_read_row(values) for values in csv.DictReader(io.StringIO(metrics))]
-        last = rows[-1]
+        last = _read_last_row(metrics)
         per_epoch = round(last.gradients / last.epoch) if last.gradients else record["steps_per_epoch"]
         total = config.steps or round(config.epochs * per_epoch)
         num_classes = count_recorded_classes(record)
@@ -270,15 +268,17 @@ def _find_contradiction(record: Mapping[str, Any], config: RunConfig, metrics: s
         }
         if "gradients" in record and sum(record["gradients"].values()) != last.gradients:
             return f"gradients are {sum(record['gradients'].values())}, but metrics.csv says {last.gradients}"
-    except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (IndexError, KeyError, StopIteration, TypeError, ValueError, ZeroDivisionError) as error:
         return f"does not fit metrics.csv ({' '.join(str(error).split())})"
     expected |= {name: record[name] for name in ("data", "versions", "hardware") if isinstance(record.get(name), dict)}
     wrong = [name for name in (*expected, "versions", "hardware") if record.get(name) != expected.get(name)]
     return f"{wrong[0]} is {record.get(wrong[0])!r}, but metrics.csv says {expected.get(wrong[0])!r}" if wrong else ""
 
 
-def _read_row(values: Mapping[str, str]) -> Row:
-    """A row of metrics.csv; where it was written by the first sources each step was a gradient."""
+def _read_last_row(metrics: str) -> Row:
+    """The last row of metrics.csv; where it was written by the first sources each step was a gradient."""
+    lines = metrics.splitlines()
+    values = next(csv.DictReader([lines[0], *lines[1:][-1:]]))
     numbers = {name: float(values[name] or "nan") for name in METRICS_COLUMNS if name in values}
     return Row.of({"gradients": numbers["step"], **numbers})
 

@@ -2,8 +2,8 @@
 
 import io
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -13,8 +13,9 @@ from asgd.errors import AsgdError
 from asgd.files import parse_object, read_input
 from asgd.logs import log_output, print_error
 from asgd.processes import map_processes
+from asgd.runs.batch import Batch, Contents, write_batch
 from asgd.runs.checkpoint import Checkpointer
-from asgd.runs.folder import is_finished, read_run, write_run
+from asgd.runs.folder import format_run, is_finished, read_run, write_run
 from asgd.runs.progress import ProgressWatcher, can_show_bar, open_bar
 from asgd.runs.replay import describe_replay, open_recording
 from asgd.runs.sources import identify_run
@@ -25,6 +26,9 @@ from asgd.settings.order import Order
 from asgd.settings.validation import validate
 from asgd.simulator.simulate import plan_evaluations
 from asgd.terminal import open_console
+
+#: In the log of a batch the lines of a run follow one with its label and this.
+BEGINS = ": begins"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Setup:
     checkpoint_every: float = 60.0  #: seconds
     kernels: str = "auto"  #: of the fused engine
     logs: Path | None = None  #: the folder of a log for each run; else all is written to the terminal
+    batch: Path | None = None  #: the file that all runs go into; else each has a folder
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,9 @@ class Done:
     """What became of an order."""
 
     label: str
-    folder: Path | None = None  #: None where it failed
+    run: str = ""  #: its name
+    folder: Path | None = None  #: None where it failed, or goes into a batch
+    contents: Contents | None = None  #: of the files of a run that goes into a batch
     checkpointer: Checkpointer | None = None  #: of a run that was trained now, with its checkpoint still there
     error: str = ""
     said: str = ""  #: what was kept from the terminal, because all runs together have a bar there
@@ -64,10 +71,9 @@ def _train_order(order: Order, setup: Setup, again: bool = True) -> Done:
     """As ``train_order``; without ``again`` a run that is whole in its folder is left as it is, and checked."""
     run = identify_run(order.run, _name_data(order.data, setup.data_root)).name
     folder = Path(order.out) if order.out else setup.store / run
-    if not again and folder.name == run and is_finished(folder):
-        read_run(folder)
-        print(f"{folder}: finished before, skipped")
-        return Done(order.label, folder)
+    if not again and (found := _find_finished(run, folder, setup)):
+        print(f"{order.label}: finished before, skipped")
+        return replace(found, label=order.label)
     dataset = _open_data(order.data, setup.data_root)
     checkpointer = None
     with ProgressWatcher(plan_evaluations(order.run, len(dataset.train_images)).total) as watcher:
@@ -78,24 +84,46 @@ def _train_order(order: Order, setup: Setup, again: bool = True) -> Done:
         else:
             checkpointer = Checkpointer(setup.checkpoints / f"{run}.npz", setup.checkpoint_every, len(dataset.classes))
             result = train_run(order.run, dataset, watcher, setup.kernels, checkpointer)
-    write_run(result, folder)
+    contents = format_run(result)
+    done = Done(order.label, run, checkpointer=checkpointer)
+    if setup.batch:
+        done = replace(done, contents=contents)
+    else:
+        write_run(contents, folder)
+        done = replace(done, folder=folder)
     record = result.record
     if record["stopped_early"]:
         steps = f"{record['last_step']:,} of {record['total_steps']:,}"
         print(f"stopped early at step {steps}: the run is {record['outcome']}")
     accuracy = record["final"]["test_accuracy"]
-    print(f"{folder}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
-    return Done(order.label, folder, checkpointer)
+    where = folder if done.folder else order.label
+    print(f"{where}: test accuracy {'none' if accuracy is None else f'{accuracy:.2%}'}, outcome {record['outcome']}")
+    return done
+
+
+def _find_finished(run: str, folder: Path, setup: Setup) -> Done | None:
+    """A run that is whole where it would go. Raises AsgdError for one in a folder that is damaged."""
+    if setup.batch:
+        contents = _read_finished(setup.batch).get(run)
+        return Done("", run, contents=contents) if contents else None
+    if folder.name != run or not is_finished(folder):
+        return None
+    read_run(folder)
+    return Done("", run, folder)
 
 
 def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int = 1) -> list[Path]:
-    """Train the runs of ``orders`` in ``jobs`` processes, but for those that are finished; returns their folders.
+    """Train the runs of ``orders`` in ``jobs`` processes, but for those that are finished.
+
+    Returns their folders, or the batch that they are in.
 
     One that fails stops no other; AsgdError names those that failed at the end. Checkpoints are kept until all results
     are written, because Snakemake deletes the results of a job that it starts again: the finished runs of a batch that
     was killed cost nothing then.
     """
     setup = setup or Setup()
+    if setup.batch and (other := next((one for one in orders if one.run.execution != "simulated"), None)):
+        raise AsgdError(f"{setup.batch}: a batch has simulated runs only; give {other.label} a folder")
     _forget_data()
     if jobs > 1:
         for data in dict.fromkeys(order.data for order in orders):
@@ -112,10 +140,12 @@ def train_orders(orders: Sequence[Order], setup: Setup | None = None, jobs: int 
     if failed := [one for one in found if one.error]:
         names = ", ".join(str(_log_of(one.label, setup) or one.label) for one in failed)
         raise AsgdError(f"{len(failed)} of {len(orders)} runs failed: {names} ({failed[0].error})")
+    if setup.batch:
+        write_batch({one.run: one.contents for one in found if one.contents}, setup.batch)
     for one in found:
         if one.checkpointer:
             one.checkpointer.discard()
-    return [one.folder for one in found if one.folder]
+    return [setup.batch] if setup.batch else [one.folder for one in found if one.folder]
 
 
 def _try_order(order: Order, setup: Setup, is_quiet: bool = False) -> Done:
@@ -127,6 +157,8 @@ def _try_order(order: Order, setup: Setup, is_quiet: bool = False) -> Done:
     log = _log_of(order.label, setup)
     if log:
         print(f"{order.label}: see {log}", flush=True)  # the last line, should the process be killed
+    elif setup.batch:
+        print(f"{order.label}{BEGINS}", flush=True)
     try:
         with log_output(log):
             return _train_order(order, setup, again=False)
@@ -137,6 +169,16 @@ def _try_order(order: Order, setup: Setup, is_quiet: bool = False) -> Done:
 
 def _log_of(label: str, setup: Setup) -> Path | None:
     return setup.logs / f"{label}.log" if setup.logs else None
+
+
+@cache
+def _read_finished(batch: Path) -> Mapping[str, Contents]:
+    """The contents of the runs in ``batch`` that are whole; none of a file that is not there, or is no batch."""
+    if not batch.exists():
+        return {}
+    with suppress(AsgdError), Batch(batch) as file:
+        return {run: file.read_contents(run) for run in file.read_sound()}
+    return {}
 
 
 @cache
@@ -153,8 +195,8 @@ def _name_data(data: DataConfig, root: Path) -> str:
 def _forget_data() -> None:
     """What runs share they share within one call: by the next the images, or the folder that paths start from, may be
     others."""
-    _open_data.cache_clear()
-    _name_data.cache_clear()
+    for function in (_open_data, _name_data, _read_finished):
+        function.cache_clear()
 
 
 def read_orders(path: Path) -> list[Order]:

@@ -1,9 +1,13 @@
-"""Which runs share a training job, and with it the start of a process: as many as make the start count for little."""
+"""Which runs share a training job, and with it the start of a process, and which share a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal
 
+from asgd.files import write_text
+from asgd.runs.batch import name_batch
 from asgd.settings.data import DataConfig
+from asgd.settings.order import Order
 from asgd.settings.run import Run
 
 #: Seconds until a job trains: Python and its libraries here; on a cluster its queue, and Snakemake there, too.
@@ -16,6 +20,8 @@ MOST = 100
 # counted yet.
 _IMAGES_PER_SECOND = 30_000
 _IMAGES = 50_000
+#: How many times as long as expected a run may take on a slow machine.
+_SLOW = 20
 
 
 def cut_batches(
@@ -40,6 +46,31 @@ def cut_batches(
         batches[-1].append(run)
         work, size = work + expected, size + 1
     return batches
+
+
+def write_orders(runs: Sequence[Run], data: DataConfig, runs_per_batch: int, folder: Path) -> dict[str, list[Run]]:
+    """Cut ``runs`` into batches, by name, and write the orders of each to ``folder``.
+
+    A job finds its orders there, wherever it starts. The orders of one that is there already are left as they are.
+    """
+    cut = [list(runs[start : start + runs_per_batch]) for start in range(0, len(runs), runs_per_batch)]
+    batches = {name_batch([run.name for run in batch]): batch for batch in cut}
+    for name, batch in batches.items():
+        file = order_file(name, folder)
+        if not file.exists():
+            orders = (Order(run=run.config, data=data, out=run.name).to_json() for run in batch)
+            write_text(file, "".join(f"{order}\n" for order in orders))
+    return batches
+
+
+def order_file(batch: str, folder: Path) -> Path:
+    """Where the orders of a batch are."""
+    return folder / f"{batch}.jsonl"
+
+
+def expect_minutes(runs: Iterable[Run], data: DataConfig) -> int:
+    """A limit for a job of these runs: several times what they are expected to take, and an hour."""
+    return 60 + round(sum(_expect_seconds(run, data) for run in runs) * _SLOW / 60)
 
 
 def _expect_seconds(run: Run, data: DataConfig) -> float:

@@ -64,6 +64,10 @@ class Study:
         """Every run, once, by name, in the order of the experiments."""
         return {run.name: run for runs in self.experiments.values() for run in runs}
 
+    def is_batched(self, run: Run) -> bool:
+        """Whether the run is stored in a batch, if it is trained now. One with real workers has a job of its own."""
+        return self.params.selected.runs_per_batch is not None and run.config.execution == "simulated"
+
     @cached_property
     def varying(self) -> Varying:
         """The parameters in which the runs of each experiment differ."""

@@ -2,12 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from asgd.errors import AsgdError
 from asgd.files import read_json
 from asgd.runs.folder import is_finished
+from asgd.runs.pool import Pool
 from asgd.settings.study import Params
 from asgd.study.manifest import name_some
 from asgd.study.plan import plan_study
@@ -17,9 +18,11 @@ _LIVE_SECONDS = 24 * 3600.0
 
 
 def find_unused(
-    params: Params, stores: Iterable[Path], checkpoints: Path, data_root: Path, results: Path = Path("results")
+    params: Params, pools: Sequence[Pool], checkpoints: Path, data_root: Path, results: Path = Path("results")
 ) -> list[Path]:
-    """The runs in ``stores``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
+    """The runs of ``pools``, and the files of ``checkpoints``, that no preset of ``params`` asks for; sorted.
+
+    A batch is one of them if none of its runs is asked for.
 
     With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
     checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that the
@@ -33,11 +36,14 @@ def find_unused(
     for preset in params.presets:
         for record in results.glob(f"{preset}/.made/*.runs.json"):
             wanted |= set(read_json(record))
-    runs = [path for store in stores for path in store.glob("[!.]*") if path.is_dir() and path.name not in wanted]
-    leftovers = [path for store in stores for path in store.glob(".folder-*")]
+    wanted |= {pool.batches.name for pool in pools if pool.batches.parent == pool.store}
+    folders = [path for pool in pools for path in pool.store.glob("[!.]*") if path.is_dir()]
+    runs = [path for path in folders if path.name not in wanted]
+    batches = [path for pool in pools for path, runs in pool.list_batches().items() if wanted.isdisjoint(runs)]
+    leftovers = [path for pool in pools for path in pool.store.glob(".folder-*")]
     files = [path for path in checkpoints.glob("*.npz") if path.stem not in wanted]
     unused = [path for path in runs if is_finished(path) or _is_old(path)]
-    return sorted(unused + list(filter(_is_old, leftovers))) + sorted(filter(_is_old, files))
+    return sorted(unused + batches + list(filter(_is_old, leftovers))) + sorted(filter(_is_old, files))
 
 
 def measure_size(path: Path) -> int:

@@ -36,6 +36,7 @@ from asgd.report.explorer import Shown, make_explorer
 from asgd.report.generated import EXPLORER
 from asgd.report.readme import BENCHMARK, list_shown, make_blocks, read_block
 from asgd.runs.archive import read_archive
+from asgd.runs.pool import Pool
 from asgd.study.manifest import name_some
 from asgd.study.products import (
     REPORT,
@@ -45,7 +46,7 @@ from asgd.study.products import (
     select_figures,
 )
 from asgd.study.shipped import Results, compare_makers
-from asgd.tables.aggregate import read_runs, summarize_runs, tabulate_runs
+from asgd.tables.aggregate import summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
 from asgd.tables.environment import describe_records
 
@@ -267,15 +268,16 @@ def check_packed(results: Results) -> Check:
 def check_runs(results: Results, store: Path) -> Check:
     """Of the runs that are here, each is whole, unedited, and in the folder that its configuration gives."""
     names = results.runs
-    present = [name for name in names if (store / name).exists()]
-    faults = [fault for name in present for fault in _find_run_faults(store / name)]
+    with Pool(store) as pool:
+        present = [name for name in names if pool.find(name) or (store / name).exists()]
+        faults = [fault for name in present for fault in _find_run_faults(pool, name)]
     note = f"{len(present):,} of {len(names):,} runs are in {store}"
     return Check("runs", note, tuple(faults), skipped=not present)
 
 
-def _find_run_faults(folder: Path) -> list[str]:
+def _find_run_faults(pool: Pool, run: str) -> list[str]:
     try:
-        read_runs([folder], {})
+        tabulate_runs([pool.read(run)], {})
     except AsgdError as error:
         return [str(error)]
     return []
@@ -284,9 +286,10 @@ def _find_run_faults(folder: Path) -> list[str]:
 def check_aggregation(results: Results, store: Path) -> Check:
     """The tables are those of the runs; needs all of them."""
     names = results.runs
-    if not names or not all((store / run).exists() for run in names):
-        return Check("tables of runs", "needs all runs", skipped=True)
-    tables = read_runs([store / run for run in names], results.members)
+    with Pool(store) as pool:
+        if not names or not all(pool.find(run) or (store / run).exists() for run in names):
+            return Check("tables of runs", "needs all runs", skipped=True)
+        tables = tabulate_runs((pool.read(run) for run in names), results.members)
     # A run that was trained again took another time.
     faults = _compare_with_runs(results, tables, drop=_TIMES)
     return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))

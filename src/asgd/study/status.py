@@ -4,10 +4,11 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,16 +21,18 @@ from rich.text import Text
 
 from asgd.errors import AsgdError
 from asgd.files import read_json
-from asgd.logs import last_error
-from asgd.runs.folder import is_finished
+from asgd.logs import find_error
+from asgd.runs.orders import BEGINS
+from asgd.runs.pool import Pool
 from asgd.settings.run import Run, RunConfig
-from asgd.study.remaining import SPEED, Remaining, Speeds
+from asgd.study.remaining import SPEED, Remaining, Speeds, find_kind
 from asgd.terminal import approximate, make_table, open_console, show
 
 _SILENT = 600.0  # a log that nothing was written to for so many seconds is not of a running job
 _REFRESH = 5.0  # seconds
 _MOST_LISTED = 10  # running or failed runs
 _BAR = 60  # characters
+_ENDED = re.compile(r", outcome \w+$|: finished before, skipped$", re.MULTILINE)  # in the log of a batch
 
 
 class State(StrEnum):
@@ -62,38 +65,66 @@ class Status:
 
 
 class StatusReader:
-    """Reads the state of ``runs`` (by name) from their folders in ``store`` and from ``logs``.
+    """Reads the state of ``runs`` (by name) from the pool of finished runs in ``store``, and from ``logs``.
 
-    Every finished run is read once, so that to ask again is fast.
+    ``logs`` has a log for each run, the folder ``batches`` beside it one for each batch, and ``orders`` the orders of
+    batches in the making. A finished run in a folder is read once, so that to ask again is fast. One in a batch was
+    checked when the study was planned: of these only some are read, to know how fast they were.
     """
 
-    def __init__(self, runs: Mapping[str, Run], store: Path, logs: Path) -> None:
-        self._runs, self._store, self._logs = runs, store, logs
+    def __init__(self, runs: Mapping[str, Run], store: Path, logs: Path, orders: Path | None = None) -> None:
+        self._runs, self._store, self._logs, self._orders = runs, store, logs, orders
         self._read: dict[str, tuple[float, str, Mapping[str, float]]] = {}
+        self._samples: dict[tuple[Path, Hashable], tuple[RunConfig, Mapping[str, float]]] = {}
 
     def read(self, now: float) -> Status:
         """The state at ``now``, seconds since the epoch."""
         states, begun, failed, speeds = {}, {}, {}, Speeds()
-        for name, run in self._runs.items():
-            folder, log = self._store / name, self._logs / f"{name}.log"
-            if is_finished(folder):
-                fault, record = self._read_once(folder, run.config)
-                states[name] = State.FAILED if fault else State.DONE
-                if fault:
-                    failed[folder] = fault
-                elif log.exists():  # else it was not trained here but unpacked or pulled
-                    speeds.add(run.config, record)
-            elif not log.exists():
-                states[name] = State.WAITING
-            elif error := last_error(log):
-                states[name], failed[log] = State.FAILED, error
-            elif now - log.stat().st_mtime < _SILENT:
-                states[name], begun[name] = State.RUNNING, _read_step(log)
-            else:
-                states[name] = State.WAITING
+        with Pool(self._store) as pool:
+            parts = dict(self._read_batches())
+            for name, run in self._runs.items():
+                place = pool.find(name)
+                if place and place.parent == pool.batches:
+                    states[name] = State.DONE
+                    self._sample(pool, place, run)
+                elif place:
+                    fault, record = self._read_once(place, run.config)
+                    states[name] = State.FAILED if fault else State.DONE
+                    if fault:
+                        failed[place] = fault
+                    elif (self._logs / f"{name}.log").exists():  # else it was not trained here but unpacked or pulled
+                        speeds.add(run.config, record)
+                else:
+                    part = parts.get(name) or _Part(self._logs / f"{name}.log")
+                    states[name] = part.find_state(now)
+                    if states[name] is State.RUNNING:
+                        begun[name] = _read_step(part.text)
+                    elif states[name] is State.FAILED:
+                        failed[part.log] = find_error(part.text)
+        for config, record in self._samples.values():
+            speeds.add(config, record)
         left = (State.RUNNING, State.WAITING)
         rest = [(self._runs[name].config, begun.get(name, 0)) for name, state in states.items() if state in left]
         return Status(states, begun, failed, speeds.estimate(rest))
+
+    def _read_batches(self) -> Iterator[tuple[str, "_Part"]]:
+        """What the logs of batches in the making say of each run."""
+        for orders in self._orders.glob("*.jsonl") if self._orders else ():
+            log = self._batch_logs / f"{orders.stem}.log"
+            for run, text in _cut_log(_read_log(log)):
+                yield run, _Part(log, text)
+
+    @property
+    def _batch_logs(self) -> Path:
+        return self._logs.with_name("batches")
+
+    def _sample(self, pool: Pool, batch: Path, run: Run) -> None:
+        """Read one run of each kind of a batch that was trained here."""
+        key = batch, find_kind(run.config)
+        if key not in self._samples and (self._batch_logs / f"{batch.stem}.log").exists():
+            with suppress(AsgdError):
+                record, _ = pool.read(run.name)
+                self._samples[key] = run.config, {name: float(record[name]) for name in SPEED}
 
     def _read_once(self, folder: Path, config: RunConfig) -> tuple[str, Mapping[str, float]]:
         """What is wrong with a finished run, if anything, and of its run.json what tells its speed."""
@@ -110,6 +141,27 @@ class StatusReader:
         return self._read[folder.name][1:]
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The log of a run, or the part of its batch's log that is about it."""
+
+    log: Path
+    part: str | None = None  #: None: the whole log
+
+    @cached_property
+    def text(self) -> str:
+        return _read_log(self.log) if self.part is None else self.part
+
+    def find_state(self, now: float) -> State:
+        if not self.log.exists() or (self.part is not None and not self.text):
+            return State.WAITING
+        if _ENDED.search(self.text) and self.part is not None:
+            return State.DONE  # its checkpoint has it until the batch is written
+        if find_error(self.text):
+            return State.FAILED
+        return State.RUNNING if now - self.log.stat().st_mtime < _SILENT else State.WAITING
+
+
 def _find_fault(record: Mapping[str, Any], folder: Path, config: RunConfig) -> str:
     """Why the files of a finished run are not its own; empty if they are. `asgd verify` looks closer."""
     if record["run"] != folder.name:
@@ -123,9 +175,22 @@ def _find_fault(record: Mapping[str, Any], folder: Path, config: RunConfig) -> s
     return ""
 
 
-def _read_step(log: Path) -> int:
+def _read_log(log: Path) -> str:
+    """The text of a log; empty if there is none."""
+    with suppress(FileNotFoundError):
+        return log.read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def _cut_log(text: str) -> Iterator[tuple[str, str]]:
+    """The log of a batch, cut: the label of each run and the lines about it."""
+    pieces = re.split(rf"^(\S+){BEGINS}$\n?", text, flags=re.MULTILINE)[1:]
+    return zip(pieces[::2], pieces[1::2], strict=True)
+
+
+def _read_step(text: str) -> int:
     """The last step that a log tells of."""
-    steps = re.findall(r"\bstep ([\d,]+)", log.read_text(encoding="utf-8", errors="replace"))
+    steps = re.findall(r"\bstep ([\d,]+)", text)
     return int(steps[-1].replace(",", "")) if steps else 0
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from asgd.data import source_fingerprint, verify_data
 from asgd.errors import AsgdError
+from asgd.runs.pool import Pool
 from asgd.runs.sources import fingerprint_run
 from asgd.settings.run import Run
 from asgd.settings.study import Params
@@ -189,7 +190,8 @@ def list_unmade(results: Results, store: Path) -> Check:
     unmade = [f"tables/{name}" for name in list_analysis_files(results.study.analyses, trained=True)]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
-        if not all((store / run).exists() for run in results.runs):
+        pool = Pool(store)
+        if not all(pool.find(run) or (store / run).exists() for run in results.runs):
             unmade = ["tables/runs.csv", "tables/evaluations.csv", *unmade]
     return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
 
