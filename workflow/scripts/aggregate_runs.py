@@ -15,7 +15,7 @@ with Pool(Path(snakemake.params.runs)) as pool:
     runs = [pool.read(name) for name in names]
     pool.remember(names)
 tables = tabulate_runs(runs, study["experiments"])
-named = dict(zip(("runs", "evaluations"), tables)) | summarize_runs(*tables, study["confidence"])
+named = dict(zip(("runs", "evaluations"), tables, strict=True)) | summarize_runs(*tables, study["confidence"])
 for name, table in named.items():
     write_table(snakemake.output[name], table, AGGREGATED[name].key)
 write_json(snakemake.output.environment, describe_records([record for record, _ in runs]))

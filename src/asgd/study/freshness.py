@@ -119,7 +119,7 @@ class Products:
         # Where one of very many files is missing, the others need not be read.
         needed = list_files({key: value for key, value in product.inputs.items() if key not in product.dispensable})
         if missing := next((file for file in needed if not Path(file).exists()), None):
-            return {**recorded, missing: None}
+            return {**recorded, missing: None}  # a difference also where the record has no such file
         found = self._hash_all(files)
         gone = {file for file in set(files) - set(needed) if found[file] is None}
         return {file: recorded.get(file) if file in gone else digest for file, digest in found.items()}
@@ -180,7 +180,7 @@ def _find_difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> s
     for name in dict.fromkeys([*found, *recorded]):
         if name not in found:
             return f"{name} is read no longer"
-        if found[name] != recorded.get(name):
+        if name not in recorded or found[name] != recorded[name]:
             state = "is missing" if found[name] is None else "changed" if name in recorded else "is new"
             return f"{name} {state}"
     return ""
