@@ -2,8 +2,9 @@
 
     python -m tests.kill_campaign --kills 100
 
-prints a table: for each engine and signal how often a job was killed, how often it went on from a checkpoint, and
-whether its metrics.csv is byte for byte that of the job that nobody killed. Exit status 1 if one is not.
+prints a table: for each kind of job (an engine with one run, or a batch of four runs) and each signal how often a job
+was killed, how often a run went on from a checkpoint, and whether its curves are byte for byte those of the job that
+nobody killed. Exit status 1 if one is not.
 """
 
 import argparse
@@ -21,6 +22,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from asgd.commands.flags import add_data_flags, add_run_flags, collect
+from asgd.runs.batch import Batch
+from asgd.settings.data import DataConfig
+from asgd.settings.order import Order
+from asgd.settings.run import RunConfig
+
 #: Jobs of seconds, with all that a run's state has: stale weights, velocities, dropout masks.
 SETTINGS = shlex.split(
     "--num-workers 7 --momentum 0.9 --momentum-where worker --momentum-convention ema --dropout 0.2"
@@ -28,12 +35,14 @@ SETTINGS = shlex.split(
     " --data-source synthetic --data-num-train 4000 --data-num-test 400"
 )
 EPOCHS = {"fused": "24", "reference": "2"}
+KINDS = (*EPOCHS, "batch")
+BATCH_RUNS, BATCH_EPOCHS = 4, "6"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 
 
 @dataclass
 class Tally:
-    """What happened to the jobs of one engine under one signal."""
+    """What happened to the jobs of one kind under one signal."""
 
     jobs: int = 0
     kills: int = 0
@@ -41,12 +50,37 @@ class Tally:
     identical: int = 0
 
 
-def command(engine: str, folder: Path, name: str) -> list[str]:
+def command(kind: str, folder: Path, name: str) -> list[str]:
     """One training job, which checkpoints at every evaluation."""
-    places = ["--data-root", str(folder / "data"), "--out", str(folder / name)]
-    checkpoints = ["--checkpoints", str(folder / "checkpoints"), "--checkpoint-every", "0"]
-    length = ["--engine", engine, "--epochs", EPOCHS[engine]]
-    return [sys.executable, "-m", "asgd", "train", *SETTINGS, *length, *places, *checkpoints]
+    shared = ["--data-root", str(folder / "data"), "--checkpoint-every", "0"]
+    # The checkpoints of a batch have the names of its runs, which all jobs share.
+    checkpoints = ["--checkpoints", str(folder / "checkpoints" / (name if kind == "batch" else ""))]
+    if kind == "batch":
+        job = ["--each", str(write_orders(folder)), "--batch", str(folder / f"{name}.parquet")]
+    else:
+        job = [*SETTINGS, "--engine", kind, "--epochs", EPOCHS[kind], "--out", str(folder / name)]
+    return [sys.executable, "-m", "asgd", "train", *job, *shared, *checkpoints]
+
+
+def write_orders(folder: Path) -> Path:
+    """The orders of a batch of runs with ``SETTINGS``, each with its own seed."""
+    parser = argparse.ArgumentParser()
+    add_run_flags(parser)
+    add_data_flags(parser)
+    options = parser.parse_args([*SETTINGS, "--engine", "fused", "--epochs", BATCH_EPOCHS])
+    run, data = collect(options, RunConfig), collect(options, DataConfig, "data-")
+    orders = [Order.model_validate({"run": {**run, "seed": seed}, "data": data}) for seed in range(BATCH_RUNS)]
+    path = folder / "orders.jsonl"
+    path.write_text("".join(f"{order.to_json()}\n" for order in orders), encoding="utf-8")
+    return path
+
+
+def read_curves(kind: str, folder: Path, name: str) -> bytes:
+    """What the job came to: the metrics.csv of each of its runs."""
+    if kind != "batch":
+        return (folder / name / "metrics.csv").read_bytes()
+    with Batch(folder / f"{name}.parquet") as batch:
+        return b"".join(batch.read_contents(run)["metrics.csv"] for run in batch.runs)
 
 
 def disturb(job: Sequence[str], seconds: float, number: signal.Signals) -> tuple[bool, str]:
@@ -60,27 +94,27 @@ def disturb(job: Sequence[str], seconds: float, number: signal.Signals) -> tuple
 
 
 def run_campaign(
-    kills: int, folder: Path, seed: int = 0, engines: Sequence[str] = tuple(EPOCHS)
+    kills: int, folder: Path, seed: int = 0, kinds: Sequence[str] = KINDS
 ) -> Iterator[tuple[str, str, Tally]]:
-    """Yield engine, signal and tally until ``kills`` jobs in all were killed; equal shares for all combinations."""
+    """Yield kind, signal and tally until ``kills`` jobs in all were killed; equal shares for all combinations."""
     generator = random.Random(seed)
-    for engine in engines:
+    for kind in kinds:
         start = time.monotonic()
-        subprocess.run(command(engine, folder, f"{engine}-whole"), check=True, capture_output=True)
-        whole, duration = (folder / f"{engine}-whole" / "metrics.csv").read_bytes(), time.monotonic() - start
+        subprocess.run(command(kind, folder, f"{kind}-whole"), check=True, capture_output=True)
+        whole, duration = read_curves(kind, folder, f"{kind}-whole"), time.monotonic() - start
         for number in SIGNALS:
             tally = Tally()
-            while tally.kills < kills / len(engines) / len(SIGNALS):
-                name = f"{engine}-{number.name}-{tally.jobs}"
+            while tally.kills < kills / len(kinds) / len(SIGNALS):
+                name = f"{kind}-{number.name}-{tally.jobs}"
                 killed = True
                 while killed:
                     seconds = generator.uniform(0.3, 0.8) * duration
-                    killed, written = disturb(command(engine, folder, name), seconds, number)
+                    killed, written = disturb(command(kind, folder, name), seconds, number)
                     tally.kills += killed
                     tally.resumed += "continues from its checkpoint" in written
                 tally.jobs += 1
-                tally.identical += (folder / name / "metrics.csv").read_bytes() == whole
-            yield engine, number.name, tally
+                tally.identical += read_curves(kind, folder, name) == whole
+            yield kind, number.name, tally
 
 
 def main() -> int:
@@ -89,11 +123,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    table, intact = Table("engine", "signal", "jobs", "kills", "went on from a checkpoint", "identical curves"), True
+    table, intact = Table("job", "signal", "jobs", "kills", "went on from a checkpoint", "identical curves"), True
     with tempfile.TemporaryDirectory() as folder:
-        for engine, name, tally in run_campaign(options.kills, Path(folder), options.seed):
+        for kind, name, tally in run_campaign(options.kills, Path(folder), options.seed):
             numbers = (tally.jobs, tally.kills, tally.resumed, f"{tally.identical} of {tally.jobs}")
-            table.add_row(engine, name, *map(str, numbers))
+            table.add_row(kind, name, *map(str, numbers))
             intact &= tally.identical == tally.jobs
             leftovers = [path.name for path in Path(folder).rglob(".*") if path.is_file()]
             intact &= not leftovers

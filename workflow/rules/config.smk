@@ -47,4 +47,7 @@ def keep_finished_runs():
         print(f"warning: {KEPT}: finished runs cannot be kept there ({error})", file=sys.stderr)
 
 
+if not SHIPPED:
+    for folder in (folders.RUNS, folders.BATCHES):  # outputs of DVC's, which misses a folder that is not there
+        folder.mkdir(parents=True, exist_ok=True)
 keep_finished_runs()
