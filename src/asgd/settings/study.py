@@ -194,9 +194,9 @@ class Preset(StrictModel):
             for name, experiment in self.experiments.items()
         }
 
-    def __copy__(self) -> "Preset":
-        """Without the arms, for ``model_copy`` may give the copy other settings."""
-        copied = super().__copy__()
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Preset":
+        """A copy with other settings, whose arms are made from them."""
+        copied = super().model_copy(update=update, deep=deep)
         vars(copied).pop("arms", None)
         return copied
 
