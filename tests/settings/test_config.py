@@ -1,7 +1,9 @@
 """The configuration: what is refused, with which message, and how experiments become runs."""
 
 import copy
+import hashlib
 import itertools
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from asgd.errors import AsgdError
 from asgd.settings.analyses import AnalysesConfig
 from asgd.settings.run import Run, RunConfig
-from asgd.settings.study import Experiment, expand_experiments, load_params
+from asgd.settings.study import Experiment, Preset, expand_experiments, load_params
 from asgd.settings.validation import validate
 from asgd.simulator.streams import MASK_LEVELS, dropout_threshold
 
@@ -261,7 +263,7 @@ def test_names_are_those_of_folders_and_flags(tmp_path: Path, name: str) -> None
     assert load_text(tmp_path, TEXT.replace("tiny", "A_1-x.y")).preset == "A_1-x.y"
 
 
-@pytest.mark.parametrize("name", ["runs", "Kept", "checkpoints", "benchmark.json"])
+@pytest.mark.parametrize("name", ["runs", "batches", "batches.json", "Kept", "checkpoints", "benchmark.json"])
 def test_a_preset_takes_the_place_of_nothing_else_in_results(tmp_path: Path, name: str) -> None:
     assert f"results/{name} has another use" in refuse(tmp_path, TEXT.replace("tiny", name))
 
@@ -303,8 +305,75 @@ def test_data_and_sources_are_part_of_the_name_and_integers_are_numbers() -> Non
     assert Run.identify(config, "a", "s").name == Run.identify(RunConfig(learning_rate=1.0), "a", "s").name
 
 
+ARMS: list[dict[str, Any]] = [
+    {},
+    {"num_workers": 10, "momentum": 0.9, "momentum_where": "worker", "dropout": 0.5},
+    {"schedule": "replay", "trace": '{"seed": 1, "trace": "}}"}', "trace_sha256": "0" * 64},
+    {"probes": {"sharpness": {"epochs": [0, 1]}}, "execution": "real"},
+    {"update": "my_seed1.py", "batch_size": "full", "steps": 5},
+]
+
+
+@pytest.mark.parametrize("settings", ARMS)
+def test_the_runs_of_an_arm_have_the_names_that_each_has_alone(settings: dict[str, Any]) -> None:
+    arm, seeds = validate(RunConfig, {**settings, "seed": 3}, "arm"), [3, 0, 2**63 - 1]
+    runs = Run.identify_arm(arm, seeds, "data", "sources")
+    assert [run.config for run in runs] == [validate(RunConfig, {**settings, "seed": seed}, "run") for seed in seeds]
+    for run in runs:
+        key = {"config": run.config.hashed(), "data": "data", "sources": "sources"}
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        assert run.name == f"{run.config.slug()}-{digest[:12]}"
+        assert f"-seed{run.config.seed}" in run.name
+
+
 def test_an_arm_is_all_but_the_seed() -> None:
     assert RunConfig(seed=1).arm() == RunConfig(seed=2).arm() != RunConfig(num_workers=2).arm()
+
+
+def test_the_arms_of_a_preset_are_those_of_its_runs(tmp_path: Path) -> None:
+    preset = load(tmp_path, presets__tiny__experiments__delay__seeds=[7, 8]).selected
+    runs = expand_experiments(preset)
+    assert [run for run in runs["delay"] if run.seed == 7] == preset.arms["delay"]
+    assert [run for run in runs["momentum"] if run.seed == 0] == preset.arms["momentum"]
+    other = preset.model_copy(update={"run": {"learning_rate": 0.5}})
+    assert {arm.learning_rate for arm in other.arms["delay"]} == {0.5}
+    assert {arm.learning_rate for arm in preset.arms["delay"]} == {0.02}
+
+
+def test_a_bad_value_in_a_preset_that_is_not_to_run_is_found_too(tmp_path: Path) -> None:
+    bad = "  other:\n    <<: *tiny\n    experiments: {delay: {num_workers: [1, 2]}, wide: {num_workers: [4, 0]}}\n"
+    message = refuse(tmp_path, TEXT.replace("  tiny:\n", "  tiny: &tiny\n") + bad)
+    assert message.startswith("presets.other.experiments.wide: num_workers = 0: Input should be greater than")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, "csv"),
+        ({"runs_per_batch": 1}, "parquet"),
+        ({"runs_per_batch": 1000, "tables": "csv"}, "csv"),
+        ({"tables": "parquet"}, "parquet"),
+    ],
+)
+def test_tables_are_parquet_where_runs_are_in_batches_or_it_is_asked_for(keys: dict[str, Any], expected: str) -> None:
+    plain = PARAMS["presets"]["tiny"]
+    preset = validate(Preset, {**plain, **keys}, "preset")
+    assert preset.table_format == expected
+    assert preset.model_dump() == validate(Preset, plain, "preset").model_dump()  # it is the same study
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("runs_per_batch: 0", "presets.tiny.runs_per_batch = 0: Input should be greater than or equal to 1"),
+        ("runs_per_batch: 1001", "presets.tiny.runs_per_batch = 1001: Input should be less than or equal to 1000"),
+        ("runs_per_batch: 2.5", "presets.tiny.runs_per_batch = 2.5: Input should be a valid integer"),
+        ("runs_per_batch: true", "presets.tiny: runs_per_batch is true; write a number"),
+        ("tables: xlsx", "presets.tiny.tables = 'xlsx': Input should be 'csv' or 'parquet'"),
+    ],
+)
+def test_an_unknown_way_to_store_results_is_refused(tmp_path: Path, keys: str, message: str) -> None:
+    assert refuse(tmp_path, TEXT.replace("    seeds:", f"    {keys}\n    seeds:")).startswith(message)
 
 
 def test_an_experiments_description_is_no_axis() -> None:

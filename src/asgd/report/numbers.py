@@ -18,7 +18,7 @@ from asgd.report.page import describe_claims
 from asgd.report.tables import list_accuracies
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.parameters import kinds_of, label_settings
-from asgd.settings.study import Params, Preset, expand_experiments
+from asgd.settings.study import Params, Preset
 from asgd.settings.subjects import find_subject, find_varying
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import OUTCOMES, TRAINED_MARGIN
@@ -114,7 +114,7 @@ def _describe_limits(arms: pd.DataFrame, margins: ClaimsConfig) -> dict[str, Any
 
 def _find_experiments(preset: Preset) -> dict[str, str | None]:
     """The experiment that each figure shows; None where the study has none."""
-    varying = find_varying(expand_experiments(preset))
+    varying = find_varying(preset.arms)
     plots = {name: plot.about for name, plot in list_plots().items() if plot.about}
     return {name: find_subject(preset, name, about, varying) for name, about in plots.items()}
 

@@ -7,6 +7,7 @@ by `asgd sources accept` (``asgd.study.accept``).
 """
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -69,6 +70,11 @@ def _add_members(fingerprint: str, family: str, members: tuple[str, ...]) -> str
 def identify_run(config: RunConfig, data_fingerprint: str) -> Run:
     """The run of ``config`` on the images with this fingerprint, by the sources that are installed."""
     return Run.identify(config, data_fingerprint, fingerprint_run(config))
+
+
+def identify_arm(arm: RunConfig, seeds: Iterable[int], data_fingerprint: str) -> list[Run]:
+    """The runs of the arm of ``arm`` with each of ``seeds``, otherwise as ``identify_run``."""
+    return Run.identify_arm(arm, seeds, data_fingerprint, fingerprint_run(arm))
 
 
 def forget_sources() -> None:

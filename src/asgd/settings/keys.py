@@ -1,14 +1,14 @@
 """How a run parameter is declared: one call says all that is said of it anywhere."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from pydantic import Field, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, Field, model_validator
 
 from asgd.settings.validation import StrictModel
 
-NEVER = object()
+_NEVER = object()
 
 
 def parameter(
@@ -21,7 +21,7 @@ def parameter(
     kind_of: str = "",
     in_labels: bool = True,
     only_with: Mapping[str, Any] | None = None,
-    as_before: Any = NEVER,
+    as_before: Any = _NEVER,
     **limits: Any,
 ) -> Any:
     """A run parameter, and all that is said of it anywhere: flags, reference, labels and tables take it from here.
@@ -36,14 +36,30 @@ def parameter(
     about: dict[str, Any] = {"symbol": symbol, "unit": unit, "words": dict(words or {}), "kind_of": kind_of}
     about |= {"in_labels": in_labels}
     about |= {"only_with": dict(only_with)} if only_with else {}
-    about |= {} if as_before is NEVER else {"as_before": as_before}
+    about |= {} if as_before is _NEVER else {"as_before": as_before}
     return Field(default, description=description, json_schema_extra=about, **limits)
 
 
-def before(field: FieldInfo) -> Any:
-    """The value at which a key is left out of the hash; for a key of the first runs none is."""
-    extra = field.json_schema_extra
-    return extra.get("as_before", NEVER) if isinstance(extra, dict) else NEVER
+# What is asked of a class of keys for each of very many runs is looked up once: classes do not change.
+
+
+@cache
+def find_later(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The keys that came after the first runs, each with the value at which it is left out of the hash."""
+    return {key: extra["as_before"] for key, extra in _list_extras(model).items() if "as_before" in extra}
+
+
+@cache
+def _find_conditions(model: type[BaseModel]) -> list[tuple[str, Any, Mapping[str, Any]]]:
+    """The keys that mean something only with others: key, its default, and the values of the others."""
+    extras = _list_extras(model).items()
+    return [(key, model.model_fields[key].default, extra["only_with"]) for key, extra in extras if "only_with" in extra]
+
+
+def _list_extras(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """What ``parameter`` was told of each key beside its type and description."""
+    extras = {key: field.json_schema_extra for key, field in model.model_fields.items()}
+    return {key: extra for key, extra in extras.items() if isinstance(extra, dict)}
 
 
 class Keys(StrictModel):
@@ -51,11 +67,9 @@ class Keys(StrictModel):
 
     @model_validator(mode="after")
     def _refuse_without_effect(self) -> "Keys":
-        for key, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            needed = extra.get("only_with") if isinstance(extra, dict) else None
+        for key, default, needed in _find_conditions(type(self)):
             value = getattr(self, key)
-            if not isinstance(needed, dict) or value == field.default:
+            if value == default:
                 continue
             for other, wanted in needed.items():
                 if (found := getattr(self, other)) != wanted:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from numbers import Real
 from typing import Annotated, Any, Literal
 
@@ -18,13 +20,12 @@ from pydantic_core import PydanticCustomError
 
 from asgd.settings.choice import Members, check_choice, check_needs, is_file, name_choice
 from asgd.settings.execution import ExecutionKeys
-from asgd.settings.keys import NEVER, Keys, before, parameter
+from asgd.settings.keys import Keys, find_later, parameter
 from asgd.settings.network import NetworkKeys, list_networks
 from asgd.settings.policy import PolicyKeys, list_policies
 from asgd.settings.probes import ProbeConfig, list_probes
 from asgd.settings.schedule import ScheduleKeys, list_schedules
 from asgd.settings.update import UpdateKeys, list_updates
-from asgd.settings.validation import StrictModel
 
 #: Closer to 1 the engines, with single precision and 16-bit dropout masks, would round it to 1.
 Probability = Annotated[float, Field(ge=0, le=0.99999)]
@@ -284,6 +285,10 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
         if self.num_workers > MOST_PROCESSES:
             raise ValueError(f"num_workers = {self.num_workers}: at most {MOST_PROCESSES} workers can be real")
 
+    def with_seed(self, seed: int) -> "RunConfig":
+        """The run of the same arm with this seed, which must be a ``Seed``: no other key's limits depend on it."""
+        return self if seed == self.seed else self.model_copy(update={"seed": seed})
+
     def recorded_run(self) -> "RunConfig":
         """The run with real workers whose recording this run replays."""
         return self.model_copy(update={"execution": "real"})
@@ -318,7 +323,8 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
         they keep their names.
         """
         values = {**self.model_dump(), "engine": self.resolved_engine()[0]}
-        return {key: value for key, value in values.items() if value != before(type(self).model_fields[key])}
+        later = find_later(type(self))
+        return {key: value for key, value in values.items() if key not in later or value != later[key]}
 
     def arm(self) -> str:
         """A short name of the arm: a hash of everything but the seed."""
@@ -326,11 +332,14 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
 
     def slug(self) -> str:
         """A name for people; only the hash that follows it in a folder's name tells runs apart."""
+        return str(self.seed).join(self._slug_around_seed())
+
+    def _slug_around_seed(self) -> tuple[str, str]:
         momentum = f"-b{self.momentum!r}-{self.momentum_where}-{self.momentum_convention}" if self.momentum else ""
         dropout = f"-p{self.dropout!r}" if self.dropout else ""
         chosen = "".join(f"-{name_choice(name)}" for name in self.list_choices().values())
         probed = {"real": REAL, "replayed": REPLAYED}.get(self.execution, "") + (PROBED if self.probes else "")
-        return f"m{self.num_workers}{momentum}{dropout}{chosen}-lr{self.learning_rate!r}-seed{self.seed}{probed}"
+        return f"m{self.num_workers}{momentum}{dropout}{chosen}-lr{self.learning_rate!r}-seed", probed
 
     @staticmethod
     def choices() -> tuple[str, ...]:
@@ -339,17 +348,17 @@ class RunConfig(ExecutionKeys, NetworkKeys, UpdateKeys, PolicyKeys, ScheduleKeys
 
     def list_choices(self) -> dict[str, str]:
         """Schedule, policy, update and network, by key, where they are others than those of the paper."""
-        chosen = {key: getattr(self, key) for key in _CHOICES}
-        return {key: name for key, name in chosen.items() if name != before(type(self).model_fields[key])}
+        later = find_later(type(self))
+        return {key: name for key in _CHOICES if (name := getattr(self, key)) != later[key]}
 
     @classmethod
     def later_keys(cls) -> dict[str, Any]:
         """The keys that came after the first runs, each with the value that means what those did."""
-        found = {key: before(field) for key, field in cls.model_fields.items()}
-        return {key: value for key, value in found.items() if value is not NEVER}
+        return dict(find_later(cls))
 
 
-class Run(StrictModel):
+@dataclass(frozen=True, slots=True)
+class Run:
     """A run of the study: its configuration and its folder's name (slug and hash of configuration, data, sources)."""
 
     config: RunConfig
@@ -358,9 +367,32 @@ class Run(StrictModel):
     @staticmethod
     def identify(config: RunConfig, data_fingerprint: str, source_fingerprint: str) -> "Run":
         """The run of ``config`` on the data and by the sources with these fingerprints (hex digits)."""
-        key = {"config": config.hashed(), "data": data_fingerprint, "sources": source_fingerprint}
-        return Run(config=config, name=f"{config.slug()}-{_hash(key)[:12]}")
+        return Run.identify_arm(config, [config.seed], data_fingerprint, source_fingerprint)[0]
+
+    @staticmethod
+    def identify_arm(
+        arm: RunConfig, seeds: Iterable[int], data_fingerprint: str, source_fingerprint: str
+    ) -> list["Run"]:
+        """The runs of the arm of ``arm`` with each of ``seeds``: what their names share is written and hashed once."""
+        # Hashed is {"config": {..., "seed": 0, ...}, "data": "...", "sources": "..."} as JSON, keys in order.
+        config = arm.hashed()
+        before = {"config": {key: value for key, value in config.items() if key < "seed"}}
+        after: dict[str, Any] = {"config": {key: value for key, value in config.items() if key > "seed"}}
+        after |= {"data": data_fingerprint, "sources": source_fingerprint}
+        begun = hashlib.sha256(f'{_write(before).removesuffix("}}")}, "seed": '.encode())
+        rest = f", {_write(after).removeprefix(_CONFIG)}"
+        start, end = arm._slug_around_seed()
+        runs = []
+        for seed in seeds:
+            sha = begun.copy()
+            sha.update(f"{seed}{rest}".encode())
+            runs.append(Run(arm.with_seed(seed), f"{start}{seed}{end}-{sha.hexdigest()[:12]}"))
+        return runs
+
+
+_write = json.JSONEncoder(sort_keys=True).encode
+_CONFIG = '{"config": {'
 
 
 def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_write(value).encode()).hexdigest()

@@ -7,8 +7,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -79,12 +80,17 @@ class Experiment(StrictModel):
 
     def expand(self, where: str, base: Mapping[str, Any], seeds: Sequence[int]) -> Iterator[RunConfig]:
         """All runs, seeds innermost. Raises AsgdError naming ``where`` this stands and the key at fault."""
+        own = self.seeds or seeds
+        for arm in self.list_arms(where, base, own[0]):
+            yield from map(arm.with_seed, own)
+
+    def list_arms(self, where: str, base: Mapping[str, Any], seed: int) -> Iterator[RunConfig]:
+        """All arms, each as its run with ``seed``. Raises AsgdError as ``expand``."""
         axes = self.axes
         for combination in itertools.product(*axes.values()):
             for variant in self.variants:
                 settings = {**base, **dict(zip(axes, combination, strict=True)), **variant}
-                for seed in self.seeds or seeds:
-                    yield validate(RunConfig, {**settings, "seed": seed}, where)
+                yield validate(RunConfig, {**settings, "seed": seed}, where)
 
 
 class Shipped(StrictModel):
@@ -126,6 +132,21 @@ class Preset(StrictModel):
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
     )
 
+    # How results are stored changes none of them: whoever compares studies by their keys need not see these two.
+    runs_per_batch: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        exclude=True,
+        description="runs are stored in batches of so many, one file for each batch (default: a folder for each run)",
+    )
+    tables: Literal["csv", "parquet"] | None = Field(
+        None,
+        exclude=True,
+        description="format of the tables that grow with the number of runs: runs, evaluations and curves (default: "
+        "parquet with `runs_per_batch`, else csv)",
+    )
+
     _distinct_seeds = field_validator("seeds")(_refuse_repetition)
 
     @field_validator("description")
@@ -158,6 +179,32 @@ class Preset(StrictModel):
         for name in experiments:
             check_name(name, "an experiment")
         return experiments
+
+    @property
+    def table_format(self) -> Literal["csv", "parquet"]:
+        """The format of the tables that grow with the number of runs."""
+        return self.tables or ("csv" if self.runs_per_batch is None else "parquet")
+
+    def seeds_of(self, experiment: str) -> list[int]:
+        """The seeds of every arm of an experiment."""
+        return self.experiments[experiment].seeds or self.seeds
+
+    @cached_property
+    def arms(self) -> dict[str, list[RunConfig]]:
+        """The arms of every experiment, in the order of the file, each as its run with the first seed.
+
+        A study may have very many, so they are made and checked once. Raises AsgdError.
+        """
+        return {
+            name: list(experiment.list_arms(f"experiments.{name}", self.run, self.seeds_of(name)[0]))
+            for name, experiment in self.experiments.items()
+        }
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Preset":
+        """A copy with other settings, whose arms are made from them."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("arms", None)
+        return copied
 
 
 class Params(StrictModel):
@@ -232,10 +279,10 @@ def load_params(path: str | Path = "params.yaml", preset: str | None = None) -> 
             )
         where = f"{path}: presets.{name}"
         validate(RunConfig, study.run, f"{where}.run")
-        for key, experiment in study.experiments.items():  # a bad value in any of them is found at once
-            arms = experiment.model_copy(update={"seeds": None})
-            for _ in arms.expand(f"{where}.experiments.{key}", study.run, [0]):
-                pass
+        try:
+            _ = study.arms  # a bad value in any of them is found at once
+        except AsgdError as error:
+            raise AsgdError(f"{where}.{error}") from None
     return params.with_calibrated()
 
 
@@ -244,8 +291,7 @@ def list_calibrated(preset: Preset) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, experiment in preset.experiments.items():
         if experiment.calibrated:
-            arms = experiment.model_copy(update={"seeds": None})
-            for config in arms.expand(f"experiments.{name}", preset.run, [0]):
+            for config in preset.arms[name]:
                 settings = config.model_dump(mode="json", exclude_defaults=True, exclude={"seed"})
                 found.setdefault(experiment.calibrated, {}).setdefault(config.arm(), settings)
     return {criterion: list(arms.values()) for criterion, arms in found.items()}
@@ -260,6 +306,6 @@ def check_name(name: str, kind: str) -> None:
 def expand_experiments(preset: Preset) -> dict[str, list[RunConfig]]:
     """The run configurations of every experiment of a preset, in the order of the file."""
     return {
-        name: list(experiment.expand(f"experiments.{name}", preset.run, preset.seeds))
-        for name, experiment in preset.experiments.items()
+        name: [arm.with_seed(seed) for arm in arms for seed in preset.seeds_of(name)]
+        for name, arms in preset.arms.items()
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from asgd.settings.parameters import list_parameters, whole_of
 from asgd.settings.run import RunConfig
@@ -41,5 +42,8 @@ def find_varying(experiments: Mapping[str, Sequence[RunConfig]]) -> Varying:
 
 
 def _list_varying(configs: Sequence[RunConfig]) -> list[str]:
-    first = configs[0] if configs else None
-    return [key for key in list_parameters() if any(getattr(one, key) != getattr(first, key) for one in configs)]
+    return [key for key in list_parameters() if _differ([getattr(one, key) for one in configs])]
+
+
+def _differ(values: list[Any]) -> bool:
+    return values != values[:1] * len(values)

@@ -25,6 +25,8 @@ class StrictModel(BaseModel):
         # reads 1e-3 as text; to accept it here and not elsewhere would hide the difference.
         for key, value in values.items() if isinstance(values, Mapping) else ():
             kinds = _kinds_of(cls, key)
+            if type(value) in kinds:
+                continue
             for part in value if isinstance(value, (list, tuple)) else [value]:
                 if isinstance(part, str) and kinds & {int, float} and str not in kinds and _is_number(part):
                     raise ValueError(f"{key} is the text '{part}'; write it as a plain number, {_as_yaml(part)}")

@@ -1,7 +1,7 @@
 """The manifest of a study: all that decides what is made from its runs, written, read and compared."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,15 @@ def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     return {key: part for flat in parts for key, part in flat.items()}
 
 
+def _drop(names: Iterable[str], others: Collection[str]) -> list[str]:
+    return [name for name in names if name not in others]
+
+
 def _describe_change(key: str, recorded: Any, planned: Any) -> str:
     if not key.startswith("experiments."):
         return f"{key} was {recorded!r} and is {planned!r} now"
     old, new = list(recorded or []), list(planned or [])
-    gone, added = [run for run in old if run not in set(new)], [run for run in new if run not in set(old)]
+    gone, added = _drop(old, set(new)), _drop(new, set(old))
     if gone and [run.rpartition("-")[0] for run in gone] == [run.rpartition("-")[0] for run in added]:
         return f"{key}: {len(gone)} runs by other sources, data or settings ({name_some(gone)})"
     parts = [f"{len(gone)} runs fewer ({name_some(gone)})"] if gone else []

@@ -1,6 +1,5 @@
 """A study: what a preset of params.yaml asks for, resolved to folders. It plans; it does not run anything."""
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +10,9 @@ from asgd.analyses.analysis import Chosen, list_analyses
 from asgd.data import prepared_folder, source_fingerprint
 from asgd.errors import AsgdError
 from asgd.figures.plot import list_plots
-from asgd.runs.sources import fingerprint_run, identify_run
+from asgd.runs.sources import fingerprint_run, identify_arm
 from asgd.settings.run import Run, RunConfig
-from asgd.settings.study import Params, expand_experiments, list_calibrated
+from asgd.settings.study import Params, list_calibrated
 from asgd.settings.subjects import Subject, Varying, find_subject, find_varying
 from asgd.settings.validation import validate
 
@@ -55,11 +54,11 @@ class Study:
         probed = {**preset.run, "probes": {probe: {} for probe in analysis.probes}}
         sources: Any = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
         if "calibrated" in analysis.needs:  # whose arms have members of their own
-            arms = itertools.chain(*list_calibrated(preset).values())
-            sources = sorted({fingerprint_run(validate(RunConfig, arm, f"analysis {name}")) for arm in arms})
+            calibrated = [key for key, one in preset.experiments.items() if one.calibrated]
+            sources = sorted({fingerprint_run(arm) for key in calibrated for arm in preset.arms[key]})
         return {**about, "data": preset.data.model_dump(mode="json"), "sources": sources}
 
-    @property
+    @cached_property
     def runs(self) -> dict[str, Run]:
         """Every run, once, by name, in the order of the experiments."""
         return {run.name: run for runs in self.experiments.values() for run in runs}
@@ -71,7 +70,7 @@ class Study:
     @cached_property
     def varying(self) -> Varying:
         """The parameters in which the runs of each experiment differ."""
-        return find_varying({name: [run.config for run in runs] for name, runs in self.experiments.items()})
+        return find_varying(self.params.selected.arms)
 
     def find_subject(self, name: str, subject: Subject) -> str | None:
         """The experiment that the figure or analysis ``name`` is about; None if the study has none."""
@@ -109,23 +108,24 @@ def plan_study(params: Params, data_root: Path) -> Study:
     if unknown := [name for name in params.selected.subjects if name not in known]:
         about = f"presets.{params.preset}.subjects.{unknown[0]}"
         raise AsgdError(f"{about}: no figure or analysis has this name; they have {', '.join(known)}")
-    data = params.selected.data
-    fingerprint = source_fingerprint(data)
+    preset = params.selected
+    fingerprint = source_fingerprint(preset.data)
     experiments = {
-        name: [identify_run(config, fingerprint) for config in configs]
-        for name, configs in expand_experiments(params.selected).items()
+        name: [run for arm in arms for run in identify_arm(arm, preset.seeds_of(name), fingerprint)]
+        for name, arms in preset.arms.items()
     }
-    study = Study(params, prepared_folder(data, data_root), experiments)
+    study = Study(params, prepared_folder(preset.data, data_root), experiments)
     _check_recordings(study, fingerprint)
     return study
 
 
 def _check_recordings(study: Study, fingerprint: str) -> None:
     """Raise AsgdError where a run is a replay of one that the study has not."""
-    known = study.runs
-    for name, runs in study.experiments.items():
-        for config in (run.config for run in runs if run.config.execution == "replayed"):
-            if identify_run(config.recorded_run(), fingerprint).name not in known:
+    preset = study.params.selected
+    for name, arms in preset.arms.items():
+        for arm in (arm for arm in arms if arm.execution == "replayed"):
+            recorded = identify_arm(arm.recorded_run(), preset.seeds_of(name), fingerprint)
+            if any(run.name not in study.runs for run in recorded):
                 where = f"presets.{study.params.preset}.experiments.{name}"
                 raise AsgdError(
                     f"{where}: execution = replayed needs the same runs with execution = real; give [real, replayed]"
