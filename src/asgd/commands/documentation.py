@@ -51,7 +51,7 @@ _FILES = {
     "results/runs/<run>/probes.csv": "for a run with probes: a row for each step that it was probed at",
     "results/runs/<run>/schedule.csv": "for a run with real workers: what became of each gradient, in order",
     "results/runs/<run>/run.json": "its configuration, data, sources, versions, hardware, outcome and duration",
-    "results/batches/<batch>.parquet": "where a preset has `runs_per_batch`: a row for each run, with the texts of its files",
+    "results/batches/<batch>.parquet": "with `runs_per_batch`: many runs, a row for each with the texts of its files",
     "results/batches.json": "which runs are in which batch; made again where it is missing",
     "results/kept/": "links to the files of finished runs and batches, for when DVC deletes these",
     "results/checkpoints/<run>.npz": "the last state of a run that is not finished",

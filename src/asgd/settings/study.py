@@ -109,12 +109,6 @@ class Preset(StrictModel):
     data: DataConfig = Field(description="where the images come from")
     run: dict[str, Any] = Field(default_factory=dict, description="run parameters that differ from their defaults")
     seeds: list[Seed] = Field(min_length=1, description="the seeds of every arm: runs of one seed are paired")
-    runs_per_batch: int | None = Field(
-        None,
-        ge=1,
-        le=1000,
-        description="runs are stored in batches of so many, one file for each batch (default: a folder for each run)",
-    )
     experiments: dict[str, Experiment] = Field(min_length=1, description="the named sets of runs")
     # Of the preset, which DVC follows whole: a key of its own in dvc.yaml would have to stand in every params.yaml.
     analyses: AnalysesConfig = Field(
