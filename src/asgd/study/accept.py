@@ -39,8 +39,8 @@ from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
 from asgd.simulator.simulate import FIRST_COLUMNS, METRICS_COLUMNS
-from asgd.tables.aggregate import complete_evaluations
 from asgd.tables.arms import whole_config_of
+from asgd.tables.evaluations import complete_evaluations
 from asgd.tables.files import read_table
 
 #: Relative difference that counts as rounding, of single precision too, in columns declared to round otherwise.
