@@ -13,6 +13,7 @@ LIBRARIES = {
     "torchvision": ("torchvision", "torch"),
     "ray": ("Ray", "ray"),
     "jinja2": ("Jinja", "pipeline"),
+    "pyarrow": ("PyArrow", "pipeline"),
     "matplotlib": ("Matplotlib", "pipeline"),
     "statsmodels": ("statsmodels", "pipeline"),
     "vl_convert": ("vl-convert", "pipeline"),

@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     """Print the status."""
     from asgd.study.plan import plan_study
     from asgd.study.status import State, StatusReader, print_status
+    from asgd.tables.files import find_table
     from asgd.terminal import show
 
     params = load_params(options.params, options.preset)
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     experiments = {name: [run.name for run in runs] for name, runs in study.experiments.items()}
     status = print_status(StatusReader(study.runs, RUNS, Path("logs/runs")), experiments, options.watch)
     results, shipped = Path("results"), params.selected.shipped
-    if not status.count(State.DONE) and (results / params.preset / "tables" / "runs.csv").exists():
+    if not status.count(State.DONE) and find_table(results / params.preset / "tables", "runs").exists():
         show(f"\nThe results of this study are in {results / params.preset}, without its runs.")
         if shipped and shipped.runs:
             show(f"`asgd unpack {results / shipped.runs}` restores the runs.")

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -116,11 +116,19 @@ class Preset(StrictModel):
     shipped: Shipped | None = Field(
         None, description="the results are in git, and `asgd verify` reports them if they are missing"
     )
+    tables: Literal["csv", "parquet"] | None = Field(
+        None, description="format of the tables that grow with the runs: `runs`, `evaluations`, `curves` (default: csv)"
+    )
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
     )
 
     _distinct_seeds = field_validator("seeds")(_refuse_repetition)
+
+    @property
+    def table_format(self) -> Literal["csv", "parquet"]:
+        """The format of the tables that grow with the runs."""
+        return self.tables or "csv"
 
     @field_validator("description")
     @classmethod

@@ -72,7 +72,8 @@ def check_summaries(results: Results) -> Check:
     tables = summarize_runs(runs, evaluations, results.study.params.claims.confidence)
     faults = [_compare_table(results, name, table) for name, table in tables.items()]
     if unequal := _list_other_ends(runs, evaluations):
-        faults.insert(0, f"tables/runs.csv: ends otherwise than evaluations.csv: {name_some(unequal)}")
+        names = results.table_file("runs"), results.table_file("evaluations").removeprefix("tables/")
+        faults.insert(0, f"{names[0]}: ends otherwise than {names[1]}: {name_some(unequal)}")
     note = f"{', '.join(f'{name}.csv' for name in tables)} against runs.csv and evaluations.csv"
     return Check("summaries", note, tuple(filter(None, faults)))
 
@@ -223,7 +224,7 @@ def check_readme(results: Results) -> Check:
     """
     readme, folder = results.root / "README.md", results.folder.parent
     faults = [f"{BENCHMARK}: {text}" for text in _list_disagreements(read_json(folder / BENCHMARK))]
-    for name in ("claims.json", "tables/environment.json", "tables/runs.csv"):
+    for name in ("claims.json", "tables/environment.json", results.table_file("runs")):
         results.path(name)
     for name, content in make_blocks(list_shown(results.study.params), folder, results.root).items():
         if difference := compare_texts(read_block(readme, name), content):
@@ -297,10 +298,10 @@ def _compare_with_runs(results: Results, tables: tuple[pd.DataFrame, pd.DataFram
     for name, table in zip(("runs", "evaluations"), tables, strict=True):
         shipped, made = (frame.drop(columns=list(drop), errors="ignore") for frame in (results.table(name), table))
         if difference := compare_tables(shipped, made, _RUN_TOLERANCES):
-            faults.append(f"tables/{name}.csv: not what the runs give: {difference}")
+            faults.append(f"{results.table_file(name)}: not what the runs give: {difference}")
     return faults
 
 
 def _compare_table(results: Results, name: str, computed: pd.DataFrame) -> str:
     difference = compare_tables(results.table(name), computed)
-    return f"tables/{name}.csv: {difference}" if difference else ""
+    return f"{results.table_file(name)}: {difference}" if difference else ""

@@ -190,7 +190,7 @@ def list_unmade(results: Results, store: Path) -> Check:
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
         if not all((store / run).exists() for run in results.runs):
-            unmade = ["tables/runs.csv", "tables/evaluations.csv", *unmade]
+            unmade = [results.table_file("runs"), results.table_file("evaluations"), *unmade]
     return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
 
 

@@ -14,7 +14,7 @@ from asgd.errors import AsgdError
 from asgd.runs.folder import read_run
 from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import OUTCOMES
-from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, LATER_METRICS, METRICS, RUNS
+from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, LATER_METRICS, METRICS, RUNS, find_later
 from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.evaluations import tabulate_evaluations
 from asgd.tables.statistics import describe
@@ -30,7 +30,7 @@ _CLOCKED = {"schedule", "policy", "update", "execution"}
 _FINALS = ("test_accuracy", "test_loss", "train_loss")
 
 #: How many runs are read at a time: their texts and records are in memory together.
-_AT_A_TIME = 500
+AT_A_TIME = 500
 
 
 def aggregate_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
@@ -61,7 +61,7 @@ def tabulate_runs(runs: Iterable[Read], experiments: Mapping[str, Sequence[str]]
     """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
     reader = RunReader(experiments)
     remaining = iter(runs)
-    parts = [reader.read(some) for some in iter(lambda: list(islice(remaining, _AT_A_TIME)), [])]
+    parts = [reader.read(some) for some in iter(lambda: list(islice(remaining, AT_A_TIME)), [])]
     return lay_out(parts, reader.later)
 
 
@@ -110,11 +110,6 @@ class RunReader:
         memberships = ";".join(name for name, names in self._members.items() if record["run"] in names)
         row = _run_row(record, memberships, finals)
         return tuple(row.get(name, np.nan) for name in _COLUMNS)
-
-
-def find_later(config: Mapping[str, Any]) -> set[str]:
-    """The later parameters of which ``config`` has another value than the one that means as the first runs."""
-    return {key for key, before in _BEFORE.items() if config.get(key, before) != before}
 
 
 def lay_out(parts: Sequence[_Part], later: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
