@@ -1,5 +1,6 @@
 """Tables as Parquet: types of CSV, errors of CSV, whole or absent."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,16 @@ def test_a_damaged_table_is_an_error_that_names_it(tmp_path: Path) -> None:
         with pytest.raises(AsgdError, match=r"table.parquet: cannot be read as a table") as caught:
             read_table(path)
         assert "\n" not in str(caught.value)
+
+
+def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.parquet"
+    write_table(path, TABLE)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    for use in (read_table, hash_contents, lambda path: write_table(path, TABLE)):
+        with pytest.raises(AsgdError, match=r"needs PyArrow, of the extra pipeline: in a clone, pip install '.\[pipel"):
+            use(path)
 
 
 def test_a_checksum_is_of_the_table_and_not_of_the_file(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def check_packed(results: Results) -> Check:
     name = results.shipped.runs or ""
     archive = results.folder.parent / name
     packed = read_archive(archive)
-    wanted = results.runs
+    wanted = _list_in_order(results)
     faults = [
         f"{name}: {what}: {name_some(sorted(names))}"
         for what, names in (("lacks runs", set(wanted) - set(packed)), ("has other runs", set(packed) - set(wanted)))
@@ -284,13 +284,25 @@ def _find_run_faults(folder: Path) -> list[str]:
 
 def check_aggregation(results: Results, store: Path) -> Check:
     """The tables are those of the runs; needs all of them."""
-    names = results.runs
+    names = _list_in_order(results)
     if not names or not all((store / run).exists() for run in names):
         return Check("tables of runs", "needs all runs", skipped=True)
     tables = read_runs([store / run for run in names], results.members)
     # A run that was trained again took another time.
     faults = _compare_with_runs(results, tables, drop=_TIMES)
     return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))
+
+
+def _list_in_order(results: Results) -> list[str]:
+    """The names of all runs in the order of the tables: where these are Parquet the runs of an arm stand together."""
+    if results.study.params.selected.table_format == "csv":
+        return results.runs
+    runs = results.table("runs")
+    of = dict(zip(runs["run"], runs["arm"], strict=True))
+    arms: dict[str, list[str]] = {}
+    for name in results.runs:
+        arms.setdefault(of.get(name, ""), []).append(name)
+    return [name for names in arms.values() for name in names]
 
 
 def _compare_with_runs(results: Results, tables: tuple[pd.DataFrame, pd.DataFrame], drop: Sequence[str]) -> list[str]:
