@@ -1,6 +1,7 @@
 """A study whose growing tables are Parquet: from nothing to verdicts, with the results that it has with CSV."""
 
 import copy
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -41,7 +42,9 @@ def test_a_study_comes_out_the_same_with_tables_as_parquet_and_as_csv(
     tables["evaluations"].to_parquet(path, compression="gzip", index=False)
     assert hash_contents(path) == before
     main(["verify", "--preset", "tiny"])
-    assert "MISMATCH" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "MISMATCH" not in said
+    assert re.search(r"tables of runs +ok", said), said
     tables["evaluations"].assign(test_loss=1.0).to_parquet(path, index=False)
     main(["verify", "--preset", "tiny"])
     assert "tables/evaluations.parquet: changed" in capsys.readouterr().out
