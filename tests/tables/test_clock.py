@@ -14,8 +14,9 @@ from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.simulator.parts import build_course
-from asgd.tables.aggregate import add_clock, aggregate_runs
+from asgd.tables.aggregate import aggregate_runs
 from asgd.tables.columns import CURVES, EVALUATIONS
+from asgd.tables.evaluations import add_clock
 from asgd.tables.experiments import find_places, select_curve, select_experiment
 from asgd.tables.files import write_table
 from asgd.tables.table import Tables

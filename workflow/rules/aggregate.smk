@@ -1,6 +1,6 @@
 # From runs to tidy tables, and from tables to verdicts.
 
-TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("runs", "evaluations", "arms", "curves", "dvc_curves")}
+TABLES = {name: f"{RESULTS}/tables/{file}" for name, file in list_aggregated(STUDY).items()}
 ENVIRONMENT = f"{RESULTS}/tables/environment.json"
 AGGREGATED = [*TABLES.values(), ENVIRONMENT, MADE_FROM]
 
@@ -10,10 +10,7 @@ if not SHIPPED:
         "aggregate_runs",
         inputs={"runs": RUN_FILES},
         outputs={**TABLES, "environment": ENVIRONMENT},
-        settings={
-            "experiments": STUDY.manifest()["experiments"],
-            "confidence": STUDY.params.claims.confidence,
-        },
+        settings=describe_aggregation(STUDY),
     )
 
     rule aggregate_runs:

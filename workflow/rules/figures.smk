@@ -20,7 +20,7 @@ for _figure, _experiment in FIGURES.items():
     _tables = PLOTS[_figure].tables
     PRODUCTS.add(
         f"plot_{_figure}",
-        inputs={**{name: f"{RESULTS}/tables/{name}.csv" for name in _tables}, "style": "report/asgd.mplstyle"},
+        inputs={**{name: TABLES.get(name) or ANALYSES[name] for name in _tables}, "style": "report/asgd.mplstyle"},
         outputs={suffix: f"{RESULTS}/figures/{_figure}.{suffix}" for suffix in FORMATS},
         settings={"figure": _figure, "experiment": _experiment, "tables": _tables},
         script="plot_figure",

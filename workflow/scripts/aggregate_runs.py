@@ -1,21 +1,41 @@
 """Read the runs of a preset and write its tidy tables."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from asgd.files import write_json
 from asgd.runs.pool import Pool
 from asgd.tables.aggregate import summarize_runs, tabulate_runs
+from asgd.tables.chunks import aggregate_arms
 from asgd.tables.columns import AGGREGATED
-from asgd.tables.environment import describe_records
-from asgd.tables.files import write_table
+from asgd.tables.environment import Environment
+from asgd.tables.files import append_table, remove_other_forms, write_table
 
-study = snakemake.params.settings
-names = dict.fromkeys(name for members in study["experiments"].values() for name in members)
-with Pool(Path(snakemake.params.runs)) as pool:
-    runs = [pool.read(name) for name in names]
-    pool.remember(names)
-tables = tabulate_runs(runs, study["experiments"])
-named = dict(zip(("runs", "evaluations"), tables, strict=True)) | summarize_runs(*tables, study["confidence"])
-for name, table in named.items():
-    write_table(snakemake.output[name], table, AGGREGATED[name].key)
-write_json(snakemake.output.environment, describe_records([record for record, _ in runs]))
+study, outputs = snakemake.params.settings, snakemake.output
+experiments, confidence = study["experiments"], study["confidence"]
+names = list(dict.fromkeys(name for members in experiments.values() for name in members))
+environment, pool = Environment(), Pool(Path(snakemake.params.runs))
+
+
+def read(some):
+    """Read runs in the order of their names."""
+    return environment.watch(map(pool.read, some))
+
+
+if "arms" in study:
+    with ExitStack() as stack:
+        growing = {name: table.key for name, table in AGGREGATED.items() if table.grows}
+        append = {name: stack.enter_context(append_table(outputs[name], key)) for name, key in growing.items()}
+        arms = ([names[place] for place in places] for places in study["arms"])
+        tables = aggregate_arms(
+            arms, read, experiments, confidence, study["later"], lambda name, rows: append[name](rows)
+        )
+else:
+    runs, evaluations = tabulate_runs(read(names), experiments)
+    tables = {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations, confidence)}
+for name, table in tables.items():
+    write_table(outputs[name], table, AGGREGATED[name].key)
+for name in AGGREGATED:
+    remove_other_forms(outputs[name])
+write_json(outputs.environment, environment.describe())
+pool.remember(names)

@@ -22,9 +22,9 @@ from asgd.settings.study import Experiment, Preset
 from asgd.settings.subjects import Subject
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import TRAINED
-from asgd.tables.aggregate import CHANCE_ACCURACY, complete_evaluations
 from asgd.tables.arms import change
 from asgd.tables.crossing import time_to
+from asgd.tables.evaluations import CHANCE_ACCURACY, complete_evaluations
 from asgd.tables.statistics import describe
 from asgd.tables.table import Table
 from asgd.terminal import make_table, render

@@ -24,7 +24,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the ranking, or every arm's rates."""
     from asgd.analyses.calibration import ANALYSIS, format_choice, format_chosen, format_rates, rank_learning_rates
-    from asgd.tables.files import read_table
+    from asgd.tables.files import find_table, read_table
 
     tables = options.results / options.preset / "tables"
     if (path := tables / "calibration.csv").exists():
@@ -32,5 +32,5 @@ def run(options: argparse.Namespace) -> None:
         preset = load_params(options.params, options.preset).selected
         print(f"{format_rates(table)}\n\n{format_chosen(table, preset)}")
         return
-    runs = read_table(tables / "runs.csv", ("learning_rate", "final_test_accuracy"))
+    runs = read_table(find_table(tables, "runs"), ("learning_rate", "final_test_accuracy"))
     print(format_choice(rank_learning_rates(runs)))

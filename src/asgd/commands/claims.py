@@ -27,12 +27,12 @@ def run(options: argparse.Namespace) -> None:
     from asgd.claims.claim import list_read
     from asgd.claims.terminal import show_claims
     from asgd.files import write_json
-    from asgd.tables.files import read_table
+    from asgd.tables.files import find_table, read_table
     from asgd.terminal import show
 
     params = load_params(options.params, options.preset)
     tables = options.results / params.preset / "tables"
-    runs, evaluations = read_table(tables / "runs.csv"), read_table(tables / "evaluations.csv")
+    runs, evaluations = (read_table(find_table(tables, name)) for name in ("runs", "evaluations"))
     there = [name for name in list_read(params.claims.edition) if (tables / f"{name}.csv").exists()]
     read = {name: read_table(tables / f"{name}.csv", ()) for name in there}
     verdicts = judge_claims(runs, evaluations, params.claims, params.base, tables=read)

@@ -63,7 +63,7 @@ _FILES = {
     "results/<preset>/report.pdf": "the report",
     "results/<preset>/explorer.html": "a page to look at every run's curve and all verdicts with; it needs no network",
     "results/<preset>/.made/": "for each job the contents that it read and wrote: by these it is up to date or not",
-    "results/<preset>/checksums.json": "SHA-256 of all of these, for `asgd verify`",
+    "results/<preset>/checksums.json": "SHA-256 of all of these, of Parquet that of the table in it, for `asgd verify`",
     "logs/": "a log for each job; logs/runs/ for each run",
 }
 
@@ -99,7 +99,8 @@ def make_reference() -> str:
     parts.append(f"### schedule.csv of a run\n\nRows: one for each gradient of real workers.\n\n{recorded}")
     for name, table in (AGGREGATED | analysis_tables()).items():
         columns = _make_table(("column", "meaning"), _quote(table.columns))
-        parts.append(f"### {name}.csv\n\nRows: {table.rows}.\n\n{columns}")
+        also = f" `{name}.parquet` where the preset has `tables: parquet`." if table.grows else ""
+        parts.append(f"### {name}.csv\n\nRows: {table.rows}.{also}\n\n{columns}")
         if table.later:
             about = "Where a run has another schedule, policy or update than the paper's, also:"
             parts.append(f"{about}\n\n{_make_table(('column', 'meaning'), _quote(table.later))}")

@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     """Print the status."""
     from asgd.study.plan import plan_study
     from asgd.study.status import State, StatusReader, print_status
+    from asgd.tables.files import find_table
     from asgd.terminal import show
 
     params = load_params(options.params, options.preset)
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     results, shipped = Path("results"), params.selected.shipped
     reader = StatusReader(study.runs, RUNS, Path("logs/runs"), results / params.preset / ORDERS)
     status = print_status(reader, experiments, options.watch)
-    if not status.count(State.DONE) and (results / params.preset / "tables" / "runs.csv").exists():
+    if not status.count(State.DONE) and find_table(results / params.preset / "tables", "runs").exists():
         show(f"\nThe results of this study are in {results / params.preset}, without its runs.")
         if shipped and shipped.runs:
             show(f"`asgd unpack {results / shipped.runs}` restores the runs.")

@@ -13,7 +13,7 @@ from asgd.report.generated import list_blocks
 from asgd.report.templates import Templates
 from asgd.settings.plain_yaml import read_yaml
 from asgd.settings.study import Params
-from asgd.tables.files import read_table
+from asgd.tables.files import find_table, read_table
 
 BENCHMARK = "benchmark.json"
 
@@ -32,7 +32,7 @@ def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]
         "description": study["description"],
         "edition": study["claims"]["edition"],
         "summaries": Findings.read(sorted(tables.glob("*_summary.json"))).summaries,
-        "n_runs": len(read_table(tables / "runs.csv")),
+        "n_runs": len(read_table(find_table(tables, "runs"))),
         "total_steps": environment["total_steps"],
         "core_hours": environment["core_hours"],
         "cost": estimate_cost(benchmark, environment["total_steps"]),

@@ -39,9 +39,9 @@ from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params
 from asgd.simulator.simulate import FIRST_COLUMNS, METRICS_COLUMNS
-from asgd.tables.aggregate import complete_evaluations
 from asgd.tables.arms import whole_config_of
-from asgd.tables.files import read_table
+from asgd.tables.evaluations import complete_evaluations
+from asgd.tables.files import find_table, read_table
 
 #: Relative difference that counts as rounding, of single precision too, in columns declared to round otherwise.
 ROUNDING = 1e-5
@@ -77,16 +77,17 @@ def read_kept(params: Params, results: Path) -> list[Kept]:
     Of those that are shipped, if any is: a demonstration made here is not there, or is another, where this is verified.
     """
     kept = []
-    there = [preset for preset in params.presets if (results / preset / "tables" / "evaluations.csv").exists()]
+    there = [preset for preset in params.presets if find_table(results / preset / "tables", "evaluations").exists()]
     for preset in [preset for preset in there if params.presets[preset].shipped] or there:
-        tables = results / preset / "tables"
-        runs = read_table(tables / "runs.csv", ("run", "experiments", "outcome"))
-        evaluations = dict(list(read_table(tables / "evaluations.csv", ("run", *FIRST_COLUMNS)).groupby("run")))
+        folder = results / preset / "tables"
+        tables = {name: find_table(folder, name) for name in ("runs", "evaluations")}
+        runs = read_table(tables["runs"], ("run", "experiments", "outcome"))
+        evaluations = dict(list(read_table(tables["evaluations"], ("run", *FIRST_COLUMNS)).groupby("run")))
         data = params.presets[preset].data
         if missing := set(runs["run"]) - evaluations.keys():
-            raise AsgdError(f"{tables / 'evaluations.csv'}: rows of run {missing.pop()} are missing; restore it")
+            raise AsgdError(f"{tables['evaluations']}: rows of run {missing.pop()} are missing; restore it")
         for row in runs.to_dict("records"):
-            config = whole_config_of(row, str(tables / "runs.csv"))
+            config = whole_config_of(row, str(tables["runs"]))
             if config.execution != "simulated":  # real workers come in another order each time
                 continue
             about = (str(row["outcome"]), config, data, evaluations[row["run"]])

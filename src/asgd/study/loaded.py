@@ -11,14 +11,14 @@ from asgd.closure import SOURCES
 from asgd.errors import AsgdError
 from asgd.extras import explain_missing
 from asgd.files import read_json
-from asgd.tables.files import read_table
+from asgd.tables.files import find_tables, read_table
 
 
 class _Tables(Mapping[str, pd.DataFrame]):
     """The tables of a folder by name, each read when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
-        self._paths = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+        self._paths = find_tables(folder)
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:

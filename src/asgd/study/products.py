@@ -11,15 +11,40 @@ from asgd.errors import AsgdError
 from asgd.figures.plot import FORMATS, list_plots
 from asgd.files import read_json
 from asgd.report.generated import EXPLORER, list_generated
-from asgd.study.freshness import hash_file
+from asgd.settings.run import RunConfig
 from asgd.study.plan import Study
 from asgd.tables import columns
 
-#: What aggregation makes from runs, in tables/.
-AGGREGATED = (*(f"{name}.csv" for name in columns.AGGREGATED), "environment.json", "study.json")
+#: What lies beside the tables of the runs: what they were made on, and from which runs.
+_BESIDE = ("environment.json", "study.json")
 
 JUDGED = ("claims.json", "claims.html", "metrics.json")
 REPORT = "report.pdf"
+
+
+def list_aggregated(study: Study) -> dict[str, str]:
+    """The files of the tables that aggregation makes from runs, by table, in tables/."""
+    return {name: columns.name_file(name, study.params.selected.table_format) for name in columns.AGGREGATED}
+
+
+def describe_aggregation(study: Study) -> dict[str, Any]:
+    """What decides these tables beside the runs.
+
+    Where they are Parquet they are made some arms at a time, so it must be known before which runs an arm has (`arms`:
+    their places among all runs of the experiments) and in what the runs differ (`later`).
+    """
+    members = {name: [run.name for run in runs] for name, runs in study.experiments.items()}
+    about = {"experiments": members, "confidence": study.params.claims.confidence}
+    if study.params.selected.table_format == "csv":
+        return about
+    arms: dict[str, list[int]] = {}
+    later: set[str] = set()
+    for place, run in enumerate(study.runs.values()):
+        arm = run.config.arm()
+        if arm not in arms:
+            later |= columns.find_later(run.config.model_dump())
+        arms.setdefault(arm, []).append(place)
+    return {**about, "arms": list(arms.values()), "later": [key for key in RunConfig.later_keys() if key in later]}
 
 
 def list_analysis_files(analyses: Mapping[str, Chosen], trained: bool = False) -> list[str]:
@@ -57,7 +82,7 @@ def list_products(study: Study, report: Path) -> list[str]:
 
     ``report`` is the project's folder of that name.
     """
-    names = (*AGGREGATED, *list_analysis_files(study.analyses), *list_generated(report))
+    names = (*list_aggregated(study).values(), *_BESIDE, *list_analysis_files(study.analyses), *list_generated(report))
     tables = [f"tables/{name}" for name in names]
     figures = [f"figures/{name}.{suffix}" for name in select_figures(study) for suffix in FORMATS]
     return [*tables, *JUDGED, *figures, EXPLORER]
@@ -68,9 +93,11 @@ def check_taken(folder: Path, study: Study) -> None:
 
     What is made from the tables gets new checksums; an edited table would get one with them, and pass for made.
     """
+    from asgd.tables.files import hash_contents
+
     path = folder / "checksums.json"
     recorded = read_json(path)["files"] if path.exists() else {}
-    taken = [*AGGREGATED, *list_analysis_files(study.analyses, trained=True)]
+    taken = [*list_aggregated(study).values(), *_BESIDE, *list_analysis_files(study.analyses, trained=True)]
     for name in (f"tables/{table}" for table in taken if table != "study.json"):
-        if name in recorded and hash_file(folder / name) != recorded[name]:
+        if name in recorded and not ((folder / name).exists() and hash_contents(folder / name) == recorded[name]):
             raise AsgdError(f"{folder / name}: not the table that {path} records; restore it, or make it from the runs")

@@ -73,7 +73,8 @@ def check_summaries(results: Results) -> Check:
     tables = summarize_runs(runs, evaluations, results.study.params.claims.confidence)
     faults = [_compare_table(results, name, table) for name, table in tables.items()]
     if unequal := _list_other_ends(runs, evaluations):
-        faults.insert(0, f"tables/runs.csv: ends otherwise than evaluations.csv: {name_some(unequal)}")
+        names = results.table_file("runs"), results.table_file("evaluations").removeprefix("tables/")
+        faults.insert(0, f"{names[0]}: ends otherwise than {names[1]}: {name_some(unequal)}")
     note = f"{', '.join(f'{name}.csv' for name in tables)} against runs.csv and evaluations.csv"
     return Check("summaries", note, tuple(filter(None, faults)))
 
@@ -224,7 +225,7 @@ def check_readme(results: Results) -> Check:
     """
     readme, folder = results.root / "README.md", results.folder.parent
     faults = [f"{BENCHMARK}: {text}" for text in _list_disagreements(read_json(folder / BENCHMARK))]
-    for name in ("claims.json", "tables/environment.json", "tables/runs.csv"):
+    for name in ("claims.json", "tables/environment.json", results.table_file("runs")):
         results.path(name)
     for name, content in make_blocks(list_shown(results.study.params), folder, results.root).items():
         if difference := compare_texts(read_block(readme, name), content):
@@ -247,7 +248,7 @@ def check_packed(results: Results) -> Check:
     name = results.shipped.runs or ""
     archive = results.folder.parent / name
     packed = read_archive(archive)
-    wanted = results.runs
+    wanted = _list_in_order(results)
     faults = [
         f"{name}: {what}: {name_some(sorted(names))}"
         for what, names in (("lacks runs", set(wanted) - set(packed)), ("has other runs", set(packed) - set(wanted)))
@@ -285,7 +286,7 @@ def _find_run_faults(pool: Pool, run: str) -> list[str]:
 
 def check_aggregation(results: Results, store: Path) -> Check:
     """The tables are those of the runs; needs all of them."""
-    names = results.runs
+    names = _list_in_order(results)
     with Pool(store) as pool:
         if not names or not all(pool.find(run) or (store / run).exists() for run in names):
             return Check("tables of runs", "needs all runs", skipped=True)
@@ -295,15 +296,27 @@ def check_aggregation(results: Results, store: Path) -> Check:
     return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))
 
 
+def _list_in_order(results: Results) -> list[str]:
+    """The names of all runs in the order of the tables: where these are Parquet the runs of an arm stand together."""
+    if results.study.params.selected.table_format == "csv":
+        return results.runs
+    runs = results.table("runs")
+    of = dict(zip(runs["run"], runs["arm"], strict=True))
+    arms: dict[str, list[str]] = {}
+    for name in results.runs:
+        arms.setdefault(of.get(name, ""), []).append(name)
+    return [name for names in arms.values() for name in names]
+
+
 def _compare_with_runs(results: Results, tables: tuple[pd.DataFrame, pd.DataFrame], drop: Sequence[str]) -> list[str]:
     faults = []
     for name, table in zip(("runs", "evaluations"), tables, strict=True):
         shipped, made = (frame.drop(columns=list(drop), errors="ignore") for frame in (results.table(name), table))
         if difference := compare_tables(shipped, made, _RUN_TOLERANCES):
-            faults.append(f"tables/{name}.csv: not what the runs give: {difference}")
+            faults.append(f"{results.table_file(name)}: not what the runs give: {difference}")
     return faults
 
 
 def _compare_table(results: Results, name: str, computed: pd.DataFrame) -> str:
     difference = compare_tables(results.table(name), computed)
-    return f"tables/{name}.csv: {difference}" if difference else ""
+    return f"{results.table_file(name)}: {difference}" if difference else ""

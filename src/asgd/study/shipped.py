@@ -1,6 +1,5 @@
 """The files of a preset's results as they are found: read once, with what is wrong with each, and their checksums."""
 
-import hashlib
 import importlib.metadata
 import platform
 import shutil
@@ -24,8 +23,8 @@ from asgd.settings.validation import validate
 from asgd.simulator.outcome import OUTCOMES
 from asgd.study.plan import Study
 from asgd.study.products import REPORT, list_products
-from asgd.tables.columns import AGGREGATED
-from asgd.tables.files import find_repeated, read_table
+from asgd.tables.columns import AGGREGATED, name_file
+from asgd.tables.files import find_repeated, hash_contents, read_table
 
 CHECKSUMS = "checksums.json"
 #: In the folder of a preset, but no part of what is shipped: one is checked by its contents, one is Snakemake's.
@@ -43,7 +42,7 @@ class Checksums(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     made_with: dict[str, str]  #: versions, by name; a name that came later may be missing
-    files: dict[str, str]  #: SHA-256, by the file's path in the folder
+    files: dict[str, str]  #: SHA-256 (``hash_contents``), by the file's path in the folder
 
 
 @dataclass
@@ -64,9 +63,13 @@ class Results:
         self.consulted.add(name)
         return self.folder / name
 
+    def table_file(self, name: str) -> str:
+        """The file of the table ``name``."""
+        return f"tables/{name_file(name, self.study.params.selected.table_format)}"
+
     def table(self, name: str) -> pd.DataFrame:
         """The table ``name``, with its documented columns. Raises AsgdError naming a file that is no such table."""
-        path = self.path(f"tables/{name}.csv")
+        path = self.path(self.table_file(name))
         if name not in self._tables:
             self._tables[name] = read_table(path, _DECLARED[name].columns)
         return self._tables[name]
@@ -132,7 +135,7 @@ class Results:
         if not expected or recorded is None:
             return ["not made with the others"]
         try:
-            changed = [] if hash_file(self.folder / name) == recorded else ["changed"]
+            changed = [] if hash_contents(self.folder / name) == recorded else ["changed"]
             return [*changed, *self._find_content_faults(name)]
         except (AsgdError, RecursionError) as error:
             return [str(error).removeprefix(f"{self.folder / name}: ")]
@@ -141,7 +144,7 @@ class Results:
         stem, _, suffix = name.removeprefix("tables/").rpartition(".")
         if suffix == "json":
             self.json(name)
-        return _find_table_faults(stem, self.table(stem)) if suffix == "csv" else []
+        return _find_table_faults(stem, self.table(stem)) if suffix in ("csv", "parquet") else []
 
 
 def _find_table_faults(name: str, table: pd.DataFrame) -> list[str]:
@@ -164,7 +167,7 @@ def _are_words(names: Any) -> bool:
 
 def write_checksums(files: Iterable[str | Path], path: Path) -> None:
     """Write the SHA-256 of ``files``, which lie in the folder of ``path``, to ``path``, and what they are made with."""
-    hashes = {file.relative_to(path.parent).as_posix(): hash_file(file) for file in sorted(map(Path, files))}
+    hashes = {file.relative_to(path.parent).as_posix(): hash_contents(file) for file in sorted(map(Path, files))}
     write_json(path, Checksums(made_with=describe_makers(), files=hashes).model_dump())
 
 
@@ -201,12 +204,3 @@ def compare_makers(recorded: Mapping[str, str], product: str) -> list[str]:
         for name in names
         if here[name] != recorded.get(name)
     ]
-
-
-def hash_file(file: Path) -> str:
-    """SHA-256 (hex) of a file. Raises AsgdError if it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise AsgdError(f"{file}: cannot be read ({error.strerror})") from error

@@ -192,7 +192,7 @@ def list_unmade(results: Results, store: Path) -> Check:
         unmade.insert(0, "tables/environment.json")
         pool = Pool(store)
         if not all(pool.find(run) or (store / run).exists() for run in results.runs):
-            unmade = ["tables/runs.csv", "tables/evaluations.csv", *unmade]
+            unmade = [results.table_file("runs"), results.table_file("evaluations"), *unmade]
     return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
 
 

@@ -1,35 +1,36 @@
-"""From the folders of finished runs to tidy tables. ``asgd.tables.columns`` documents every column of each."""
+"""From finished runs to tidy tables. ``asgd.tables.columns`` documents every column of each."""
 
-import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
-from asgd.runs.folder import count_recorded_classes, read_run
-from asgd.settings.parameters import list_parameters
+from asgd.runs.folder import read_run
 from asgd.settings.run import RunConfig
-from asgd.simulator.networks.shapes import NUM_CLASSES
-from asgd.simulator.outcome import NON_FINITE, OUTCOMES
-from asgd.simulator.simulate import EvaluationPlan
-from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, LATER_METRICS, METRICS, RUNS
+from asgd.simulator.outcome import OUTCOMES
+from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, LATER_METRICS, METRICS, RUNS, find_later
 from asgd.tables.dvc_curves import select_dvc_curves
+from asgd.tables.evaluations import tabulate_evaluations
 from asgd.tables.statistics import describe
 from asgd.tables.table import Tables
 
+#: A run as it is read: the contents of run.json and the text of metrics.csv.
+Read = tuple[Mapping[str, Any], str]
+
 #: The parameters that make the clock another than the step's.
-_CLOCKED = ("schedule", "policy", "update", "execution")
+_CLOCKED = {"schedule", "policy", "update", "execution"}
 
-CHANCE_ACCURACY = 1 / NUM_CLASSES
+#: What of a run's last evaluation stands in its row.
+_FINALS = ("test_accuracy", "test_loss", "train_loss")
 
-_LOSSES = ("train_loss", "train_eval_loss", "test_loss")
-
-_ACCURACIES = ("train_eval_accuracy", "test_accuracy")
+#: How many runs are read at a time: their texts and records are in memory together.
+AT_A_TIME = 500
 
 
 def aggregate_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
@@ -56,34 +57,71 @@ def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]])
     return tabulate_runs((read_run(Path(folder)) for folder in folders), experiments)
 
 
-def tabulate_runs(
-    runs: Iterable[tuple[Mapping[str, Any], str]], experiments: Mapping[str, Sequence[str]]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def tabulate_runs(runs: Iterable[Read], experiments: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
-    rows, curves, settings = [], [], []
-    members = {name: frozenset(names) for name, names in experiments.items()}
-    contents: dict[str, str] = {}
-    recordings: dict[str, tuple[str, str]] = {}
-    for record, text in runs:
-        contents.setdefault(str(record["data"].get("content")), record["run"])
-        _check_recording(record, recordings)
-        memberships = ";".join(name for name, names in members.items() if record["run"] in names)
-        evaluations = complete_evaluations(pd.read_csv(io.StringIO(text)), record)
-        settings.append(record["config"])
-        rows.append(_run_row(record, memberships, evaluations.iloc[-1]))
-        curves.append(evaluations)
-    if len(contents) > 1:
-        first, second, *_ = contents.values()
-        raise AsgdError(
-            f"runs {first} and {second} have different images of one source; delete the older run and train it again"
-        )
-    before = RunConfig.later_keys()
-    has_clock = any(one.get(key, before[key]) != before[key] for one in settings for key in _CLOCKED)
-    later = [key for key in before if any(one.get(key, before[key]) != before[key] for one in settings)]
+    reader = RunReader(experiments)
+    remaining = iter(runs)
+    parts = [reader.read(some) for some in iter(lambda: list(islice(remaining, AT_A_TIME)), [])]
+    return lay_out(parts, reader.later)
+
+
+#: Of some runs: their rows, with ``_COLUMNS``, and their evaluations, with all columns.
+_Part = tuple[list[tuple[Any, ...]], pd.DataFrame]
+
+_BEFORE = RunConfig.later_keys()
+_COLUMNS = (*RUNS.columns, *_BEFORE, *RUNS.later)
+
+
+class RunReader:
+    """Reads the runs of a study, some at a time, and checks that they go together.
+
+    ``experiments`` maps each experiment to the names of its runs.
+    """
+
+    def __init__(self, experiments: Mapping[str, Sequence[str]]) -> None:
+        self._members = {name: frozenset(names) for name, names in experiments.items()}
+        self._contents: dict[str, str] = {}
+        self._recordings: dict[str, tuple[str, str]] = {}
+        self._later: set[str] = set()
+
+    @property
+    def later(self) -> list[str]:
+        """The later parameters of which a run read so far has another value than the first runs had."""
+        return [key for key in _BEFORE if key in self._later]
+
+    def read(self, runs: Sequence[Read]) -> _Part:
+        """The rows of ``runs``, at least one, for ``lay_out``. Raises AsgdError where they contradict those before."""
+        for record, _ in runs:
+            self._contents.setdefault(str(record["data"].get("content")), record["run"])
+            _check_recording(record, self._recordings)
+            self._later |= find_later(record["config"])
+        if len(self._contents) > 1:
+            first, second, *_ = self._contents.values()
+            raise AsgdError(
+                f"runs {first} and {second} have different images of one source; "
+                "delete the older run and train it again"
+            )
+        evaluations, ends = tabulate_evaluations(runs)
+        finals = evaluations[list(_FINALS)].to_numpy(dtype=float)[ends].tolist()
+        rows = [self._make_row(record, last) for (record, _), last in zip(runs, finals, strict=True)]
+        return rows, evaluations
+
+    def _make_row(self, record: Mapping[str, Any], finals: Sequence[float]) -> tuple[Any, ...]:
+        memberships = ";".join(name for name, names in self._members.items() if record["run"] in names)
+        row = _run_row(record, memberships, finals)
+        return tuple(row.get(name, np.nan) for name in _COLUMNS)
+
+
+def lay_out(parts: Sequence[_Part], later: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables ``runs`` and ``evaluations`` of what ``RunReader.read`` gave, with the parameters ``later``.
+
+    Where workers do not take turns they have the columns of the clock, and those of real runs where there are some.
+    """
+    rows = pd.DataFrame([row for part, _ in parts for row in part], columns=_COLUMNS)
+    evaluations = pd.concat([table for _, table in parts], ignore_index=True)
     recorded = RUNS.later if "execution" in later else ()
-    table = pd.DataFrame(rows, columns=[*RUNS.columns, *later, *recorded])
-    columns = [*EVALUATIONS.columns, *(EVALUATIONS.later if has_clock else ())]
-    return table, pd.concat(curves, ignore_index=True)[columns]
+    clock = () if _CLOCKED.isdisjoint(later) else EVALUATIONS.later
+    return rows[[*RUNS.columns, *later, *recorded]], evaluations[[*EVALUATIONS.columns, *clock]]
 
 
 def _check_recording(record: Mapping[str, Any], recordings: dict[str, tuple[str, str]]) -> None:
@@ -101,95 +139,64 @@ def _check_recording(record: Mapping[str, Any], recordings: dict[str, tuple[str,
 
 def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
     """One row an arm, in the order of their first runs."""
-    rows, later = [], [key for key in RunConfig.later_keys() if key in runs]
-    names = ["arm", *(key for key in list_parameters() if key in runs)]
-    for _, group in runs.groupby("arm", sort=False):
-        accuracy = describe(group["final_test_accuracy"])
-        row: dict[str, Any] = {name: group[name].iloc[0] for name in names}
-        row |= {"experiments": _merge(group["experiments"].fillna("")), "n_runs": len(group)}
-        row |= {outcome: int((group["outcome"] == outcome).sum()) for outcome in OUTCOMES}
-        row |= {"final_test_accuracy_mean": float(accuracy.mean), "final_test_accuracy_std": float(accuracy.std)}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=[*ARMS.columns, *later])
+    later = [key for key in _BEFORE if key in runs]
+    firsts = runs.drop_duplicates("arm").set_index("arm")
+    grouped = runs.groupby("arm", sort=False)
+    accuracy = {arm: describe(values) for arm, values in grouped["final_test_accuracy"]}
+    made: dict[str, Any] = {
+        "experiments": {arm: _merge(names.fillna("")) for arm, names in grouped["experiments"]},
+        "n_runs": grouped.size(),
+        **{outcome: (runs["outcome"] == outcome).groupby(runs["arm"]).sum() for outcome in OUTCOMES},
+        "final_test_accuracy_mean": {arm: float(found.mean) for arm, found in accuracy.items()},
+        "final_test_accuracy_std": {arm: float(found.std) for arm, found in accuracy.items()},
+    }
+    table = firsts.assign(**{name: pd.Series(values) for name, values in made.items()})
+    return table.reset_index()[[*ARMS.columns, *later]]
 
 
 def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """One row per arm, evaluation and metric: mean, spread and t-interval over runs."""
     clock = [name for name in CURVES.later if name in evaluations]
     metrics = [name for name in (*METRICS, *LATER_METRICS) if name in evaluations]
+    # Evaluations are due after so many gradients: how many steps these were, and when, differs from run to run.
+    owners, arms = pd.factorize(evaluations["arm"])
+    grouped = evaluations.groupby([owners, evaluations["epoch"]])
+    places = grouped[["step", *clock]].mean()
+    places = places.astype({name: int for name in places if (places[name] % 1 == 0).all() and name != "time"})
+    rows, seeds, sizes = grouped.ngroup().to_numpy(), *_number_runs(owners, evaluations["run"])
+    values = evaluations[metrics].to_numpy(dtype=float)
+    arm, epoch = (places.index.get_level_values(level) for level in (0, 1))
+    about = places.reset_index(drop=True).assign(arm=np.asarray(arms)[arm], epoch=epoch, number=arm)
     tables = []
-    for arm, group in evaluations.groupby("arm", sort=False):
-        # Evaluations are due after so many gradients: how many steps these were, and when, differs from run to run.
-        by_run = group.pivot(index="run", columns="epoch", values=metrics)
-        found = describe(by_run.to_numpy(dtype=float), confidence)
-        keys = pd.DataFrame(by_run.columns.to_list(), columns=["metric", "epoch"])
-        places = group.groupby("epoch")[["step", *clock]].mean()
-        places = places.astype({name: int for name in places if (places[name] % 1 == 0).all() and name != "time"})
-        summary = {"n": found.n, "mean": found.mean, "variance": found.variance, "std": found.std}
-        summary |= {"ci_low": found.low, "ci_high": found.high}
-        tables.append(keys.join(places, on="epoch").assign(arm=arm, **summary))
-    return pd.concat(tables, ignore_index=True)[[*CURVES.columns, *clock]]
+    for size in np.unique(sizes):
+        found, chosen = sizes[owners] == size, np.flatnonzero(sizes[arm] == size)
+        data = np.full((size, len(chosen), len(metrics)), np.nan)
+        data[seeds[found], np.searchsorted(chosen, rows[found])] = values[found]
+        summary = describe(data.reshape(size, -1), confidence)
+        keys = about.iloc[np.repeat(chosen, len(metrics))].assign(kind=np.tile(np.arange(len(metrics)), len(chosen)))
+        limits = {"ci_low": summary.low, "ci_high": summary.high}
+        described = {name: getattr(summary, name) for name in ("n", "mean", "variance", "std")}
+        tables.append(keys.assign(**described, **limits))
+    table = pd.concat(tables).sort_values(["number", "kind", "epoch"], kind="stable", ignore_index=True)
+    return table.assign(metric=np.asarray(metrics)[table["kind"]])[[*CURVES.columns, *clock]]
 
 
-def complete_evaluations(metrics: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
-    """The evaluations of a run to its last one, with the run's names; ``metrics`` are those of metrics.csv.
+def _number_runs(owners: NDArray[np.int64], runs: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each row which run of its arm it is of, in the order of their names; and how many runs each arm has.
 
-    A run that ended early goes on at the pace that it had.
+    ``owners``: of each row the number of its arm.
     """
-    metrics = add_clock(metrics, record["config"])
-    per_epoch = record["config"].get("evaluations_per_epoch", RunConfig().evaluations_per_epoch)
-    plan = EvaluationPlan(record["total_steps"], record["steps_per_epoch"], per_epoch)
-    last = metrics.iloc[-1]
-    rest = [place for place in plan.evaluations() if place > last["gradients"]]
-    ends = [
-        metrics.tail(1).assign(
-            gradients=place,
-            step=round(last["step"] * place / last["gradients"]),
-            time=last["time"] * place / last["gradients"],
-        )
-        for place in rest
-    ]
-    continued = pd.concat([metrics, *ends], ignore_index=True)
-    continued["epoch"] = continued["gradients"] / record["steps_per_epoch"]
-    if record["outcome"] == NON_FINITE:
-        continued = _put_at_chance(continued, count_recorded_classes(record))
-    return continued.assign(run=record["run"], arm=record["arm"], seed=record["config"]["seed"])
+    names, _ = pd.factorize(runs, sort=True)
+    pairs, found = np.unique(np.column_stack([owners, names]), axis=0, return_inverse=True)
+    sizes = np.bincount(pairs[:, 0])
+    return found - (np.cumsum(sizes) - sizes)[owners], sizes
 
 
-def add_clock(metrics: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
-    """``metrics`` of metrics.csv with the columns that the first runs did not write.
-
-    Theirs follow from the step: each gradient was one, and the workers took turns.
-    """
-    if "gradients" in metrics:
-        return metrics
-    steps, workers = metrics["step"].to_numpy(), config["num_workers"]
-    # The sum of min(t, m - 1) over the steps t before each evaluation.
-    young = np.minimum(steps, workers)
-    total = young * (young - 1) // 2 + (steps - young) * (workers - 1)
-    with np.errstate(invalid="ignore"):
-        mean = np.diff(total, prepend=0) / np.diff(steps, prepend=0)
-    largest = np.where(steps > 0, np.minimum(steps - 1, workers - 1), np.nan)
-    clock = {"gradients": steps, "time": steps / workers, "staleness_mean": mean, "staleness_max": largest}
-    return metrics.assign(**clock, correction=np.nan)
-
-
-def _put_at_chance(evaluations: pd.DataFrame, num_classes: int) -> pd.DataFrame:
-    """Count the evaluations without a finite test loss as at chance; a metric that the run never had stays empty."""
-    overflowed = evaluations["test_loss"].isna()
-    for names, chance in ((_LOSSES, math.log(num_classes)), (_ACCURACIES, 1 / num_classes)):
-        for name in names:
-            # The training subset may be switched off (train_eval_images: 0); step 0 has no training loss at all.
-            if name == "train_loss" or evaluations[name].notna().any():
-                evaluations.loc[overflowed, name] = chance
-    return evaluations
-
-
-def _run_row(record: Mapping[str, Any], memberships: str, last: pd.Series) -> dict[str, Any]:
+def _run_row(record: Mapping[str, Any], memberships: str, last: Sequence[float]) -> dict[str, Any]:
     # The engine that ran, not `auto`: two configurations that resolve to one engine are the same run.
     names = {"run": record["run"], "arm": record["arm"], "experiments": memberships, "engine": record["engine"]["name"]}
     known = {name: record[name] for name in RUNS.columns if name in record and name not in names}
-    finals = {f"final_{name}": float(last[name]) for name in ("test_accuracy", "test_loss", "train_loss")}
+    finals = {f"final_{name}": value for name, value in zip(_FINALS, last, strict=True)}
     settings = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in record["config"].items()}
     return {**settings, **known, **names, **finals, **_describe_execution(record)}
 

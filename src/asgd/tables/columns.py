@@ -3,14 +3,18 @@
 Analyses declare theirs beside what computes them (``asgd.analyses``).
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from asgd.settings.parameters import describe_parameters, list_parameters
 from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.table import Table
 
 _PARAMETERS = describe_parameters()
+_BEFORE = RunConfig.later_keys()
 # A later parameter is a column only of tables with runs that have another value than the one that means as before.
-_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in RunConfig.later_keys()}
+_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in _BEFORE}
 _ARM = {"arm": "hash of the configuration without the seed"}
 _RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
 _EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
@@ -69,6 +73,7 @@ RUNS = Table(
         "steps_per_second": "gradients per second, evaluations included",
     },
     later=_EXECUTION,
+    grows=True,
 )
 
 EVALUATIONS = Table(
@@ -76,6 +81,7 @@ EVALUATIONS = Table(
     key=("run", "epoch"),
     columns={**_RUN, **_TIMES, **METRICS},
     later={**_CLOCK, **LATER_METRICS},
+    grows=True,
 )
 
 ARMS = Table(
@@ -107,6 +113,7 @@ CURVES = Table(
         "ci_high": "upper limit of it",
     },
     later=_CLOCK,
+    grows=True,
 )
 
 DVC_CURVES = Table(
@@ -123,3 +130,14 @@ DVC_CURVES = Table(
 
 #: By the name of the file, without its suffix.
 AGGREGATED = {"runs": RUNS, "evaluations": EVALUATIONS, "arms": ARMS, "curves": CURVES, "dvc_curves": DVC_CURVES}
+
+
+def name_file(table: str, table_format: str) -> str:
+    """The file of a table of aggregation or of an analysis, where those that grow have the format ``table_format``."""
+    grows = table in AGGREGATED and AGGREGATED[table].grows
+    return f"{table}.{table_format if grows else 'csv'}"
+
+
+def find_later(config: Mapping[str, Any]) -> set[str]:
+    """The later parameters of which ``config`` has another value than the one that means as the first runs."""
+    return {key for key, before in _BEFORE.items() if config.get(key, before) != before}

@@ -22,10 +22,15 @@ def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     With one seed there is no interval, and both limits are the mean.
     """
     names = _name_arms([_fill(arm) for arm in list_arms(arms)])
-    accuracy = curves[curves["metric"] == "test_accuracy"]
+    accuracy = select_accuracy(curves)
     limits = {column: accuracy[column].fillna(accuracy["mean"]) for column in ("ci_low", "ci_high")}
     table = accuracy.assign(arm=accuracy["arm"].map(names), **limits)
     return table[["arm", "epoch", "mean", "ci_low", "ci_high"]]
+
+
+def select_accuracy(curves: pd.DataFrame) -> pd.DataFrame:
+    """What ``select_dvc_curves`` reads of the table ``curves``."""
+    return curves.loc[curves["metric"] == "test_accuracy", ["arm", "epoch", "metric", "mean", "ci_low", "ci_high"]]
 
 
 def _fill(arm: Mapping[str, Any]) -> dict[str, Any]:

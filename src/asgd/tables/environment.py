@@ -1,41 +1,68 @@
 """What the runs ran on and what they cost, from their records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from asgd.files import read_json
+from asgd.tables.aggregate import Read
+
+#: What is gathered, by its name and the place of its value in run.json.
+_PLACES = {
+    "cpu": ("hardware", "cpu"),
+    "cores": ("hardware", "cores"),
+    "system": ("hardware", "system"),
+    "engine": ("engine", "name"),
+    "device": ("engine", "variant"),
+    "data_source": ("data", "source"),
+    "data_description": ("data", "description"),
+    "fingerprint": ("data", "fingerprint"),
+    "data_content": ("data", "content"),
+    **{name: ("versions", name) for name in ("python", "torch", "numpy", "numba")},
+}
+
+
+class Environment:
+    """Gathers hardware, versions, data and cost from the records of runs, one by one."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[str]] = defaultdict(set)
+        self._steps = 0
+        self._seconds: list[float] = []
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a run in, by the contents of its run.json."""
+        for name, (part, key) in _PLACES.items():
+            if (value := record.get(part, {}).get(key)) is not None:
+                self._found[name].add(str(value))
+        self._steps += record.get("last_step", 0)
+        self._seconds.append(record.get("wall_seconds", 0.0))
+
+    def watch(self, runs: Iterable[Read]) -> Iterator[Read]:
+        """The same ``runs``, each counted in as it passes."""
+        for run in runs:
+            self.add(run[0])
+            yield run
+
+    def describe(self) -> dict[str, Any]:
+        """What was found; what no run records is absent.
+
+        Values that differ between runs are joined by " / ". ``core_hours`` counts a core for each run, as the rules do.
+        """
+        joined = {name: " / ".join(sorted(self._found[name])) for name in _PLACES}
+        found = {**joined, "total_steps": self._steps, "core_hours": sum(self._seconds) / 3600}
+        return {key: value for key, value in found.items() if value not in ("", 0)}
 
 
 def collect_environment(records: Iterable[str | Path]) -> dict[str, Any]:
-    """Gather hardware, versions, data and cost from the ``run.json`` of every run; what none of them records is absent.
-
-    Values that differ between runs are joined by " / ". ``core_hours`` counts a core for each run, as the rules do.
-    """
-    return describe_records([read_json(path) for path in records])
+    """What an ``Environment`` describes, of the ``run.json`` of every run."""
+    return describe_records(map(read_json, records))
 
 
-def describe_records(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def describe_records(runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What ``collect_environment`` gathers, from the contents of the files."""
-    found: dict[str, Any] = {
-        "cpu": _join(run.get("hardware", {}).get("cpu") for run in runs),
-        "cores": _join(run.get("hardware", {}).get("cores") for run in runs),
-        "system": _join(run.get("hardware", {}).get("system") for run in runs),
-        "engine": _join(run.get("engine", {}).get("name") for run in runs),
-        "device": _join(run.get("engine", {}).get("variant") for run in runs),
-        "data_source": _join(run.get("data", {}).get("source") for run in runs),
-        "data_description": _join(run.get("data", {}).get("description") for run in runs),
-        "fingerprint": _join(run.get("data", {}).get("fingerprint") for run in runs),
-        "data_content": _join(run.get("data", {}).get("content") for run in runs),
-        **{
-            name: _join(run.get("versions", {}).get(name) for run in runs)
-            for name in ("python", "torch", "numpy", "numba")
-        },
-        "total_steps": sum(run.get("last_step", 0) for run in runs),
-        "core_hours": sum(run.get("wall_seconds", 0.0) for run in runs) / 3600,
-    }
-    return {key: value for key, value in found.items() if value not in ("", 0)}
-
-
-def _join(values: Iterable[Any]) -> str:
-    return " / ".join(sorted({str(value) for value in values if value is not None}))
+    environment = Environment()
+    for run in runs:
+        environment.add(run)
+    return environment.describe()
