@@ -15,6 +15,7 @@ from asgd.runs.batch import Batch, write_batch
 from asgd.runs.orders import Setup, train_orders
 from asgd.runs.pool import Pool
 from asgd.settings.order import Order
+from asgd.tables.files import find_table, read_table
 from tests.pipeline import TINY, TINY_RUNS, Project
 
 BATCHED = copy.deepcopy(TINY)
@@ -78,7 +79,7 @@ def test_the_tables_are_those_of_runs_in_folders(project: Project, tmp_path: Pat
     times = ["wall_seconds", "steps_per_second"]
     for name in ("runs", "evaluations", "arms", "curves", "dvc_curves"):
         found, expected = (
-            pd.read_csv(one.folder / f"results/tiny/tables/{name}.csv").drop(columns=times, errors="ignore")
+            read_table(find_table(one.folder / "results/tiny/tables", name)).drop(columns=times, errors="ignore")
             for one in (project, other)
         )
         pd.testing.assert_frame_equal(found, expected, check_exact=True)

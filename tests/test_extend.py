@@ -142,7 +142,7 @@ def test_a_parameter_changes_runs_and_names_their_arms(project: Extended) -> Non
     plain = runs.loc[0.0].query("schedule == 'round_robin' and policy == 'every' and update == 'sgd'")
     assert runs["final_train_loss"][0.5] not in set(plain["final_train_loss"])
     assert "decay = 0.5" in read(project, "tables/accuracy.tex")
-    assert "--weight-decay FLOAT" in run(project, "python", "-m", "asgd", "train", "--help")
+    assert "--weight-decay NUMBER" in run(project, "python", "-m", "asgd", "train", "--help")
 
 
 def test_a_column_is_computed(project: Extended) -> None:

@@ -117,7 +117,7 @@ def test_a_plan_names_no_more_than_is_known_to_be_wanted() -> None:
     first = Given("calibration", "any", pretend(peak(0.01), RunConfig()).study, {})
     assert sorted({config.learning_rate for config in plan(first)}) == [0.005, 0.01, 0.02]
     assert {config.seed for config in plan(first)} == {3, 4}
-    with pytest.raises(AsgdError, match=r"its run m1-lr0\.005-seed3 is not there"):
+    with pytest.raises(AsgdError, match=r"its run m1-lr0\.005-seed3 is missing"):
         tabulate(first)
 
 

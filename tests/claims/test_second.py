@@ -863,7 +863,7 @@ def test_margins_are_filled_into_the_rules() -> None:
         ({"matched_dropout": [[10, 0.3], [10, 0.5]]}, "give each m above 1 once"),
         ({"matched_dropout": [[10, 0.0]]}, "with a p above 0"),
         ({"time_workers": [10, 1]}, "the first must be smaller"),
-        ({"server_times": [0.1, 0.1]}, "stands twice"),
+        ({"server_times": [0.1, 0.1]}, "is given twice"),
         ({"server_times": [0.0]}, "greater than 0"),
     ],
 )

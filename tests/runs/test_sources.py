@@ -281,7 +281,7 @@ def test_where_a_table_was_made_elsewhere_the_earlier_sources_are_the_measure(pr
     assert "runs have other numbers now" in accept(project, "--runs", "1")
     user = ("-c", "user.name=T", "-c", "user.email=t@example.org")
     assert project.run("git", *user, "commit", "--quiet", "--all", "--message", "Edit").returncode == 0
-    assert "give a commit that has its name" in accept(project, "--runs", "1", "--earlier", "HEAD")
+    assert "give a commit with the same name" in accept(project, "--runs", "1", "--earlier", "HEAD")
     output = accept(project, "--runs", "1", "--earlier", "HEAD~1")
     assert "--earlier none: the sources of this commit cannot be read" in accept(project, "--earlier", "none")
     table.write_text(text)
