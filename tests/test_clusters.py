@@ -71,4 +71,4 @@ def test_a_job_whose_runs_are_finished_while_it_waits_leaves_them_as_they_are(pr
     submit(project, "runs_per_job=3", before=f"mkdir -p results; cp -R {runs} results")
     logs = list(project.folder.glob("logs/runs/*.log"))
     assert len(logs) == TINY_RUNS
-    assert all("left as it is" in log.read_text() for log in logs)
+    assert all("finished before, skipped" in log.read_text() for log in logs)
