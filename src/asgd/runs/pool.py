@@ -122,7 +122,7 @@ class Pool:
 
     @cached_property
     def _batched(self) -> Mapping[str, Path]:
-        return {run: self.batches / name for name, entry in self._entries.items() for run in entry.runs}
+        return {run: batch for batch, runs in self.list_batches().items() for run in runs}
 
     @cached_property
     def _entries(self) -> Mapping[str, _Entry]:

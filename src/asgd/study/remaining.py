@@ -29,15 +29,15 @@ class Speeds:
     def add(self, config: RunConfig, record: Mapping[str, float]) -> None:
         """Count a finished run, with its run.json. A run that ended early counts with the gradients that it had."""
         seconds = record["wall_seconds"]
-        self._gradients[find_kind(config)] += record["steps_per_second"] * seconds
-        self._seconds[find_kind(config)] += seconds
+        self._gradients[_kind(config)] += record["steps_per_second"] * seconds
+        self._seconds[_kind(config)] += seconds
         self._per_epoch[_length(config)] = record["steps_per_epoch"]
 
     def estimate(self, open_runs: Iterable[tuple[RunConfig, int]]) -> Remaining:
         """The time for these runs, each with the number of gradients that it has already had."""
         seconds, unknown = 0.0, 0
         for config, begun in open_runs:
-            kind, per_epoch = find_kind(config), self._per_epoch.get(_length(config))
+            kind, per_epoch = _kind(config), self._per_epoch.get(_length(config))
             planned = config.steps or (per_epoch and config.epochs * per_epoch)
             if planned and self._gradients.get(kind):
                 seconds += max(planned - begun, 0) * self._seconds[kind] / self._gradients[kind]
@@ -46,7 +46,7 @@ class Speeds:
         return Remaining(seconds, unknown)
 
 
-def find_kind(config: RunConfig) -> Hashable:
+def _kind(config: RunConfig) -> Hashable:
     """What decides how fast a run is: the engine, the size of a gradient, and what is done with it."""
     real_workers = config.num_workers if config.execution == "real" else None
     members = (getattr(config, key) for key in config.choices())

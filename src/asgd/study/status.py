@@ -4,7 +4,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +25,7 @@ from asgd.logs import find_error
 from asgd.runs.orders import BEGINS
 from asgd.runs.pool import Pool
 from asgd.settings.run import Run, RunConfig
-from asgd.study.remaining import SPEED, Remaining, Speeds, find_kind
+from asgd.study.remaining import SPEED, Remaining, Speeds
 from asgd.terminal import approximate, make_table, open_console, show
 
 _SILENT = 600.0  # a log that nothing was written to for so many seconds is not of a running job
@@ -69,24 +69,25 @@ class StatusReader:
 
     ``logs`` has a log for each run, the folder ``batches`` beside it one for each batch, and ``orders`` the orders of
     batches in the making. A finished run in a folder is read once, so that to ask again is fast. One in a batch was
-    checked when the study was planned: of these only some are read, to know how fast they were.
+    checked when the study was planned: one of each batch is read, to know how fast it was.
     """
 
     def __init__(self, runs: Mapping[str, Run], store: Path, logs: Path, orders: Path | None = None) -> None:
         self._runs, self._store, self._logs, self._orders = runs, store, logs, orders
         self._read: dict[str, tuple[float, str, Mapping[str, float]]] = {}
-        self._samples: dict[tuple[Path, Hashable], tuple[RunConfig, Mapping[str, float]]] = {}
+        self._samples: dict[Path, tuple[RunConfig, Mapping[str, float]] | None] = {}
 
     def read(self, now: float) -> Status:
         """The state at ``now``, seconds since the epoch."""
         states, begun, failed, speeds = {}, {}, {}, Speeds()
         with Pool(self._store) as pool:
-            parts = dict(self._read_batches())
+            parts, batches = dict(self._read_batches()), pool.list_batches()
             for name, run in self._runs.items():
                 place = pool.find(name)
-                if place and place.parent == pool.batches:
+                if place in batches:
                     states[name] = State.DONE
-                    self._sample(pool, place, run)
+                    if place not in self._samples:
+                        self._samples[place] = self._sample(pool, place, run)
                 elif place:
                     fault, record = self._read_once(place, run.config)
                     states[name] = State.FAILED if fault else State.DONE
@@ -101,8 +102,8 @@ class StatusReader:
                         begun[name] = _read_step(part.text)
                     elif states[name] is State.FAILED:
                         failed[part.log] = find_error(part.text)
-        for config, record in self._samples.values():
-            speeds.add(config, record)
+        for sample in filter(None, self._samples.values()):
+            speeds.add(*sample)
         left = (State.RUNNING, State.WAITING)
         rest = [(self._runs[name].config, begun.get(name, 0)) for name, state in states.items() if state in left]
         return Status(states, begun, failed, speeds.estimate(rest))
@@ -118,13 +119,13 @@ class StatusReader:
     def _batch_logs(self) -> Path:
         return self._logs.with_name("batches")
 
-    def _sample(self, pool: Pool, batch: Path, run: Run) -> None:
-        """Read one run of each kind of a batch that was trained here."""
-        key = batch, find_kind(run.config)
-        if key not in self._samples and (self._batch_logs / f"{batch.stem}.log").exists():
+    def _sample(self, pool: Pool, batch: Path, run: Run) -> tuple[RunConfig, Mapping[str, float]] | None:
+        """How fast a run of a batch was, if that was trained here."""
+        if (self._batch_logs / f"{batch.stem}.log").exists():
             with suppress(AsgdError):
                 record, _ = pool.read(run.name)
-                self._samples[key] = run.config, {name: float(record[name]) for name in SPEED}
+                return run.config, {name: float(record[name]) for name in SPEED}
+        return None
 
     def _read_once(self, folder: Path, config: RunConfig) -> tuple[str, Mapping[str, float]]:
         """What is wrong with a finished run, if anything, and of its run.json what tells its speed."""
