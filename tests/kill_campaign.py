@@ -53,8 +53,7 @@ class Tally:
 def command(kind: str, folder: Path, name: str) -> list[str]:
     """One training job, which checkpoints at every evaluation."""
     shared = ["--data-root", str(folder / "data"), "--checkpoint-every", "0"]
-    # The checkpoints of a batch have the names of its runs, which all jobs share.
-    checkpoints = ["--checkpoints", str(folder / "checkpoints" / (name if kind == "batch" else ""))]
+    checkpoints = ["--checkpoints", str(folder / "checkpoints")]
     if kind == "batch":
         job = ["--each", str(write_orders(folder)), "--batch", str(folder / f"{name}.parquet")]
     else:

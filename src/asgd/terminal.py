@@ -17,9 +17,13 @@ _PIPED_WIDTH = 120
 _UNITS = {"day": 86_400, "h": 3600, "min": 60, "s": 1}  #: seconds
 
 
-def open_console(file: TextIO | None = None, width: int | None = None) -> Console:
-    """A console on ``file`` (default: standard output) that takes texts as they are, without markup."""
-    console = Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+def open_console(file: TextIO | None = None, width: int | None = None, as_text: bool = False) -> Console:
+    """A console on ``file`` (default: standard output) that takes texts as they are, without markup.
+
+    ``as_text``: in a notebook too, where a console writes HTML by default.
+    """
+    notebook = False if as_text else None
+    console = Console(file=file, width=width, markup=False, highlight=False, emoji=False, force_jupyter=notebook)
     if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPED_WIDTH
     return console
@@ -27,7 +31,7 @@ def open_console(file: TextIO | None = None, width: int | None = None) -> Consol
 
 def show(*parts: RenderableType) -> None:
     """Write ``parts`` to standard output. A terminal gets lines broken between words, a file gets them whole."""
-    console = open_console()
+    console = open_console(as_text=True)
     console.print(*parts, sep="\n", soft_wrap=not console.is_terminal)
 
 

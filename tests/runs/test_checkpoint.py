@@ -221,7 +221,7 @@ def test_a_state_survives_the_file_bit_for_bit(dataset: Dataset, tmp_path: Path)
 @pytest.mark.slow
 def test_jobs_killed_by_signals_end_with_the_same_bytes(tmp_path: Path) -> None:
     """The short version of ``python -m tests.kill_campaign``."""
-    for _, _, tally in run_campaign(4, tmp_path, kinds=["fused", "batch"]):
+    for _, _, tally in run_campaign(8, tmp_path, kinds=["fused", "batch"]):
         assert tally.kills >= 2
         assert tally.resumed > 0
         assert tally.identical == tally.jobs

@@ -198,7 +198,7 @@ def test_a_wrong_line_is_named_before_anything_is_trained(
             ["--each", "lines", "--out", "a"],
             "--each: lines describes the runs completely; leave out the flags of --out",
         ),
-        (["--jobs", "2"], "--jobs and --logs need --each; leave them out for one run"),
+        (["--jobs", "2"], "--jobs, --logs and --batch need --each; leave them out for one run"),
     ],
 )
 def test_flags_that_do_not_go_together_are_one_line(

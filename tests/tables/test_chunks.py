@@ -9,7 +9,7 @@ import pytest
 
 from asgd.data import load_data, prepare_data
 from asgd.errors import AsgdError
-from asgd.runs.folder import read_run, write_run
+from asgd.runs.folder import format_run, read_run, write_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
@@ -39,7 +39,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> list[list[Path]]:
     def train(**settings: Any) -> Path:
         result = train_run(RunConfig(**{"epochs": 3.0, "train_eval_images": 0, **settings}), dataset)
         folder = root / result.record["run"]
-        write_run(result, folder)
+        write_run(format_run(result), folder)
         return folder
 
     return [[train(seed=seed, **arm) for seed in range(3)] for arm in ARMS]
