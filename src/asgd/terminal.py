@@ -20,10 +20,18 @@ _UNITS = {"day": 86_400, "h": 3600, "min": 60, "s": 1}  #: seconds
 def open_console(file: TextIO | None = None, width: int | None = None, as_text: bool = False) -> Console:
     """A console on ``file`` (default: standard output) that takes texts as they are, without markup.
 
-    ``as_text``: in a notebook too, where a console writes HTML by default.
+    ``as_text``: in a notebook too, where a console writes HTML by default and takes the page for a terminal.
     """
-    notebook = False if as_text else None
-    console = Console(file=file, width=width, markup=False, highlight=False, emoji=False, force_jupyter=notebook)
+    never = False if as_text and Console().is_jupyter else None
+    console = Console(
+        file=file,
+        width=width,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        force_terminal=never,
+        force_jupyter=never,
+    )
     if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPED_WIDTH
     return console
