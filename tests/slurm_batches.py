@@ -13,13 +13,12 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from asgd.runs.batch import Batch
 from tests.pipeline import TINY, Project, documented_command, wait_for
-from tests.slurm_trial import IMPATIENT, run, run_slurm, say, why_not
+from tests.slurm_trial import IMPATIENT, run, run_trial, say
 
 PARAMS = copy.deepcopy(TINY)
 PARAMS["presets"]["tiny"] |= {
@@ -124,23 +123,13 @@ def try_study(local: Project, cluster: Project) -> bool:
 
 def main() -> int:
     """Print the transcript; returns the exit status."""
-    if reason := why_not():
-        print(f"skipped: no Slurm can run here ({reason})")
+    try:
+        return run_trial(try_study, PARAMS, mount_disk)
+    except subprocess.CalledProcessError as error:
+        if error.cmd[0] != "mount":
+            raise
+        print("skipped: no disk can be mounted here")
         return 0
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        projects = []
-        for copied in ("local", "cluster"):
-            (Path(name) / copied).mkdir()
-            projects.append(Project(Path(name) / copied, PARAMS))
-        try:
-            stack.enter_context(mount_disk(projects[1].folder / "results"))
-        except subprocess.CalledProcessError:
-            print("skipped: no disk can be mounted here")
-            return 0
-        (Path(name) / "slurm").mkdir()
-        with run_slurm(Path(name) / "slurm"):
-            say(f"Slurm is up: {run('sinfo', '--noheader').strip()}")
-            return 0 if try_study(*projects) else 1
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from tests.pipeline import Project, documented_command, wait_for
 
@@ -157,8 +159,12 @@ def try_study(local: Project, cluster: Project) -> bool:
     return same and claims[0] == claims[1]
 
 
-def main() -> int:
-    """Print the transcript; returns the exit status."""
+def run_trial(
+    trial: Callable[[Project, Project], bool],
+    params: dict[str, Any] | None = None,
+    mount: Callable[[Path], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> int:
+    """Run a trial of a project here and one on Slurm, whose results lie where ``mount`` puts them; the exit status."""
     if reason := why_not():
         print(f"skipped: no Slurm can run here ({reason})")
         return 0
@@ -166,11 +172,16 @@ def main() -> int:
         projects = []
         for copy in ("local", "cluster"):
             (Path(name) / copy).mkdir()
-            projects.append(Project(Path(name) / copy))
+            projects.append(Project(Path(name) / copy, params))
         (Path(name) / "slurm").mkdir()
-        with run_slurm(Path(name) / "slurm"):
+        with mount(projects[1].folder / "results"), run_slurm(Path(name) / "slurm"):
             say(f"Slurm is up: {run('sinfo', '--noheader').strip()}")
-            return 0 if try_study(*projects) else 1
+            return 0 if trial(*projects) else 1
+
+
+def main() -> int:
+    """Print the transcript; returns the exit status."""
+    return run_trial(try_study)
 
 
 if __name__ == "__main__":

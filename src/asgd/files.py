@@ -1,6 +1,7 @@
 """Files that are either whole or absent: written under a temporary name, then renamed."""
 
 import glob
+import hashlib
 import json
 import sys
 import tempfile
@@ -74,6 +75,12 @@ def write_json(path: str | Path, value: Any) -> None:
 def format_json(value: Any) -> str:
     """``value`` as indented JSON, keys in their order. Not-a-number is refused (ValueError)."""
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def hash_file(path: str | Path) -> str:
+    """SHA-256 (hex) of a file's bytes. Raises OSError if it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: str | Path) -> Any:

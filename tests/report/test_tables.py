@@ -14,13 +14,15 @@ from asgd.claims import Verdict, Verdicts
 from asgd.errors import AsgdError
 from asgd.figures.drawing import draw_figure
 from asgd.figures.style import use_style
-from asgd.report import build_report, collect_environment, collect_numbers, list_generated, write_tables
+from asgd.files import read_json
+from asgd.report import build_report, collect_numbers, list_generated, write_tables
 from asgd.report.build import find_first_error
 from asgd.report.latex import escape
 from asgd.report.tables import list_accuracies
 from asgd.report.templates import Templates, format_count
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.study import Params
+from asgd.tables.environment import describe_records
 from tests.example_tables import make_runs, make_tables
 
 PROJECT = Path(__file__).parents[2]
@@ -212,7 +214,7 @@ def test_the_environment_is_gathered_from_the_records(tmp_path: Path) -> None:
             "wall_seconds": 1800,
         }
         (tmp_path / f"{index}.json").write_text(json.dumps(record))
-    found = collect_environment(sorted(tmp_path.glob("*.json")))
+    found = describe_records(map(read_json, sorted(tmp_path.glob("*.json"))))
     assert found == {"cpu": "one / two", "cores": "2", "python": "3.11", "total_steps": 20, "core_hours": 1.0}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from asgd.data import load_data, prepare_data
 from asgd.errors import AsgdError
+from asgd.files import read_json
 from asgd.runs.folder import format_run, read_run, write_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
@@ -17,7 +18,7 @@ from asgd.tables import chunks
 from asgd.tables.aggregate import Read, aggregate_runs
 from asgd.tables.chunks import aggregate_arms, cut_arms
 from asgd.tables.columns import AGGREGATED, find_later
-from asgd.tables.environment import Environment, collect_environment
+from asgd.tables.environment import Environment, describe_records
 from asgd.tables.files import append_table, format_table, hash_contents, read_table, write_table
 from tests.run_folders import write_run as write_fake
 
@@ -80,7 +81,7 @@ def test_tables_do_not_depend_on_how_many_arms_are_read_at_a_time(
     monkeypatch.setattr(chunks, "cut_arms", lambda names: cut_arms(names, at_a_time))
     monkeypatch.setattr("asgd.tables.parquet._ROWS", 20)  # so that types turn out wider when some are written
     aggregate_in(tmp_path, arms, experiments)
-    for name, table in aggregate_runs(folders, experiments, 0.95).items():
+    for name, table in aggregate_runs(map(read_run, folders), experiments, 0.95).items():
         if AGGREGATED[name].grows:
             write_table(tmp_path / "expected.csv", table)
             expected = read_table(tmp_path / "expected.csv")
@@ -110,5 +111,5 @@ def test_an_environment_is_gathered_as_runs_pass(tmp_path: Path) -> None:
     folders = [write_fake(tmp_path, seed=seed) for seed in range(3)]
     environment = Environment()
     assert len(list(environment.watch(map(read_run, folders)))) == 3
-    assert environment.describe() == collect_environment(folder / "run.json" for folder in folders)
+    assert environment.describe() == describe_records(read_json(folder / "run.json") for folder in folders)
     assert environment.describe()["total_steps"] == 300

@@ -40,9 +40,11 @@ def keep_finished_runs():
     if SHIPPED or not workflow.is_main_process:
         return
     try:
-        if restored := restore_runs(STUDY.runs, Pool(), KEPT):
+        pool = Pool()
+        if restored := restore_runs(STUDY.runs, pool, KEPT):
             print(f"{restored:,} runs were missing in {RUNS} and are taken back from {KEPT}", file=sys.stderr)
-        keep_runs(STUDY.runs, Pool(), KEPT)
+            pool = Pool()
+        keep_runs(STUDY.runs, pool, KEPT)
     except (AsgdError, OSError) as error:
         print(f"warning: {KEPT}: finished runs cannot be kept there ({error})", file=sys.stderr)
 

@@ -28,7 +28,7 @@ rule compile_engine:
 # Looked for once: a study may have very many runs.
 POOL = Pool(thorough=workflow.is_main_process)
 LACKING = {name: run for name, run in STUDY.runs.items() if name not in POOL}
-IN_BATCHES = [run for run in STUDY.runs.values() if STUDY.is_batched(run) and run.name in LACKING]
+IN_BATCHES = list(filter(STUDY.is_batched, LACKING.values()))
 
 
 def needed_to_train(lacking):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asgd.files import write_json
 from asgd.runs.pool import Pool
-from asgd.tables.aggregate import summarize_runs, tabulate_runs
+from asgd.tables.aggregate import aggregate_runs
 from asgd.tables.chunks import aggregate_arms
 from asgd.tables.columns import AGGREGATED
 from asgd.tables.environment import Environment
@@ -31,8 +31,7 @@ if "arms" in study:
             arms, read, experiments, confidence, study["later"], lambda name, rows: append[name](rows)
         )
 else:
-    runs, evaluations = tabulate_runs(read(names), experiments)
-    tables = {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations, confidence)}
+    tables = aggregate_runs(read(names), experiments, confidence)
 for name, table in tables.items():
     write_table(outputs[name], table, AGGREGATED[name].key)
 for name in AGGREGATED:

@@ -47,14 +47,15 @@ def train_for(
     tried: set[str] = set()
     known: dict[str, Trained] = {}
     while True:
-        given = replace(given, find=find_in(Pool(setup.store), fingerprint, known))
+        pool = Pool(setup.store)
+        given = replace(given, find=find_in(pool, fingerprint, known))
         wanted = {identify_run(config, fingerprint).name: config for config in plan(given)}
         report(sorted(wanted))
-        restore_runs(wanted, Pool(setup.store), setup.kept)
-        find = find_in(Pool(setup.store), fingerprint, known)
-        lacking = {name: config for name, config in wanted.items() if find(config) is None}
+        if restore_runs(wanted, pool, setup.kept):
+            given = replace(given, find=find_in(Pool(setup.store), fingerprint, known))
+        lacking = {name: config for name, config in wanted.items() if given.find(config) is None}
         if not lacking:
-            return replace(given, find=find)
+            return given
         if again := sorted(tried & lacking.keys()):
             raise AsgdError(
                 f"{setup.store / again[0]}: was trained, but its files are missing; read the logs in {setup.logs}"

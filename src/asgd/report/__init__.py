@@ -6,12 +6,10 @@ from asgd.report.generated import list_generated
 from asgd.report.numbers import collect_numbers
 from asgd.report.page import make_claims_page
 from asgd.report.tables import write_tables
-from asgd.tables.environment import collect_environment
 
 __all__ = [
     "Findings",
     "build_report",
-    "collect_environment",
     "collect_numbers",
     "list_generated",
     "make_claims_page",

@@ -43,7 +43,7 @@ def collect_numbers(
 ) -> dict[str, Any]:
     """All that the templates of LaTeX know, from the tidy tables, the verdicts and the environment.
 
-    ``environment`` is what ``collect_environment`` returns. ``figures``: names of those that the study has.
+    ``environment`` is what ``describe_records`` returns. ``figures``: names of those that the study has.
     ``findings``: those of the further analyses.
     """
     preset, findings = params.selected, findings or Findings()

@@ -4,7 +4,6 @@ Which runs are in which batch stands in an index. It is a cache: where it is mis
 describes, the batch is read, and the runs in it that are whole and unedited count.
 """
 
-import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
@@ -16,7 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from asgd.errors import AsgdError
-from asgd.files import read_json, write_text
+from asgd.files import hash_file, read_json, write_text
 from asgd.runs.batch import Batch
 from asgd.runs.folder import check_run, is_finished, list_files, read_files
 from asgd.settings.folders import BATCHES, RUNS
@@ -63,14 +62,17 @@ class Pool:
             return self._batched[run]
         return self.store / run if run in self._folders and is_finished(self.store / run) else None
 
+    def has_any(self, run: str) -> bool:
+        """Whether anything of the run is there: it may be unfinished, and then cannot be read."""
+        return run in self or (self.store / run).exists()
+
     def list_batches(self) -> dict[Path, tuple[str, ...]]:
         """All batches, and the runs in each that count."""
         return {self.batches / name: entry.runs for name, entry in self._entries.items()}
 
     def list_files(self, runs: Iterable[str]) -> list[str]:
         """The files of these runs, finished or not: those of a folder, or the batch, each once."""
-        found = dict.fromkeys(file for run in runs for file in self._list_files(run))
-        return list(found)
+        return list(dict.fromkeys(file for run in runs for file in self._list_files(run)))
 
     def _list_files(self, run: str) -> Iterable[str]:
         if batch := self._batched.get(run):
@@ -101,7 +103,7 @@ class Pool:
             name: entry for name, entry in self._entries.items() if not entry.sha256 and known.issuperset(entry.runs)
         }
         for name, entry in found.items():
-            found[name] = entry.model_copy(update={"sha256": _hash(self.batches / name)})
+            found[name] = entry.model_copy(update={"sha256": hash_file(self.batches / name)})
         if found:
             self._write_index(_read_index(self._index) | found)
 
@@ -141,7 +143,7 @@ class Pool:
             return known
         if not self._thorough:
             return _Entry(**place, sha256="", runs=_list_runs(file))
-        digest = _hash(file)
+        digest = hash_file(file)
         runs = known.runs if known and known.sha256 == digest else _find_sound(file)
         return _Entry(**place, sha256=digest, runs=runs)
 
@@ -160,11 +162,6 @@ def _read_index(path: Path) -> dict[str, _Entry]:
         return {name: _Entry.model_validate(entry) for name, entry in read_json(path).items()}
     except (AsgdError, AttributeError, ValidationError):  # it is made again
         return {}
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _list_runs(path: Path) -> tuple[str, ...]:

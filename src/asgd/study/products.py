@@ -2,6 +2,7 @@
 asks what should be there."""
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,17 @@ def describe_aggregation(study: Study) -> dict[str, Any]:
     about = {"experiments": members, "confidence": study.params.claims.confidence}
     if study.params.selected.table_format == "csv":
         return about
-    arms: dict[str, list[int]] = {}
+    preset, places = study.params.selected, {name: place for place, name in enumerate(study.runs)}
+    arms: dict[str, dict[int, None]] = {}
     later: set[str] = set()
-    for place, run in enumerate(study.runs.values()):
-        arm = run.config.arm()
-        if arm not in arms:
-            later |= columns.find_later(run.config.model_dump())
-        arms.setdefault(arm, []).append(place)
-    return {**about, "arms": list(arms.values()), "later": [key for key in RunConfig.later_keys() if key in later]}
+    for name, configs in preset.arms.items():
+        runs = iter(study.experiments[name])
+        for arm in configs:
+            own = islice(runs, len(preset.seeds_of(name)))
+            arms.setdefault(arm.arm(), {}).update(dict.fromkeys(places[run.name] for run in own))
+            later |= columns.find_later(arm.model_dump())
+    keys = [key for key in RunConfig.later_keys() if key in later]
+    return {**about, "arms": [list(found) for found in arms.values()], "later": keys}
 
 
 def list_analysis_files(analyses: Mapping[str, Chosen], trained: bool = False) -> list[str]:

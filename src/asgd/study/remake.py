@@ -270,7 +270,7 @@ def check_runs(results: Results, store: Path) -> Check:
     """Of the runs that are here, each is whole, unedited, and in the folder that its configuration gives."""
     names = results.runs
     with Pool(store) as pool:
-        present = [name for name in names if pool.find(name) or (store / name).exists()]
+        present = [name for name in names if pool.has_any(name)]
         faults = [fault for name in present for fault in _find_run_faults(pool, name)]
     note = f"{len(present):,} of {len(names):,} runs are in {store}"
     return Check("runs", note, tuple(faults), skipped=not present)
@@ -288,7 +288,7 @@ def check_aggregation(results: Results, store: Path) -> Check:
     """The tables are those of the runs; needs all of them."""
     names = _list_in_order(results)
     with Pool(store) as pool:
-        if not names or not all(pool.find(run) or (store / run).exists() for run in names):
+        if not names or not all(map(pool.has_any, names)):
             return Check("tables of runs", "needs all runs", skipped=True)
         tables = tabulate_runs((pool.read(run) for run in names), results.members)
     # A run that was trained again took another time.

@@ -190,8 +190,7 @@ def list_unmade(results: Results, store: Path) -> Check:
     unmade = [f"tables/{name}" for name in list_analysis_files(results.study.analyses, trained=True)]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
-        pool = Pool(store)
-        if not all(pool.find(run) or (store / run).exists() for run in results.runs):
+        if not all(map(Pool(store).has_any, results.runs)):
             unmade = [results.table_file("runs"), results.table_file("evaluations"), *unmade]
     return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
 

@@ -33,9 +33,9 @@ _FINALS = ("test_accuracy", "test_loss", "train_loss")
 AT_A_TIME = 500
 
 
-def aggregate_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
-    """All tables of ``asgd.tables.columns``, by name, of the runs in ``folders``; see ``read_runs``."""
-    runs, evaluations = read_runs(folders, experiments)
+def aggregate_runs(read: Iterable[Read], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
+    """All tables of ``asgd.tables.columns``, by name, of the runs ``read``; see ``read_runs``."""
+    runs, evaluations = tabulate_runs(read, experiments)
     return {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations, confidence)}
 
 

@@ -2,10 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from asgd.files import read_json
 from asgd.tables.aggregate import Read
 
 #: What is gathered, by its name and the place of its value in run.json.
@@ -55,13 +53,8 @@ class Environment:
         return {key: value for key, value in found.items() if value not in ("", 0)}
 
 
-def collect_environment(records: Iterable[str | Path]) -> dict[str, Any]:
-    """What an ``Environment`` describes, of the ``run.json`` of every run."""
-    return describe_records(map(read_json, records))
-
-
 def describe_records(runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What ``collect_environment`` gathers, from the contents of the files."""
+    """What an ``Environment`` describes, of the contents of the ``run.json`` of every run."""
     environment = Environment()
     for run in runs:
         environment.add(run)

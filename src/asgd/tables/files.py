@@ -3,7 +3,6 @@
 A table is CSV or, where its path ends in .parquet, Parquet; what is read is the same.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from asgd.errors import AsgdError
-from asgd.files import write_text
+from asgd.files import hash_file, write_text
 from asgd.tables.parquet import hash_parquet, open_parquet, read_parquet
 
 _PARQUET = ".parquet"
@@ -44,10 +43,7 @@ def hash_contents(path: str | Path) -> str:
     Raises AsgdError if it cannot be read.
     """
     try:
-        if _is_parquet(path):
-            return hash_parquet(path)
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hash_parquet(path) if _is_parquet(path) else hash_file(path)
     except (OSError, ValueError) as error:
         raise AsgdError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
