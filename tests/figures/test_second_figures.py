@@ -313,14 +313,16 @@ def test_another_network_is_drawn_by_m_and_momentum() -> None:
         assert line.get_ydata() == pytest.approx(curve["mean"].to_numpy())
 
 
-def test_the_second_edition_has_an_experiment_for_each_that_is_found_by_what_varies() -> None:
+def test_the_second_edition_has_an_experiment_for_each_figure() -> None:
     preset = load_params(ROOT / "params.yaml", "second").selected
     varying = find_varying(expand_experiments(preset))
     abouts = {name: plot.about for name, plot in list_plots().items() if plot.about}
     abouts |= {name: analysis.about for name, analysis in list_analyses().items()}
     found = {name: find_subject(preset, name, about, varying) for name, about in abouts.items()}
     expected = {"schedules": "schedules", "limits": "schedules", "batch_delay": "batch_size"}
-    assert expected | {"stragglers": "stragglers"} == {name: found[name] for name in [*expected, "stragglers"]}
+    expected |= {"stragglers": "stragglers", "other_network": "resnet"}
+    expected |= dict.fromkeys(("real_replayed", "real_speed", "real_staleness"), "real")
+    assert expected == {name: found[name] for name in expected}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -20,6 +20,33 @@ def test_the_claims_page_escapes_what_it_shows() -> None:
     assert "<td>10</td>" in page
 
 
+def test_a_verdict_stands_beside_that_of_the_earlier_edition() -> None:
+    found = {
+        "outcomes": {"trained": 1, "plateau": 0, "dead": 9, "non_finite": 0},
+        "dead_interval": [0, 1],
+        "not_trained_interval": [0, 1],
+    }
+    size = {"effect": 0.9, "unit": "probability", "interval": (0.6, 0.98), "n": 10, "details": found}
+    judged = {
+        "first": [Verdict(claim="C3", verdict="partly", **size)],
+        "second": [
+            Verdict(claim="C3", verdict="reproduced", setting={"learning_rate": 0.01}, **size),
+            Verdict(claim="C3", variant="same-rate", verdict="inconclusive", setting={"learning_rate": 0.02}, **size),
+        ],
+    }
+    margins = {name: ClaimsConfig(edition=name) for name in ("first", "second")}
+    both = {name: Verdicts(margins=margins[name], verdicts=judged[name]) for name in judged}
+
+    page = make_claims_page(both["second"], PROJECT / "report", both["first"])
+    cells = [row.split("<td>") for row in page.split("<tr>")[2:]]
+    assert [[row[3].split("<")[0], row[6].split("<")[0]] for row in cells] == [
+        ["reproduced", "partly, 0.90 probability [0.60, 0.98]"],
+        ["inconclusive", "-"],
+    ]
+    assert "<th>First edition</th>" in page
+    assert "edition" not in make_claims_page(both["second"], PROJECT / "report")
+
+
 @needs_browser
 @pytest.mark.slow
 def test_the_report_shows_figures_claims_and_where_they_come_from(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_one_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
 
 
 def test_two_editions_stand_side_by_side_and_a_claim_that_changed_its_words_has_two_rows() -> None:
-    again = judge("C3", "reproduced", setting={"learning_rate": 0.02})
+    again = judge("C3", "reproduced", variant="same-rate", setting={"learning_rate": 0.02})
     lines = render_claims(
         {"one": [C3, judge("C5", "inconclusive", variant="server-ema")], "two": [C3, again, judge("E9", "supported")]},
         two="second",
@@ -77,7 +77,7 @@ def test_two_editions_stand_side_by_side_and_a_claim_that_changed_its_words_has_
     assert rows[0] == "| Claim | Verdict in `one` | Effect and interval | Verdict in `two` | Effect and interval |"
     assert {line.count("|") for line in rows} == {6}
     base = next(line for line in rows if "at the base settings" in line)
-    assert base.count("not&nbsp;reproduced") == 2
+    assert base.count("not&nbsp;reproduced") == 2  # in one row, whatever of it the label of one study alone says
     assert "| &emsp;at learning rate 0.02 | - | - | reproduced | - |" in rows
     assert next(line for line in rows if "**E9**" in line).endswith("| - | - | supported | - |")
 

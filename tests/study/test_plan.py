@@ -41,8 +41,12 @@ def test_runs_that_two_experiments_share_are_there_once() -> None:
     assert list(study.runs) == list(dict.fromkeys(run.name for runs in study.experiments.values() for run in runs))
 
 
-def test_what_varies_is_found_without_the_seed() -> None:
-    study = plan([0, 1], one={"num_workers": 2}, two={"num_workers": [1, 2], "probes": [{}, {"displacement": {}}]})
+def test_what_varies_is_found_without_the_seed_and_without_evaluations() -> None:
+    study = plan(
+        [0, 1],
+        one={"num_workers": 2},
+        two={"num_workers": [1, 2], "probes": [{}, {"displacement": {}}], "evaluations_per_epoch": [1, 2]},
+    )
     assert study.varying == {"one": [], "two": ["num_workers", "probes"]}
     assert find_varying({"none": [], "one": [RunConfig()]}) == {"none": [], "one": []}
 

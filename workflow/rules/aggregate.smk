@@ -32,12 +32,16 @@ if not SHIPPED:
             "../scripts/make_product.py"
 
 
+# The verdicts of an earlier study, beside which this one's are shown.
+EARLIER = list_earlier(STUDY, "results")
+
 PRODUCTS.add(
     "judge_claims",
     inputs={
         **{key: TABLES[key] for key in ("runs", "evaluations")},
         **{name: f"{RESULTS}/tables/{name}.csv" for name in list_read_by_rules(STUDY)},
         "template": "report/templates/claims.html.j2",
+        "earlier": EARLIER,
     },
     outputs={
         "claims": f"{RESULTS}/claims.json",

@@ -19,6 +19,7 @@ PRODUCTS.add(
         "summaries": [path for path in ANALYSIS_FILES if path.endswith("_summary.json")],
         "sharpness": [path for path in ANALYSIS_FILES if path == ANALYSES["sharpness"]],
         "benchmark": [path for path in [BENCHMARK] if Path(path).exists()],
+        "earlier": EARLIER,
         "manuscript": f"report/{MANUSCRIPT}",
         "templates": [str(path) for suffix in (".tex", ".txt") for path in list_templates("report", suffix)],
     },

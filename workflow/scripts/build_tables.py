@@ -17,6 +17,8 @@ numbers = collect_numbers(
     claims_from_json(read_json(made.claims), made.claims),
     read_json(made.environment),
     settings["figures"],
-    Findings.read(made.summaries, *(next(iter(files), None) for files in (made.sharpness, made.benchmark))),
+    Findings.read(
+        made.summaries, *(next(iter(files), None) for files in (made.sharpness, made.benchmark, made.earlier))
+    ),
 )
 write_tables(Path(snakemake.output[0]).parent, Path(made.templates[0]).parents[1], numbers)

@@ -6,7 +6,7 @@ from asgd.claims import claims_to_json, judge_claims
 from asgd.claims.claim import list_read
 from asgd.claims.metrics import summarize_metrics
 from asgd.files import write_json, write_text
-from asgd.report import make_claims_page
+from asgd.report import make_claims_page, read_earlier
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
@@ -18,5 +18,6 @@ runs, evaluations = read_table(snakemake.input.runs), read_table(snakemake.input
 read = {name: read_table(path, ()) for name, path in snakemake.input.items() if name in list_read(margins.edition)}
 verdicts = judge_claims(runs, evaluations, margins, base, tables=read)
 write_json(snakemake.output.claims, claims_to_json(verdicts))
-write_text(snakemake.output.table, make_claims_page(verdicts, Path(snakemake.input.template).parents[1]))
+earlier = read_earlier(next(iter(snakemake.input.earlier), None))
+write_text(snakemake.output.table, make_claims_page(verdicts, Path(snakemake.input.template).parents[1], earlier))
 write_json(snakemake.output.metrics, summarize_metrics(runs, verdicts.verdicts, base))

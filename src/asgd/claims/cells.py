@@ -11,6 +11,9 @@ from asgd.claims.verdict import Verdict
 from asgd.settings.run import RunConfig
 from asgd.tables.arms import Evidence, change
 
+#: Ends the variants of verdicts at the margins' same rate.
+SAME_RATE = "same-rate"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -60,7 +63,7 @@ def list_cells(evidence: Evidence) -> list[Cell]:
     if (same.learning_rate, same.epochs) == (evidence.base.learning_rate, evidence.base.epochs):
         return [own]
     kind = Kind(Convention(same.momentum_where, same.momentum_convention))
-    return [own, Cell("same-rate", replace(evidence, base=base, with_momentum=base), [kind])]
+    return [own, Cell(SAME_RATE, replace(evidence, base=base, with_momentum=base), [kind])]
 
 
 def judge_kinds(

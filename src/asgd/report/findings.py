@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from asgd.claims import Verdicts, claims_from_json
 from asgd.files import read_json
 from asgd.simulator.outcome import OUTCOMES, TRAINED
 from asgd.tables.experiments import select_experiment, split_readings
@@ -22,15 +23,24 @@ class Findings:
     summaries: Mapping[str, Any] = field(default_factory=dict)  #: by analysis, as in `death` of death_summary.json
     sharpness: pd.DataFrame | None = None  #: of ``asgd.analyses.sharpness``
     benchmark: Mapping[str, Any] | None = None  #: the numbers of ``asgd bench``
+    earlier: Verdicts | None = None  #: of the study that the preset names as `earlier`
 
     @staticmethod
     def read(
-        summaries: Iterable[str | Path] = (), sharpness: str | Path | None = None, benchmark: str | Path | None = None
+        summaries: Iterable[str | Path] = (),
+        sharpness: str | Path | None = None,
+        benchmark: str | Path | None = None,
+        earlier: str | Path | None = None,
     ) -> "Findings":
-        """Read the JSON files ``summaries`` and, where given, the table and the benchmark."""
+        """Read the JSON files ``summaries`` and, where given, the table, the benchmark and the verdicts."""
         found = {Path(path).stem.removesuffix("_summary"): read_json(path) for path in summaries}
         table = read_table(sharpness, ("num_workers", "epoch", "sharpness", "stability")) if sharpness else None
-        return Findings(found, table, read_json(benchmark) if benchmark else None)
+        return Findings(found, table, read_json(benchmark) if benchmark else None, read_earlier(earlier))
+
+
+def read_earlier(path: str | Path | None) -> Verdicts | None:
+    """The verdicts of an earlier study, of its claims.json; None without one."""
+    return claims_from_json(read_json(path), str(path)) if path else None
 
 
 def summarize_readings(runs: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def collect_numbers(
         "outcomes": {outcome: int((runs["outcome"] == outcome).sum()) for outcome in OUTCOMES},
         "stability": _describe_limits(arms, params.claims),
         "margins": params.claims.model_dump(mode="json"),
-        **describe_claims(verdicts),
+        **describe_claims(verdicts, findings.earlier),
         "delay": _list_arms(arms, shown["figure1_delay"]),
         "momentum": _list_momentum(arms, shown["figure2_momentum"]),
         "dropout": _list_arms(arms, shown["figure3_dropout"]),

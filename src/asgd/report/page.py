@@ -9,9 +9,14 @@ from asgd.claims.wording import describe_rule, state, tabulate_verdicts
 from asgd.report.templates import Templates
 
 
-def describe_claims(verdicts: Verdicts) -> dict[str, Any]:
-    """`claims`: the statement and rule of each; `verdicts`: the table of verdicts; `by_verdict`: ids by verdict."""
+def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[str, Any]:
+    """`claims`: the statement and rule of each; `verdicts`: the table of verdicts; `by_verdict`: ids by verdict.
+
+    `editions`: those of the rules, of the verdicts and of ``earlier`` ones. A row of the table has as `earlier` the row
+    of the same claim and variant in these; None without one.
+    """
     margins, rows = verdicts.margins, tabulate_verdicts(verdicts)
+    before = {row.id: dataclasses.asdict(row) for row in tabulate_verdicts(earlier)} if earlier else {}
     claims = [
         {"id": claim.id, "statement": state(claim, margins), "rule": describe_rule(claim, margins)}
         for claim in find_claims(margins.edition).values()
@@ -19,9 +24,17 @@ def describe_claims(verdicts: Verdicts) -> dict[str, Any]:
     by_verdict: dict[str, list[str]] = {}
     for row in rows:
         by_verdict.setdefault(row.verdict, []).append(row.id)
-    return {"claims": claims, "verdicts": [dataclasses.asdict(row) for row in rows], "by_verdict": by_verdict}
+    return {
+        "claims": claims,
+        "verdicts": [{**dataclasses.asdict(row), "earlier": before.get(row.id)} for row in rows],
+        "by_verdict": by_verdict,
+        "editions": {"own": margins.edition, "earlier": earlier.margins.edition if earlier else None},
+    }
 
 
-def make_claims_page(verdicts: Verdicts, report: str | Path) -> str:
-    """A row a verdict. ``report`` is the project's folder of that name, with the template claims.html.j2."""
-    return Templates(Path(report, "templates")).render("claims.html", describe_claims(verdicts))
+def make_claims_page(verdicts: Verdicts, report: str | Path, earlier: Verdicts | None = None) -> str:
+    """A row for each verdict, beside that of the ``earlier`` study.
+
+    ``report`` is the project's folder of that name, with the template claims.html.j2.
+    """
+    return Templates(Path(report, "templates")).render("claims.html", describe_claims(verdicts, earlier))

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from asgd.claims import Verdicts, claims_from_json
-from asgd.claims.wording import Row, format_setting, tabulate_verdicts
+from asgd.claims.cells import SAME_RATE
+from asgd.claims.wording import format_setting, tabulate_verdicts
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_text
 from asgd.report.findings import FUSED, Findings, estimate_cost
@@ -45,20 +46,26 @@ def collect_claims(studies: Mapping[str, Verdicts]) -> dict[str, Any]:
     - `answers`: of each study, the ids of its claims by verdict. A claim with several verdicts, one for each kind of
       momentum or setting, is under "depends on" and what differs.
     - `claims`: a group for each claim in each of its wordings, for an edition of the rules may word a claim in its own
-      way. A group has its rows by label, and a row its verdict in each study that has one.
+      way. A group has a row for each variant: its `label`, and its verdict `by_study`, of each study that has one.
     - `levels`: claims by the confidence level of their intervals, the level of most claims first.
     """
-    claims: dict[tuple[str, str], dict[str, dict[str, Row]]] = {}
+    claims: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     levels: dict[float, dict[str, None]] = {}
     for study, verdicts in studies.items():
         for verdict, row in zip(verdicts.verdicts, tabulate_verdicts(verdicts), strict=True):
-            label = " ".join(filter(None, [verdict.variant, format_setting(verdict.setting)]))
-            claims.setdefault((row.claim, row.statement), {}).setdefault(label, {})[study] = row
+            found = claims.setdefault((row.claim, row.statement), {})
+            shown = found.setdefault(verdict.variant, {"label": "", "by_study": {}})
+            shown["by_study"][study] = row
+            kind = verdict.variant.removesuffix(SAME_RATE).strip("-")
+            shown["label"] = " ".join(filter(None, [kind, format_setting(verdict.setting)])) or shown["label"]
             if row.confidence is not None:
                 levels.setdefault(round(row.confidence, 9), {})[row.claim] = None
     return {
         "answers": {study: _answer(verdicts) for study, verdicts in studies.items()},
-        "claims": [{"id": id_, "statement": text, "rows": rows} for (id_, text), rows in claims.items()],
+        "claims": [
+            {"id": id_, "statement": text, "rows": list(rows.values()), "variants": [*filter(None, rows)]}
+            for (id_, text), rows in claims.items()
+        ],
         "levels": sorted(((level, list(ids)) for level, ids in levels.items()), key=lambda pair: -len(pair[1])),
     }
 

@@ -125,6 +125,9 @@ class Preset(StrictModel):
     edition: EditionName | None = Field(
         None, description="edition of the decision rules that judges this study (default: that of `claims`)"
     )
+    earlier: str | None = Field(
+        None, description="a preset judged before, on other seeds: its verdicts are shown beside these"
+    )
 
     # How results are stored changes none of them: whoever compares studies by their keys need not see these two.
     runs_per_batch: int | None = Field(
@@ -227,6 +230,16 @@ class Params(StrictModel):
     def _check_preset(self) -> "Params":
         if self.preset not in self.presets:
             raise ValueError(f"preset '{self.preset}' does not exist; the presets are {', '.join(self.presets)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_earlier(self) -> "Params":
+        for name, study in self.presets.items():
+            if study.earlier is not None and study.earlier not in self.presets.keys() - {name}:
+                others = ", ".join(self.presets.keys() - {name})
+                raise ValueError(
+                    f"presets.{name}.earlier = {_shorten(study.earlier)}: not another preset; take {others}"
+                )
         return self
 
     @model_validator(mode="after")

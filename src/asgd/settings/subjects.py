@@ -8,15 +8,19 @@ from asgd.settings.parameters import list_parameters, whole_of
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Preset
 
-#: The parameters, but the seed, in which the runs of each experiment differ.
+#: The parameters, but the seed and those of evaluation, in which the runs of each experiment differ.
 Varying = Mapping[str, Sequence[str]]
+
+#: How often and on what runs are evaluated, which no experiment is about.
+_OF_EVALUATION = {"evaluations_per_epoch", "train_eval_images"}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An experiment in which all of ``varies``, perhaps some of ``may_vary``, and nothing else but the seed varies.
+    """An experiment in which all of ``varies``, perhaps some of ``may_vary``, and nothing else varies.
 
-    Names are run parameters; `momentum` includes its kinds.
+    The seed may vary, and how often and on how many images runs are evaluated. Names are run parameters; `momentum`
+    includes its kinds.
     """
 
     varies: tuple[str, ...]
@@ -42,7 +46,8 @@ def find_varying(experiments: Mapping[str, Sequence[RunConfig]]) -> Varying:
 
 
 def _list_varying(configs: Sequence[RunConfig]) -> list[str]:
-    return [key for key in list_parameters() if _differ([getattr(one, key) for one in configs])]
+    keys = [key for key in list_parameters() if key not in _OF_EVALUATION]
+    return [key for key in keys if _differ([getattr(one, key) for one in configs])]
 
 
 def _differ(values: list[Any]) -> bool:

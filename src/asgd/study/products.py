@@ -63,6 +63,12 @@ def list_read_by_rules(study: Study) -> list[str]:
     return [name for name in list_read(study.params.claims.edition) if name in tables]
 
 
+def list_earlier(study: Study, results: str | Path) -> list[str]:
+    """The claims.json in ``results`` of the study whose verdicts are shown beside these, if there is one."""
+    path = Path(results, study.params.selected.earlier or "", JUDGED[0])
+    return [str(path)] if study.params.selected.earlier and path.exists() else []
+
+
 def select_figures(study: Study) -> dict[str, str | None]:
     """The figures that a study has, each with the experiment that it shows (None: all)."""
     tables = {*columns.AGGREGATED, *(table for one in study.analyses.values() for table in one.analysis.tables)}

@@ -30,6 +30,7 @@ from asgd.report import (
     collect_numbers,
     list_generated,
     make_claims_page,
+    read_earlier,
     write_tables,
 )
 from asgd.report.explorer import Shown, make_explorer
@@ -42,6 +43,7 @@ from asgd.study.products import (
     REPORT,
     describe_explorer,
     list_analysis_files,
+    list_earlier,
     list_read_by_rules,
     select_figures,
 )
@@ -98,7 +100,8 @@ def check_claims(results: Results) -> Check:
     verdicts = judge_claims(runs, evaluations, params.claims, params.base, tables=read)
     shipped, judged = results.json("claims.json"), claims_to_json(verdicts)
     claims_from_json(shipped, str(results.folder / "claims.json"))
-    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts, results.root / "report"))
+    earlier = read_earlier(next(iter(list_earlier(results.study, results.folder.parent)), None))
+    page = compare_texts(results.text("claims.html"), make_claims_page(verdicts, results.root / "report", earlier))
     metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts.verdicts, params.base))
     faults = [f"claims.json: {text}" for text in compare_values(_by_id(shipped), _by_id(judged))]
     faults += [f"claims.html: {page}"] if page else []
@@ -132,7 +135,8 @@ def check_numbers(results: Results) -> Check:
     summaries = [results.path(f"tables/{name}") for name in analyses if name.endswith("_summary.json")]
     sharpness = results.path("tables/sharpness.csv") if "sharpness.csv" in analyses else None
     benchmark = results.folder.parent / BENCHMARK
-    findings = Findings.read(summaries, sharpness, benchmark if benchmark.exists() else None)
+    earlier = next(iter(list_earlier(study, results.folder.parent)), None)
+    findings = Findings.read(summaries, sharpness, benchmark if benchmark.exists() else None, earlier)
     verdicts = claims_from_json(results.json("claims.json"), str(results.folder / "claims.json"))
     tables = results.table("runs"), results.table("arms")
     environment, report = results.json("tables/environment.json"), results.root / "report"
