@@ -10,10 +10,10 @@ from asgd.report.templates import Templates
 
 
 def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[str, Any]:
-    """`claims`: the statement and rule of each; `verdicts`: the table of verdicts; `by_verdict`: ids by verdict.
+    """`claims`: the statement and rule of each; `verdicts`: the table of verdicts.
 
-    `editions`: those of the rules, of the verdicts and of ``earlier`` ones. A row of the table has as `earlier` the row
-    of the same claim and variant in these; None without one.
+    `editions`: those of the rules, of the verdicts and of ``earlier`` ones. A row of the table has as `paper` whether
+    the claim is the paper's, and as `earlier` the row of the same claim and variant in these; None without one.
     """
     margins, rows = verdicts.margins, tabulate_verdicts(verdicts)
     before = {row.id: dataclasses.asdict(row) for row in tabulate_verdicts(earlier)} if earlier else {}
@@ -21,13 +21,12 @@ def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict
         {"id": claim.id, "statement": state(claim, margins), "rule": describe_rule(claim, margins)}
         for claim in find_claims(margins.edition).values()
     ]
-    by_verdict: dict[str, list[str]] = {}
-    for row in rows:
-        by_verdict.setdefault(row.verdict, []).append(row.id)
     return {
         "claims": claims,
-        "verdicts": [{**dataclasses.asdict(row), "earlier": before.get(row.id)} for row in rows],
-        "by_verdict": by_verdict,
+        "verdicts": [
+            {**dataclasses.asdict(row), "paper": row.claim.startswith("C"), "earlier": before.get(row.id)}
+            for row in rows
+        ],
         "editions": {"own": margins.edition, "earlier": earlier.margins.edition if earlier else None},
     }
 
