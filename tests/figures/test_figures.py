@@ -146,6 +146,26 @@ def test_outcomes_count_the_seeds_of_every_arm_of_every_experiment() -> None:
     assert legend_texts(figure) == ["trained", "plateau", "dead", "non-finite"]
 
 
+def test_outcomes_of_settings_that_go_together_are_a_list() -> None:
+    """With and without momentum, which has a kind: a grid would be empty but for its diagonal."""
+    kinds = MANY["arms"].query("experiments.str.contains('momentum') and num_workers == 1")
+    both = pd.concat([kinds[kinds["momentum"] == 0], kinds[kinds["momentum"] > 0].iloc[:1]])
+    both = both.assign(experiments="rescue", trained=4, plateau=0, dead=0, non_finite=0)
+    (axes,) = draw("outcomes", {"arms": both}).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == [""]
+    assert len(axes.get_yticklabels()) == 2
+
+
+def test_outcomes_that_do_not_fit_a_page_are_left_out() -> None:
+    arms = MANY["arms"].assign(trained=4, plateau=0, dead=0, non_finite=0)
+    copies = [arms.assign(experiments=f"copy{number}") for number in range(20)]
+    figure = draw("outcomes", {"arms": pd.concat(copies)})
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [f"experiment copy{number}" for number in range(len(titles))]
+    assert 1 < len(titles) < 20
+    assert figure.get_figheight() < 9
+
+
 def test_lightness_orders_the_workers_without_colour() -> None:
     styles = ordered_styles([100, 1, 2, 5, 10, 20, 30, 50, 70])
     lightness = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b, _ in (style.colour for style in styles.values())]

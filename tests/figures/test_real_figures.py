@@ -24,6 +24,7 @@ def make_tables(identical: bool = True) -> dict[str, pd.DataFrame]:
                 real = execution == "real"
                 about = {"run": f"{network}{m}{execution}", "experiments": "workers", "execution": execution}
                 settings = {"num_workers": m, "network": network, "momentum": 0.0, "total_steps": 100}
+                settings["batch_size"] = 4 if network == "paper" else 128
                 counts = json.dumps({str(m - 1): 90, str(m): 10}) if real else None
                 measured = {"training_seconds": 100 / (speed * m) if real else None, "server_share": 0.1 * m}
                 rows.append(
@@ -60,4 +61,5 @@ def test_real_and_replayed_runs_share_their_panels_and_differences_are_said(iden
     figure = draw("real_replayed", make_tables(identical), "workers")
     assert len(figure.axes) == 4
     assert [[line.get_gid() for line in axes.lines[:2]] for axes in figure.axes] == [["real", "replayed"]] * 4
+    assert [axes.get_ylabel().partition("\n")[0] for axes in figure.axes[::2]] == ["the paper's network", "ResNet-8"]
     assert figure.legends[0].texts[1].get_text().endswith("in 4 of 4" if identical else "in 0 of 4")

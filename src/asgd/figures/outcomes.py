@@ -1,5 +1,6 @@
 """How the runs of every arm ended: a grid of arms for each experiment, each arm a bar of its seeds."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,9 @@ PLOT = Plot(
 )
 
 
+#: Arms by the labels of their row and of their column.
+Grid = dict[tuple[str, str], list[dict[str, Any]]]
+
 #: Face, hatch and text colour of each outcome; lightness and hatch differ, so that they survive greyscale.
 OUTCOMES = {
     "trained": ("#7FC8A9", "", "black"),
@@ -26,24 +30,25 @@ OUTCOMES = {
     "dead": ("#222222", "", "white"),
     "non_finite": ("#D55E00", "////", "white"),
 }
-_ROW_HEIGHT = 0.17  # inches
+_ROW_HEIGHT, _HEAD_HEIGHT = 0.17, 0.42  # inches, of a row and of what stands around the rows of an experiment
+_MOST_HEIGHT = 8.6  # inches, of a figure that fits a page with its caption
 
 
 def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """The number of seeds that trained, stayed at a plateau, died or overflowed, for every arm.
 
-    A block for each experiment (or for ``experiment`` alone; of all, those of very many arms are left out unless there
-    are no others): its most varied key across, all other differences down.
+    A block for each experiment (or for ``experiment`` alone): its most varied key across, all other differences down.
+    Of all experiments, those of very many arms are left out unless there are no others, and those that come last if a
+    page has no room for them.
     """
     arms = tables["arms"]
     blocks = {name: select_experiment(arms, name) for name in ([experiment] if experiment else experiment_names(arms))}
     if not experiment:
         blocks = {name: block for name, block in blocks.items() if len(block) <= MOST_ARMS} or blocks
-    grids = {name: _arrange(block) for name, block in blocks.items()}
-    rows = [len(dict.fromkeys(row for row, _ in grid)) for grid in grids.values()]
-    height = 0.5 + sum(_ROW_HEIGHT * number + 0.42 for number in rows)
-    figure = Figure(figsize=(PAGE_WIDTH, height))
-    panels = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=rows)
+    grids = _take_page({name: _arrange(block) for name, block in blocks.items()})
+    rows = [_count_rows(grid) for grid in grids.values()]
+    figure = Figure(figsize=(PAGE_WIDTH, _measure(grids.values())))
+    panels = figure.subplots(len(grids), 1, squeeze=False, height_ratios=rows)
     for axes, (name, grid) in zip(panels[:, 0], grids.items(), strict=True):
         _draw_grid(axes, grid)
         axes.set_title(f"experiment {name}", loc="left", pad=3)
@@ -55,23 +60,43 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     return figure
 
 
-def _arrange(arms: pd.DataFrame) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _take_page(grids: dict[str, Grid]) -> dict[str, Grid]:
+    """The first of ``grids`` that fit a page; at least one."""
+    taken: dict[str, Grid] = {}
+    for name, grid in grids.items():
+        if taken and _measure([*taken.values(), grid]) > _MOST_HEIGHT:
+            break
+        taken[name] = grid
+    return taken
+
+
+def _measure(grids: Iterable[Grid]) -> float:
+    """The height of a figure, inches."""
+    return 0.5 + sum(_ROW_HEIGHT * _count_rows(grid) + _HEAD_HEIGHT for grid in grids)
+
+
+def _count_rows(grid: Grid) -> int:
+    return len({row for row, _ in grid})
+
+
+def _arrange(arms: pd.DataFrame) -> Grid:
     """Place the arms: (row label, column label) of each, in the order of their keys."""
     varying = varying_keys(arms) or ["num_workers"]
     across = max(varying, key=lambda key: arms[key].nunique())
     down = naming_keys(arms, without=across)
-    grid: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    grid: Grid = {}
     for arm in list_arms(arms):
         grid.setdefault((label_settings(arm, down), label_settings(arm, [across])), []).append(arm)
     rows, columns = ({place[side] for place in grid} for side in (0, 1))
-    if len(rows) * len(columns) <= 2 * len(grid):
+    lone = 1 < len(grid) == len(rows) == len(columns)  # in its row and in its column each arm
+    if len(rows) * len(columns) <= 2 * len(grid) and not lone:
         return grid
     # Mostly empty: settings that go together are a list, and no grid.
     keys = naming_keys(arms)
     return {(label_settings(arm, keys), ""): [arm] for arm in list_arms(arms)}
 
 
-def _draw_grid(axes: Axes, grid: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
+def _draw_grid(axes: Axes, grid: Grid) -> None:
     rows = list(dict.fromkeys(row for row, _ in grid))
     columns = list(dict.fromkeys(column for _, column in grid))
     for (row, column), arms in grid.items():

@@ -46,11 +46,16 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     for line, m, number in zip(panels, workers, rows, strict=True):
         for axes, schedule in zip(line, schedules, strict=True):
             chosen = table[(table["num_workers"] == m) & (table["schedule"] == schedule)]
+            if chosen.empty:
+                axes.set_axis_off()
+                continue
             _draw_ranking(axes, chosen, number)
             axes.set_title(f"{schedule}, m = {m:g}", pad=3)
     _set_scale(panels[0, 0], float(table[["difference", "low", "high"]].abs().max().max()))
-    for axes in panels[-1]:
-        axes.set_xlabel("points gained on plain SGD")
+    for column in panels.T:
+        last = [axes for axes in column if axes.axison][-1]
+        last.tick_params(labelbottom=True)
+        last.set_xlabel("points gained on plain SGD")
     _add_legend(figure)
     return figure
 
@@ -59,8 +64,7 @@ def _draw_ranking(axes: Axes, table: pd.DataFrame, number: int) -> None:
     """``number`` rows, some of which may stay empty below: so rows of all panels in a line have one height."""
     methods = table.sort_values("rank").to_dict("records")
     place = int((table["difference"] > 0).sum())
-    if methods:
-        methods.insert(place, {"method": _PLAIN, "difference": 0.0, "accuracy": table["plain_accuracy"].mean()})
+    methods.insert(place, {"method": _PLAIN, "difference": 0.0, "accuracy": table["plain_accuracy"].mean()})
     for place, row in enumerate(methods):
         _draw_method(axes, place, row)
     axes.axvline(0, color="0.35", linewidth=0.8, zorder=1)
