@@ -365,6 +365,8 @@ def test_calibrated_arms_of_a_preset_are_margins_of_its_claims() -> None:
     arms = [{key: value for key, value in arm.items() if key != "learning_rate"} for arm in second["few rates"]]
     assert {"num_workers": 30, "schedule": "random", "epochs": 10.0, "evaluations_per_epoch": 2} in arms
     assert load_params(ROOT / "params.yaml", "paper").claims.second.statements.calibrated == {}
+    # A preset that calibrates has arms to choose from, several of one kind.
+    assert load_params(ROOT / "params.yaml", "rates").claims.second.statements.calibrated == {}
 
 
 def test_the_second_edition_has_the_arms_of_every_statement() -> None:

@@ -27,6 +27,9 @@ _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 
 _NAME_RULE = "use at most 100 letters, digits and '_', with '-' and '.' only inside"
 
+#: The analysis that chooses learning rates, which a preset names in `subjects`.
+CALIBRATION = "calibration"
+
 #: What lies in results/ beside the folders of the presets.
 _TAKEN = ("runs", "batches", "batches.json", "kept", "checkpoints", "benchmark.json")
 
@@ -249,8 +252,11 @@ class Params(StrictModel):
         return self
 
     def with_calibrated(self) -> "Params":
-        """The same with the calibrated arms of the preset to run among the margins of the claims."""
-        if not (found := list_calibrated(self.selected)):
+        """The same with the calibrated arms of the preset to run among the margins of the claims.
+
+        A preset that itself calibrates has arms to choose from, and none that is chosen.
+        """
+        if CALIBRATION in self.selected.subjects or not (found := list_calibrated(self.selected)):
             return self
         statements = self.claims.second.statements.model_copy(update={"calibrated": found})
         second = self.claims.second.model_copy(update={"statements": statements})
