@@ -157,7 +157,7 @@ def test_every_macro_of_the_report_is_generated_and_used(tmp_path: Path) -> None
     assert f"{100 * mean:.1f}~\\% ($m = 1$)" in macros["delaySummary"]
     assert f"{100 * mean:.1f}~\\% ($p = 0$)" in macros["dropoutSummary"]
     assert macros["momentumSummary"] == ""  # the study of this test has no such experiment
-    assert macros["verdictSummary"] == "reproduced: C1; not applicable: C5-server-ema."
+    assert macros["verdictSummary"] == "Of the paper's 2 claims, 1 is reproduced (C1) and 1 ``not applicable'' (C5)."
     assert "dead: at chance, and the gradient" in macros["outcomeMeanings"]
 
 
@@ -166,17 +166,30 @@ def test_the_report_source_holds_no_results() -> None:
     assert not re.search(r"\d\d\.\d|\d+ ?(runs|seeds)\b", text)
 
 
-def test_the_claims_table_has_verdict_effect_and_reason() -> None:
+def test_the_claims_table_has_verdict_and_effect_and_the_rules_have_the_reason() -> None:
     table = fill("claims.tex", collect())
     assert r"\emph{the larger $m$, the slower the loss falls per server step} \\".replace(r"} \\", "}}") in table
     effect = (
         r"mean training loss, $m = 10$ minus $m = 1$ (the pair that decides): +0.100 nats [$-$0.020, +0.200] (95~\%)"
     )
-    assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 & the mean loss rises from" in table
-    last = (
-        r"C5-\allowbreak server-\allowbreak ema & \textbf{not applicable} & -- & -- & 0 & no paired runs at $m = 100$"
-    )
-    assert last in table
+    assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 \\" in table
+    assert r"C5-\allowbreak server-\allowbreak ema & \textbf{not applicable} & -- & -- & 0 \\" in table
+    rules = fill("rules.tex", collect())
+    assert r"\emph{Here:} The mean loss rises from" in rules
+    assert r"\emph{Here:} C5-server-ema: no paired runs at $m = 100$" in rules
+
+
+def test_the_claims_table_shows_an_earlier_edition_beside_and_leaves_out_what_is_judged_elsewhere() -> None:
+    found = collect()
+    first, second = found["verdicts"]
+    first["earlier"] = {"verdict": "inconclusive", "size": "+0.1 nats"}
+    second["same_steps_as"] = "worker-ema"
+    found["editions"] = {"own": "second", "earlier": "first"}
+    table = fill("claims.tex", found)
+    assert "& First edition" in table
+    assert "& 2 & inconclusive: +0.1 nats" in table
+    assert "C5-server-ema (as worker-ema)." in table
+    assert r"C5-\allowbreak" not in table
 
 
 def test_the_accuracy_tables_list_each_arm_once() -> None:
@@ -196,7 +209,14 @@ def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
         [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
     )
     text = fill("accuracy.tex", {"accuracies": list_accuracies(arms.assign(experiments="map"))})
-    assert text.splitlines()[1:] == [f"The {len(arms)} arms of experiment map are listed only in arms.csv."]
+    assert text.splitlines()[1:] == [f"The {len(arms)} arms of map are listed only in arms.csv."]
+
+
+def test_more_arms_than_fit_a_page_are_only_noted() -> None:
+    copies = [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 20)]
+    arms = pd.concat([arms.assign(experiments=f"part{k}") for k, arms in enumerate(copies)])
+    text = fill("accuracy.tex", {"accuracies": list_accuracies(arms)})
+    assert text.splitlines()[1:] == [f"The {len(arms)} arms of all experiments are listed only in arms.csv."]
 
 
 def test_the_environment_tolerates_missing_values(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ PRODUCTS.add(
     settings={
         "params": {
             "preset": STUDY.params.preset,
-            "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json", exclude={"analyses"})},
+            "presets": {STUDY.params.preset: STUDY.params.selected.model_dump(mode="json", exclude={"analyses", "earlier"})},
             "claims": STUDY.manifest()["claims"],
         },
         "figures": list(FIGURES),

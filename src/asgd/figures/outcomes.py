@@ -31,7 +31,7 @@ OUTCOMES = {
     "non_finite": ("#D55E00", "////", "white"),
 }
 _ROW_HEIGHT, _HEAD_HEIGHT = 0.17, 0.42  # inches, of a row and of what stands around the rows of an experiment
-_MOST_HEIGHT = 8.6  # inches, of a figure that fits a page with its caption
+_MOST_HEIGHT = 6.0  # inches, of a figure that shares a page with another
 
 
 def draw(tables: Tables, experiment: str | None = None) -> Figure:

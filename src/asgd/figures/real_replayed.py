@@ -35,7 +35,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     kinds = {name: select_executed(tables["runs"], experiment, name) for name in _STYLES}
     groups = {name: group_runs(runs) for name, runs in kinds.items()}
     workers = sorted(kinds["real"]["num_workers"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.6 * len(groups["real"])))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.15 * len(groups["real"])))
     panels = figure.subplots(len(groups["real"]), len(workers), squeeze=False, sharex="row", sharey="row")
     for row, name in zip(panels, groups["real"], strict=True):
         for axes, m in zip(row, workers, strict=True):

@@ -27,7 +27,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     real = select_executed(tables["runs"], experiment, "real")
     real = real.assign(speed=real["total_steps"] / real["training_seconds"])
     workers = sorted(map(float, real["num_workers"].unique()))
-    figure = Figure(figsize=(PAGE_WIDTH, 2.5))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.1))
     speed, share = figure.subplots(1, 2)
     speed.plot(workers, [m / workers[0] for m in workers], color="0.35", linewidth=0.6, linestyle=(0, (1, 2)))
     handles = []

@@ -33,7 +33,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     """Share of the gradients by staleness: a row for each kind of run, a column for each number of workers."""
     real = select_executed(tables["runs"], experiment, "real")
     groups, workers = group_runs(real), sorted(real["num_workers"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.5 * len(groups)))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.15 * len(groups)))
     panels = figure.subplots(len(groups), len(workers), squeeze=False)
     for row, (name, group) in zip(panels, groups.items(), strict=True):
         for axes, m in zip(row, workers, strict=True):

@@ -1,10 +1,13 @@
 """Claims, rules and verdicts as templates know them, and the table of verdicts as a page for `snakemake --report`."""
 
 import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from asgd.claims import Verdicts, find_claims
+from asgd.claims import Verdict, Verdicts, find_claims
+from asgd.claims.cells import SAME_RATE
 from asgd.claims.wording import describe_rule, state, tabulate_verdicts
 from asgd.report.templates import Templates
 
@@ -12,8 +15,10 @@ from asgd.report.templates import Templates
 def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[str, Any]:
     """`claims`: the statement and rule of each; `verdicts`: the table of verdicts.
 
-    `editions`: those of the rules, of the verdicts and of ``earlier`` ones. A row of the table has as `paper` whether
-    the claim is the paper's, and as `earlier` the row of the same claim and variant in these; None without one.
+    `answer` and `further_answer`: what ``answer`` says of the paper's claims, and of other statements. `editions`:
+    those of the rules, of the verdicts and of ``earlier`` ones. A row of the table has as `paper` whether the claim is
+    the paper's, as `same_steps_as` the variant that takes the same steps and is judged instead, and as `earlier` the
+    row of the same claim and variant in these; None without one.
     """
     margins, rows = verdicts.margins, tabulate_verdicts(verdicts)
     before = {row.id: dataclasses.asdict(row) for row in tabulate_verdicts(earlier)} if earlier else {}
@@ -21,14 +26,58 @@ def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict
         {"id": claim.id, "statement": state(claim, margins), "rule": describe_rule(claim, margins)}
         for claim in find_claims(margins.edition).values()
     ]
+    own = [verdict.claim.startswith("C") for verdict in verdicts.verdicts]
     return {
         "claims": claims,
+        "answer": answer(itertools.compress(verdicts.verdicts, own)),
+        "further_answer": answer(itertools.compress(verdicts.verdicts, (not one for one in own))),
         "verdicts": [
-            {**dataclasses.asdict(row), "paper": row.claim.startswith("C"), "earlier": before.get(row.id)}
-            for row in rows
+            {
+                **dataclasses.asdict(row),
+                "paper": paper,
+                "same_steps_as": verdict.details.get("same_steps_as"),
+                "earlier": before.get(row.id),
+            }
+            for verdict, row, paper in zip(verdicts.verdicts, rows, own, strict=True)
         ],
         "editions": {"own": margins.edition, "earlier": earlier.margins.edition if earlier else None},
     }
+
+
+def answer(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
+    """The ids of the claims by verdict; those with several verdicts are under "depends on" and what decides.
+
+    A verdict that is given where another kind of momentum takes the same steps does not count.
+    """
+    by_claim: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if not verdict.details.get("same_steps_as"):
+            by_claim.setdefault(verdict.claim, []).append(verdict)
+    found: dict[str, list[str]] = {}
+    for claim, judged in by_claim.items():
+        name = judged[0].verdict if _is_decided(judged, lambda _: None) else f"depends on {_find_what_decides(judged)}"
+        found.setdefault(name, []).append(claim)
+    return found
+
+
+def _find_what_decides(judged: Sequence[Verdict]) -> str:
+    if _is_decided(judged, lambda verdict: sorted(verdict.setting.items())):
+        return "the setting"
+    kind = "the kind of momentum" if judged[0].variant.startswith(("server", "worker")) else "the case"
+    return kind if _is_decided(judged, find_kind) else f"{kind} and the setting"
+
+
+def _is_decided(judged: Sequence[Verdict], by: Callable[[Verdict], object]) -> bool:
+    """Whether the verdict is the same wherever ``by`` gives the same."""
+    given: dict[str, set[str]] = {}
+    for verdict in judged:
+        given.setdefault(repr(by(verdict)), set()).add(verdict.verdict)
+    return all(len(names) == 1 for names in given.values())
+
+
+def find_kind(verdict: Verdict) -> str:
+    """The variant of a verdict but for the name of a further setting, which its setting says too."""
+    return verdict.variant.removesuffix(SAME_RATE).strip("-")
 
 
 def make_claims_page(verdicts: Verdicts, report: str | Path, earlier: Verdicts | None = None) -> str:

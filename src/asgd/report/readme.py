@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from asgd.claims import Verdicts, claims_from_json
-from asgd.claims.cells import SAME_RATE
 from asgd.claims.wording import format_setting, tabulate_verdicts
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_text
 from asgd.report.findings import FUSED, Findings, estimate_cost
 from asgd.report.generated import list_blocks
+from asgd.report.page import answer, find_kind
 from asgd.report.templates import Templates
 from asgd.settings.plain_yaml import read_yaml
 from asgd.settings.study import Params
@@ -43,8 +43,7 @@ def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]
 def collect_claims(studies: Mapping[str, Verdicts]) -> dict[str, Any]:
     """What the templates know of the verdicts of ``studies``, by name of the study.
 
-    - `answers`: of each study, the ids of its claims by verdict. A claim with several verdicts, one for each kind of
-      momentum or setting, is under "depends on" and what differs.
+    - `answers`: of each study, what ``asgd.report.page.answer`` says.
     - `claims`: a group for each claim in each of its wordings, for an edition of the rules may word a claim in its own
       way. A group has a row for each variant: its `label`, and its verdict `by_study`, of each study that has one.
     - `levels`: claims by the confidence level of their intervals, the level of most claims first.
@@ -56,30 +55,19 @@ def collect_claims(studies: Mapping[str, Verdicts]) -> dict[str, Any]:
             found = claims.setdefault((row.claim, row.statement), {})
             shown = found.setdefault(verdict.variant, {"label": "", "by_study": {}})
             shown["by_study"][study] = row
-            kind = verdict.variant.removesuffix(SAME_RATE).strip("-")
-            shown["label"] = " ".join(filter(None, [kind, format_setting(verdict.setting)])) or shown["label"]
+            shown["label"] = (
+                " ".join(filter(None, [find_kind(verdict), format_setting(verdict.setting)])) or shown["label"]
+            )
             if row.confidence is not None:
                 levels.setdefault(round(row.confidence, 9), {})[row.claim] = None
     return {
-        "answers": {study: _answer(verdicts) for study, verdicts in studies.items()},
+        "answers": {study: answer(verdicts.verdicts) for study, verdicts in studies.items()},
         "claims": [
             {"id": id_, "statement": text, "rows": list(rows.values()), "variants": [*filter(None, rows)]}
             for (id_, text), rows in claims.items()
         ],
         "levels": sorted(((level, list(ids)) for level, ids in levels.items()), key=lambda pair: -len(pair[1])),
     }
-
-
-def _answer(verdicts: Verdicts) -> dict[str, list[str]]:
-    by_claim: dict[str, list[Any]] = {}
-    for verdict in verdicts.verdicts:
-        by_claim.setdefault(verdict.claim, []).append(verdict)
-    answer: dict[str, list[str]] = {}
-    for claim, judged in by_claim.items():
-        differs = "setting" if any(verdict.setting for verdict in judged) else "kind of momentum"
-        given = {verdict.verdict for verdict in judged}
-        answer.setdefault(given.pop() if len(given) == 1 else f"depends on the {differs}", []).append(claim)
-    return answer
 
 
 def collect_benchmark(result: Mapping[str, Any]) -> dict[str, Any]:

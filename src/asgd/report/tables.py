@@ -14,7 +14,7 @@ from asgd.settings.parameters import label_settings
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, select_experiment
 
-_MOST_ROWS = 68  # of a table that fits a column
+_MOST_ROWS, _MOST_COLUMNS = 68, 2  # of a table that fits a column; of all tables, which have a page
 
 
 def write_tables(out_folder: str | Path, report: str | Path, numbers: Mapping[str, Any]) -> None:
@@ -38,8 +38,8 @@ def list_unplaced(report: str | Path, figures: Iterable[str]) -> list[dict[str, 
 def list_accuracies(arms: pd.DataFrame) -> dict[str, Any]:
     """`columns`: tables of a column's length, each a list of rows; `left_out`: experiments of very many arms.
 
-    A row is the name of an `experiment`, or a `label` with accuracy and outcomes. An arm of several experiments stands
-    in the first only.
+    All are left out of a study with more arms than fit a page. A row is the name of an `experiment`, or a `label` with
+    accuracy and outcomes. An arm of several experiments stands in the first only.
     """
     rows: list[dict[str, Any]] = []
     left_out, seen = [], set[str]()
@@ -52,6 +52,8 @@ def list_accuracies(arms: pd.DataFrame) -> dict[str, Any]:
             continue
         seen.update(arm["arm"] for arm in fresh)
         rows += [{"experiment": name}, *(_describe_arm(arm, keys) for arm in fresh)] if fresh else []
+    if len(rows) > _MOST_ROWS * _MOST_COLUMNS:
+        return {"columns": [], "left_out": [{"experiment": "all experiments", "arms": len(arms)}]}
     columns = [rows[start : start + _MOST_ROWS] for start in range(0, len(rows), _MOST_ROWS)]
     return {"columns": columns, "left_out": left_out}
 
