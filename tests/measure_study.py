@@ -2,7 +2,7 @@
 
 python -m tests.measure_study 20000
 
-A map of five seeds over learning rate and m, in batches of a hundred: synthetic images, a tenth of a second for a run.
+A map of five seeds over learning rate and m, in batches of five hundred: synthetic images, 500 steps for a run.
 Everything is trained, on all cores. Memory is that of all processes together, sampled every second.
 """
 
@@ -34,7 +34,7 @@ def make_params(num_runs: int, runs_per_batch: int) -> dict[str, Any]:
     rates = [round(1e-3 * 1.05**number, 9) for number in range(side)]
     params["presets"]["tiny"] |= {
         "runs_per_batch": runs_per_batch,
-        "data": {"source": "synthetic", "num_train": 400, "num_test": 100},
+        "data": {"source": "synthetic", "num_train": 200, "num_test": 100},
         "run": {"learning_rate": rates[side // 2], "epochs": 10, "evaluations_per_epoch": 1, "train_eval_images": 100},
         "seeds": list(range(SEEDS)),
         "experiments": {
@@ -72,7 +72,7 @@ def main() -> None:
     """Print what each target took, and the share of the cores' time that was not training."""
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", type=int)
-    parser.add_argument("--runs-per-batch", type=int, default=100)
+    parser.add_argument("--runs-per-batch", type=int, default=500)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder, "project"), make_params(options.runs, options.runs_per_batch))

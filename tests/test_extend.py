@@ -64,7 +64,7 @@ def test_the_page_has_an_example_of_every_registry() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("schedule", "shuttle"), ("policy", "skip_first"), ("update", "clipped"), ("network", "linear")],
+    [("schedule", "shuttle"), ("policy", "skip_first"), ("update", "root_scaled"), ("network", "linear")],
 )
 def test_a_part_of_the_simulator_runs_by_its_name(project: Project, key: str, value: str) -> None:
     (found,) = read_runs(project).query(f"{key} == '{value}'").to_dict("records")
@@ -155,7 +155,7 @@ def test_the_generated_pages_have_all_of_them(project: Extended) -> None:
     pages = run(project, "python", "-c", code)
     for entry in ("best_test_accuracy", "weight_decay", "### C10", "ranking.csv", "accuracies", "weight_norm"):
         assert entry in pages
-    for entry in ("`shuttle`", "`skip_first`", "`clipped`", "`linear`", "### asgd best", "longer.csv"):
+    for entry in ("`shuttle`", "`skip_first`", "`root_scaled`", "`linear`", "### asgd best", "longer.csv"):
         assert entry in pages
 
 

@@ -18,7 +18,7 @@ Written by `make reference` from the files of the claims.
 
 Claims of the paper have the letter C. Statements of the work that it cites, and of this project, have the letter E.
 An *edition* is a set of rules. A preset in `params.yaml` names the edition that judges it, and its `claims.json`
-repeats the name. Numbers in the rules are the default margins. After each rule stand the keys that decide its numbers,
+repeats the name. Numbers in the rules are the default margins. Each rule is followed by the keys that set its numbers,
 with their defaults: change them under [`claims` in `params.yaml`](reference.md#claims).
 """
 #: What begins a case of a rule: the words before the colon say which verdict, those after it when it is given.

@@ -22,7 +22,7 @@ COMMAND = Command(
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Those of the images."""
     add_data_flags(parser)
-    add_preset_flag(parser, "prepare the images of this preset of params.yaml")
+    add_preset_flag(parser, "prepare the images of this preset of params.yaml (default: the one that it selects)")
     parser.add_argument(
         "--settings",
         type=path,

@@ -27,7 +27,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_results_flag(parser)
     add_data_root_flag(parser)
     parser.add_argument(
-        "--without", nargs="+", default=[], metavar="CHECK", help="skip these checks (figures and map take longest)"
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="CHECK",
+        help="skip these checks, by their names in the output (figures and report take longest)",
     )
 
 

@@ -12,8 +12,8 @@ from asgd.tables.arms import Evidence
 CLAIM = Claim(
     id="E5",
     statement="full-batch asynchronous descent settles at the edge of stability with delay",
-    rule="""Full-batch runs start where gradient flow has reached half of the limit, which is the same sharpness for all
-        m: the learning rate at m is the largest that linear theory has stable there. Judged by sharpness over limit, in
+    rule="""For each m the learning rate is that whose limit of stability is one and the same sharpness. Full-batch runs
+        start where gradient flow has reached half of it. Judged by sharpness over limit, in
         the later half of the run (median over measurements, then over seeds), at {{ say.values("m",
         margins.second.statements.edge_workers) }}. Supported: it lies inside {{ margins.second.statements.edge_range |
         between("g") }} at each m. Contradicted: at some m it lies outside for every seed, on the same side.""",

@@ -18,8 +18,8 @@ CLAIM = Claim(
     statement="the larger the batch, the more delay costs, at equal epochs",
     rule="""{% set s = margins.second.statements -%} The cost of a batch is the final accuracy at m = {{
         s.batch_workers[0] }} minus that at m = {{ s.batch_workers[1] }}, every arm at its own calibrated rate. Of the
-        batches {{ s.batch_sizes | listed }}, those count of whose runs at m = {{ s.batch_workers[1] }} {{
-        s.trained_share | percent("g") }} or more train. Inconclusive: fewer than {{ s.least_batches }} count.
+        batches {{ s.batch_sizes | listed }}, one counts if at least {{ s.trained_share | percent("g") }} of its runs at
+        m = {{ s.batch_workers[1] }} train. Inconclusive: fewer than {{ s.least_batches }} count.
         Supported: the cost rises from each batch that counts to the next, with the lower limit above 0. Contradicted:
         an upper limit is below 0.""",
     effect="rise of the cost of delay from one batch to the next, where it is least",
