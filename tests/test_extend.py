@@ -119,7 +119,7 @@ def test_a_figure_is_drawn_and_placed_in_the_report(project: Extended) -> None:
 def test_a_claim_is_judged_and_shown(project: Extended) -> None:
     verdicts = {one["claim"]: one for one in json.loads(read(project, "claims.json"))["verdicts"]}
     assert verdicts["C10"]["verdict"] == "not reproduced"
-    for shown in ("claims.html", "tables/claims.tex"):
+    for shown in ("claims.html", "tables/rules.tex"):
         assert "0 of 1 runs trained" in read(project, shown)
 
 

@@ -149,8 +149,8 @@ def test_the_map_is_told_in_long_and_in_short() -> None:
     assert said.endswith("to be reproduced by its rule, whatever the result (McNemar p ≥ 0.19 after Holm)")
     assert "too few" not in SAY("reconciliation", MAP | {"can_decide": True})
     assert SAY("pairs", MAP) == (
-        "of 12 combinations of learning rates and kinds of momentum, which the paper leaves open, 1 agrees with all of "
-        "C2, C3 and C4, and 1 agrees with 3 of them"
+        "by the estimates from 5 seeds, of 12 combinations of learning rates and kinds of momentum, which the paper "
+        "leaves open, 1 agrees with all of C2, C3 and C4, and 1 agrees with 3 of them"
     )
 
 
