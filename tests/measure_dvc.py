@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from asgd.runs.folder import write_run
 from asgd.settings.study import load_params
 from asgd.study.plan import plan_study
 from tests.measure_dag import make_params
@@ -25,10 +26,7 @@ def fill_folders(project: Project) -> None:
     """Put all runs of the project's study into its pool, each into a folder of its own."""
     study = plan_study(load_params(project.folder / "params.yaml"), project.folder / "data")
     for name, contents in make_up(study):
-        folder = project.folder / "results/runs" / name
-        folder.mkdir(parents=True)
-        for file, content in contents.items():
-            (folder / file).write_bytes(content)
+        write_run(contents, project.folder / "results/runs" / name)
 
 
 def show(num_runs: int, runs_per_batch: int | None, fill: Callable[[Project], None]) -> None:

@@ -36,6 +36,12 @@ def make_tables(identical: bool = True) -> dict[str, pd.DataFrame]:
     return {"runs": pd.DataFrame(rows), "evaluations": pd.DataFrame(curves)}
 
 
+def test_one_network_alone_has_no_name() -> None:
+    tables = make_tables()
+    one = {**tables, "runs": tables["runs"].query("network == 'paper'")}
+    assert draw("real_replayed", one, "workers").axes[0].get_ylabel() == "test accuracy"
+
+
 def test_staleness_is_drawn_as_shares_beside_the_two_schedules() -> None:
     figure = draw("real_staleness", make_tables(), "workers")
     assert len(figure.axes) == 4

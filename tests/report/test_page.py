@@ -6,6 +6,7 @@ import pytest
 
 from asgd.claims import Verdict, Verdicts
 from asgd.report import make_claims_page
+from asgd.report.page import answer
 from asgd.settings.claims import ClaimsConfig
 from tests.browser import needs_browser, show_page
 from tests.pipeline import TINY, Project
@@ -45,6 +46,35 @@ def test_a_verdict_stands_beside_that_of_the_earlier_edition() -> None:
     ]
     assert "<th>First edition</th>" in page
     assert "edition" not in make_claims_page(both["second"], PROJECT / "report")
+
+
+def test_the_answer_says_on_what_a_claim_depends() -> None:
+    def judge(claim: str, verdict: str, variant: str = "", rate: float = 0.01, **details: str) -> Verdict:
+        return Verdict.model_validate(
+            {"claim": claim, "verdict": verdict, "variant": variant, "setting": {"rate": rate}, "details": details}
+        )
+
+    assert answer(
+        [
+            judge("C1", "reproduced"),
+            judge("C3", "partly"),
+            judge("C3", "reproduced", "same-rate", 0.02),
+            judge("C4", "reproduced", "server-ema"),
+            judge("C4", "inconclusive", "worker-ema"),
+            judge("C5", "reproduced", "server-ema"),
+            judge("C5", "inconclusive", "worker-ema"),
+            judge("C5", "reproduced", "worker-ema-same-rate", 0.02),
+            judge("C5", "not applicable", "server-pytorch", same_steps_as="server-ema"),
+            judge("E2", "supported", "dc_constant"),
+            judge("E2", "contradicted", "dc_adaptive"),
+        ]
+    ) == {
+        "reproduced": ["C1"],
+        "depends on the setting": ["C3"],
+        "depends on the kind of momentum": ["C4"],
+        "depends on the kind of momentum and the setting": ["C5"],
+        "depends on the case": ["E2"],
+    }
 
 
 @needs_browser

@@ -175,6 +175,7 @@ def test_the_claims_table_has_verdict_and_effect_and_the_rules_have_the_reason()
     assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 \\" in table
     assert r"C5-\allowbreak server-\allowbreak ema & \textbf{not applicable} & -- & -- & 0 \\" in table
     rules = fill("rules.tex", collect())
+    assert r"\textbf{C3b} (some runs do not train even at $m = 70$). Reproduced: some runs die, but not all." in rules
     assert r"\emph{Here:} The mean loss rises from" in rules
     assert r"\emph{Here:} C5-server-ema: no paired runs at $m = 100$" in rules
 

@@ -19,7 +19,7 @@ from asgd.runs.sources import identify_run
 from asgd.runs.train import train_run
 from asgd.settings.data import DataConfig
 from asgd.settings.run import RunConfig
-from asgd.tables.aggregate import read_runs, summarize_arms
+from asgd.tables.aggregate import summarize_arms, tabulate_runs
 from asgd.tables.columns import AGGREGATED
 from tests.pipeline import ROOT
 
@@ -81,9 +81,9 @@ def test_packed_and_kept_runs_come_back_with_their_probes(store: Path, tmp_path:
 
 def test_tables_have_a_column_of_probes_only_where_a_run_has_some(store: Path) -> None:
     probed, plain = names(store)
-    runs, _ = read_runs([store / plain], {})
+    runs, _ = tabulate_runs([read_run(store / plain)], {})
     assert list(runs.columns) == list(AGGREGATED["runs"].columns)
-    runs, _ = read_runs([store / plain, store / probed], {})
+    runs, _ = tabulate_runs(map(read_run, [store / plain, store / probed]), {})
     assert list(runs.columns) == [*AGGREGATED["runs"].columns, "probes"]
     row = runs.set_index("run").loc[probed]
     assert RunConfig(probes=row["probes"]) == RunConfig(probes=CONFIG.model_dump()["probes"])

@@ -83,6 +83,7 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path: Path) -> None:
     [
         ({"prset": "x"}, "unknown key 'prset'; keys allowed here are preset, presets, claims"),
         ({"preset": "large"}, "preset 'large' does not exist; the presets are tiny"),
+        ({"presets__tiny__earlier": "tiny"}, "presets.tiny.earlier = 'tiny': not another preset; there is no other"),
         ({"presets__tiny__data__sorce": 1}, "unknown key 'presets.tiny.data.sorce'"),
         ({"presets__tiny__data__source": "mnist"}, "presets.tiny.data.source = 'mnist'"),
         ({"presets__tiny__data__source": "image_folder"}, "path is missing"),

@@ -13,8 +13,9 @@ import pytest
 from asgd.claims import Verdict
 from asgd.claims.metrics import summarize_metrics
 from asgd.errors import AsgdError
+from asgd.runs.folder import read_run
 from asgd.settings.run import RunConfig
-from asgd.tables.aggregate import read_runs, summarize_arms, summarize_curves
+from asgd.tables.aggregate import summarize_arms, summarize_curves, tabulate_runs
 from asgd.tables.columns import AGGREGATED, METRICS
 from asgd.tables.dvc_curves import select_dvc_curves
 from asgd.tables.files import find_repeated, read_table, write_table
@@ -22,7 +23,7 @@ from tests.run_folders import LN10, STEPS, write_run
 
 
 def read(*folders: Path, **experiments: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return read_runs(folders, experiments)
+    return tabulate_runs(map(read_run, folders), experiments)
 
 
 def test_tables_have_the_documented_columns(tmp_path):

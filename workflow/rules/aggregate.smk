@@ -33,7 +33,7 @@ if not SHIPPED:
 
 
 # The verdicts of an earlier study, beside which this one's are shown.
-EARLIER = list_earlier(STUDY, "results")
+EARLIER = list(filter(None, [find_earlier(STUDY, Path("results"))]))
 
 PRODUCTS.add(
     "judge_claims",

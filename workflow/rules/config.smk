@@ -8,7 +8,7 @@ from asgd.runs.kept import keep_runs, restore_runs
 from asgd.runs.pool import Pool
 from asgd.settings.workflow import read_options
 from asgd.analyses.analysis import ROOM as ANALYSIS_ROOM, list_analyses
-from asgd.study.products import check_taken, describe_aggregation, list_aggregated, list_analysis_files, list_earlier, list_read_by_rules
+from asgd.study.products import check_taken, describe_aggregation, find_earlier, list_aggregated, list_analysis_files, list_read_by_rules
 from asgd.study.plan import plan_study
 from asgd.study.manifest import check_shipped, write_manifest
 

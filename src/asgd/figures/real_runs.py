@@ -20,7 +20,7 @@ def group_runs(runs: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
     Where the network alone tells them apart, it is the name.
     """
     keys = [key for key in naming_keys(runs, without="num_workers") if key != "execution"]
-    if runs.groupby("network")[keys].nunique().le(1).all(axis=None):
+    if "network" in keys and runs.groupby("network")[keys].nunique().le(1).all(axis=None):
         keys = ["network"]
     labels = [label_settings(row, keys) for row in list_arms(runs)]
     return {str(name): group for name, group in runs.groupby(pd.Series(labels, runs.index), sort=False)}

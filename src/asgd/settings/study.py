@@ -238,11 +238,10 @@ class Params(StrictModel):
     @model_validator(mode="after")
     def _check_earlier(self) -> "Params":
         for name, study in self.presets.items():
-            if study.earlier is not None and study.earlier not in self.presets.keys() - {name}:
-                others = ", ".join(self.presets.keys() - {name})
-                raise ValueError(
-                    f"presets.{name}.earlier = {_shorten(study.earlier)}: not another preset; take {others}"
-                )
+            others = [other for other in self.presets if other != name]
+            if study.earlier is not None and study.earlier not in others:
+                there = f"the others are {', '.join(others)}" if others else "there is no other"
+                raise ValueError(f"presets.{name}.earlier = {_shorten(study.earlier)}: not another preset; {there}")
         return self
 
     @model_validator(mode="after")

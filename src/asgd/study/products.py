@@ -63,10 +63,10 @@ def list_read_by_rules(study: Study) -> list[str]:
     return [name for name in list_read(study.params.claims.edition) if name in tables]
 
 
-def list_earlier(study: Study, results: str | Path) -> list[str]:
-    """The claims.json in ``results`` of the study whose verdicts are shown beside these, if there is one."""
-    path = Path(results, study.params.selected.earlier or "", JUDGED[0])
-    return [str(path)] if study.params.selected.earlier and path.exists() else []
+def find_earlier(study: Study, results: Path) -> Path | None:
+    """The claims.json in ``results`` of the study whose verdicts are shown beside these; None if there is none."""
+    name = study.params.selected.earlier
+    return path if name and (path := results / name / JUDGED[0]).exists() else None
 
 
 def select_figures(study: Study) -> dict[str, str | None]:

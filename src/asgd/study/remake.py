@@ -42,8 +42,8 @@ from asgd.study.manifest import name_some
 from asgd.study.products import (
     REPORT,
     describe_explorer,
+    find_earlier,
     list_analysis_files,
-    list_earlier,
     list_read_by_rules,
     select_figures,
 )
@@ -100,7 +100,7 @@ def check_claims(results: Results) -> Check:
     verdicts = judge_claims(runs, evaluations, params.claims, params.base, tables=read)
     shipped, judged = results.json("claims.json"), claims_to_json(verdicts)
     claims_from_json(shipped, str(results.folder / "claims.json"))
-    earlier = read_earlier(next(iter(list_earlier(results.study, results.folder.parent)), None))
+    earlier = read_earlier(find_earlier(results.study, results.folder.parent))
     page = compare_texts(results.text("claims.html"), make_claims_page(verdicts, results.root / "report", earlier))
     metrics = compare_values(results.json("metrics.json"), summarize_metrics(runs, verdicts.verdicts, params.base))
     faults = [f"claims.json: {text}" for text in compare_values(_by_id(shipped), _by_id(judged))]
@@ -135,7 +135,7 @@ def check_numbers(results: Results) -> Check:
     summaries = [results.path(f"tables/{name}") for name in analyses if name.endswith("_summary.json")]
     sharpness = results.path("tables/sharpness.csv") if "sharpness.csv" in analyses else None
     benchmark = results.folder.parent / BENCHMARK
-    earlier = next(iter(list_earlier(study, results.folder.parent)), None)
+    earlier = find_earlier(study, results.folder.parent)
     findings = Findings.read(summaries, sharpness, benchmark if benchmark.exists() else None, earlier)
     verdicts = claims_from_json(results.json("claims.json"), str(results.folder / "claims.json"))
     tables = results.table("runs"), results.table("arms")

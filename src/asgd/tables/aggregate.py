@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
-from asgd.runs.folder import read_run
 from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import OUTCOMES
 from asgd.tables.columns import ARMS, CURVES, EVALUATIONS, LATER_METRICS, METRICS, RUNS, find_later
@@ -34,7 +32,7 @@ AT_A_TIME = 500
 
 
 def aggregate_runs(read: Iterable[Read], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
-    """All tables of ``asgd.tables.columns``, by name, of the runs ``read``; see ``read_runs``."""
+    """All tables of ``asgd.tables.columns``, by name, of the runs ``read``; see ``tabulate_runs``."""
     runs, evaluations = tabulate_runs(read, experiments)
     return {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations, confidence)}
 
@@ -45,23 +43,18 @@ def summarize_runs(runs: pd.DataFrame, evaluations: pd.DataFrame, confidence: fl
     return {"arms": arms, "curves": curves, "dvc_curves": select_dvc_curves(arms, curves)}
 
 
-def read_runs(folders: Sequence[Path], experiments: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read finished runs into the tables ``runs`` and ``evaluations`` (``asgd.tables.columns``).
+def tabulate_runs(runs: Iterable[Read], experiments: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables ``runs`` and ``evaluations`` (``asgd.tables.columns``) of finished runs, as they are read.
 
     ``experiments`` maps each experiment to the names of its runs. A run that stopped early is continued to its end on
     the regular evaluation grid: a dead one by its last row, a non-finite one at chance (loss ln 10, accuracy 0.1).
-    Raises AsgdError naming the file of a run that is missing, truncated, edited, or in the wrong folder.
+    Raises AsgdError without runs, and where runs contradict one another.
     """
-    if not folders:
-        raise AsgdError("no runs to aggregate; give at least one run folder")
-    return tabulate_runs((read_run(Path(folder)) for folder in folders), experiments)
-
-
-def tabulate_runs(runs: Iterable[Read], experiments: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What ``read_runs`` makes, of the contents of each run's run.json and metrics.csv."""
     reader = RunReader(experiments)
     remaining = iter(runs)
     parts = [reader.read(some) for some in iter(lambda: list(islice(remaining, AT_A_TIME)), [])]
+    if not parts:
+        raise AsgdError("no runs to aggregate; give at least one")
     return lay_out(parts, reader.later)
 
 
