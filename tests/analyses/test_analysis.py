@@ -49,7 +49,7 @@ def make_sharpness(study: Study, **about: Any) -> pd.DataFrame:
     return pd.read_csv("sharpness.csv")
 
 
-def plan_with(subjects: dict[str, str], **experiments: Any) -> Study:
+def plan_with(subjects: dict[str, str | None], **experiments: Any) -> Study:
     preset = {"data": DATA, "seeds": [4], "experiments": experiments, "subjects": subjects}
     return plan_study(Params.model_validate({"preset": "tiny", "presets": {"tiny": preset}}), Path("data"))
 
@@ -84,6 +84,16 @@ def test_a_preset_may_say_what_a_figure_and_an_analysis_are_about() -> None:
         plan_with({"figure1_dely": "both"}, both=both)
     with pytest.raises(ValueError, match=r"subjects\.death = 'none': no such experiment; the experiments are both"):
         plan_with({"death": "none"}, both=both)
+
+
+def test_a_preset_may_leave_a_figure_and_an_analysis_out() -> None:
+    varied = {"num_workers": [1, 2], "learning_rate": [0.01, 0.02], "variants": [{"momentum": 0}, {"momentum": 0.9}]}
+    whole = plan_with({}, any=varied)
+    assert "phase_map" in whole.analyses
+    assert {"phase_map", "outcomes"} <= select_figures(whole).keys()
+    less = plan_with({"phase_map": None, "outcomes": None}, any=varied)
+    assert whole.analyses.keys() - less.analyses.keys() == {"phase_map"}
+    assert {"phase_map", "outcomes"} <= select_figures(whole).keys() - select_figures(less).keys()
 
 
 def test_declared_tables_have_their_keys_and_are_made_by_one_analysis() -> None:

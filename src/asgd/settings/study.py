@@ -117,10 +117,10 @@ class Preset(StrictModel):
     analyses: AnalysesConfig = Field(
         default_factory=AnalysesConfig, description="what the analyses beyond the claims measure"
     )
-    subjects: dict[str, str] = Field(
+    subjects: dict[str, str | None] = Field(
         default_factory=dict,
         description="the experiment that a figure or an analysis is about, if what varies does not determine it: "
-        "{figure1_delay: my_experiment}",
+        "{figure1_delay: my_experiment}; null: leave it out",
     )
     shipped: Shipped | None = Field(
         None, description="the results are in git, and `asgd verify` reports them if they are missing"
@@ -166,7 +166,7 @@ class Preset(StrictModel):
     @model_validator(mode="after")
     def _check_subjects(self) -> "Preset":
         for name, experiment in self.subjects.items():
-            if experiment not in self.experiments:
+            if experiment is not None and experiment not in self.experiments:
                 there = ", ".join(self.experiments)
                 raise ValueError(
                     f"subjects.{name} = {_shorten(experiment)}: no such experiment; the experiments are {there}"
@@ -255,7 +255,7 @@ class Params(StrictModel):
 
         A preset that itself calibrates has arms to choose from, and none that is chosen.
         """
-        if CALIBRATION in self.selected.subjects or not (found := list_calibrated(self.selected)):
+        if self.selected.subjects.get(CALIBRATION) or not (found := list_calibrated(self.selected)):
             return self
         statements = self.claims.second.statements.model_copy(update={"calibrated": found})
         second = self.claims.second.model_copy(update={"statements": statements})

@@ -37,7 +37,7 @@ class Subject:
 
 def find_subject(preset: Preset, name: str, subject: Subject, varying: Varying) -> str | None:
     """The experiment that the figure or analysis ``name`` is about: what the preset says, or what varies tells."""
-    return preset.subjects.get(name) or subject.find(varying)
+    return preset.subjects[name] if name in preset.subjects else subject.find(varying)
 
 
 def find_varying(experiments: Mapping[str, Sequence[RunConfig]]) -> Varying:
