@@ -73,7 +73,9 @@ def select_figures(study: Study) -> dict[str, str | None]:
     """The figures that a study has, each with the experiment that it shows (None: all)."""
     tables = {*columns.AGGREGATED, *(table for one in study.analyses.values() for table in one.analysis.tables)}
     left_out = {name for name, experiment in study.params.selected.subjects.items() if experiment is None}
-    plots = {name: plot for name, plot in list_plots().items() if tables.issuperset(plot.tables) and name not in left_out}
+    plots = {
+        name: plot for name, plot in list_plots().items() if tables.issuperset(plot.tables) and name not in left_out
+    }
     found = {name: study.find_subject(name, plot.about) if plot.about else None for name, plot in plots.items()}
     return {name: experiment for name, experiment in found.items() if experiment or plots[name].about is None}
 
