@@ -39,7 +39,8 @@ def make_tables(identical: bool = True) -> dict[str, pd.DataFrame]:
 def test_one_network_alone_has_no_name() -> None:
     tables = make_tables()
     one = {**tables, "runs": tables["runs"].query("network == 'paper'")}
-    assert draw("real_replayed", one, "workers").axes[0].get_ylabel() == "test accuracy"
+    figure = draw("real_replayed", one, "workers")
+    assert (figure.axes[0].get_ylabel(), figure.get_supylabel()) == ("", "test accuracy")
 
 
 def test_staleness_is_drawn_as_shares_beside_the_two_schedules() -> None:
@@ -59,7 +60,8 @@ def test_speed_is_relative_to_the_fewest_workers() -> None:
     means = [list(line.get_ydata()) for line in speed.lines if line.get_linestyle() != "None"]
     assert means == [[1, 2], pytest.approx([1, 2]), pytest.approx([1, 2])]  # ideal, and both networks
     labels = [text.get_text() for text in figure.legends[0].texts]
-    assert [label.rpartition(": ")[2] for label in labels] == ["200 a second with m = 2", "8 a second with m = 2"]
+    speeds = ["200 a second with m = 2", "8 a second with m = 2"]
+    assert [label.rpartition(": ")[2] for label in labels] == [*speeds, "ideal"]
 
 
 @pytest.mark.parametrize("identical", [True, False])

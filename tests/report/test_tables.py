@@ -19,7 +19,7 @@ from asgd.report import build_report, collect_numbers, list_generated, write_tab
 from asgd.report.build import find_first_error
 from asgd.report.latex import escape
 from asgd.report.tables import list_accuracies
-from asgd.report.templates import Templates, format_count
+from asgd.report.templates import Templates, format_count, format_spans
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.study import Params
 from asgd.tables.environment import describe_records
@@ -166,6 +166,11 @@ def test_the_report_source_holds_no_results() -> None:
     assert not re.search(r"\d\d\.\d|\d+ ?(runs|seeds)\b", text)
 
 
+def test_whole_numbers_in_a_row_are_told_by_their_ends() -> None:
+    assert format_spans([*range(10, 20), 21, 5, 6]) == "5, 6, 10 to 19, 21"
+    assert format_spans([3]) == "3"
+
+
 def test_the_claims_table_has_verdict_and_effect_and_the_rules_have_the_reason() -> None:
     table = fill("claims.tex", collect())
     assert r"\emph{the larger $m$, the slower the loss falls per server step} \\".replace(r"} \\", "}}") in table
@@ -175,7 +180,7 @@ def test_the_claims_table_has_verdict_and_effect_and_the_rules_have_the_reason()
     assert rf"C1 & \textbf{{reproduced}} & {effect} & $<$0.001 (0.004) & 2 \\" in table
     assert r"C5-\allowbreak server-\allowbreak ema & \textbf{not applicable} & -- & -- & 0 \\" in table
     rules = fill("rules.tex", collect())
-    assert r"\textbf{C3b} (some runs do not train even at $m = 70$). Reproduced: some runs die, but not all." in rules
+    assert r"\textbf{C3b.} Reproduced: some runs die, but not all." in rules
     assert r"\emph{Here:} The mean loss rises from" in rules
     assert r"\emph{Here:} C5-server-ema: no paired runs at $m = 100$" in rules
 
@@ -268,7 +273,7 @@ def test_the_report_builds_and_a_demonstration_says_so_on_its_first_page(tmp_pat
     assert "Figure 2 of the paper: (a)" not in text  # the study of this test has no such figure
     assert "??" not in text
     assert "C10" not in text
-    assert "C3b (some runs do not train even at m = 70)." in text
+    assert "C3b. Reproduced: some runs die, but not all." in text
     assert "Reproduced: some runs die, but not all." in text
     assert not (tmp_path / "b" / "report.log").exists()
 

@@ -169,16 +169,16 @@ def test_revisions_that_differ_in_the_rate_share_names_in_dvc_curves(tmp_path):
     assert names(0.01) == names(0.02)
 
 
-def test_arms_older_than_a_parameter_are_named_in_dvc_curves_as_if_they_had_it(tmp_path):
-    runs, evaluations = read(write_run(tmp_path / "0"), write_run(tmp_path / "1", num_workers=3))
-    arms, curves = summarize_arms(runs), summarize_curves(evaluations)
-    later = {key: value for key, value in RunConfig.later_keys().items() if not isinstance(value, dict)}
-    full = arms.assign(**later).assign(schedule=["round_robin", "random"])
-    older = full.astype(object)
-    older.loc[0, list(later)] = None
-    expected = list(select_dvc_curves(full, curves)["arm"].unique())
-    assert list(select_dvc_curves(older, curves)["arm"].unique()) == expected
-    assert expected[1].endswith("two poolings, random worker")
+def test_a_run_that_is_older_than_a_parameter_has_the_value_that_means_as_before(tmp_path):
+    (first, curve), (second, other) = (read_run(write_run(tmp_path / f"{m}", num_workers=m)) for m in (1, 3))
+    second = {**second, "config": {**second["config"], "schedule": "random"}}
+    old = {key: value for key, value in first["config"].items() if key not in RunConfig.later_keys()}
+    expected, _ = tabulate_runs([(first, curve), (second, other)], {})
+    runs, evaluations = tabulate_runs([({**first, "config": old}, curve), (second, other)], {})
+    pd.testing.assert_frame_equal(runs, expected)
+    assert runs["schedule"].tolist() == ["round_robin", "random"]
+    names = select_dvc_curves(summarize_arms(runs), summarize_curves(evaluations))["arm"].unique()
+    assert [name.partition("two poolings")[2] for name in names] == ["", ", random worker"]
 
 
 def test_a_table_with_two_rows_of_one_key_is_not_written(tmp_path):

@@ -28,7 +28,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     table = tables["batch_delay"]
     delayed = table[table["num_workers"] > 1]
     metrics = [metric for metric in _LABELS if delayed[metric].notna().any()]
-    figure = Figure(figsize=(PAGE_WIDTH, 2.6))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.4))
     panels = figure.subplots(1, max(1, len(metrics)), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=False):
         _draw_metric(axes, delayed, metric)

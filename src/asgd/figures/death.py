@@ -47,7 +47,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     table = tables["death"]
     dying, control = table[table["output_relu"]], table[~table["output_relu"]]
     death = _find_death(dying)
-    figure = Figure(figsize=(PAGE_WIDTH, 3.7))
+    figure = Figure(figsize=(PAGE_WIDTH, 3.4))
     panels = figure.subplots(2, 3, sharex=True)
     for axes, (column, name, scale, level) in zip(panels.flat, _PANELS, strict=False):
         for run, style in ((control, _CONTROL), (dying, _DYING)):

@@ -53,7 +53,7 @@ def _make_panels(number: int) -> tuple[Figure, list[Axes], list[Axes]]:
     """A block of ``number`` panels for the loss above one for the accuracy; scales are shared within a block."""
     rows = math.ceil(number / _MOST_COLUMNS)
     columns = math.ceil(number / rows)
-    figure = Figure(figsize=(PAGE_WIDTH, min(1.0 + 2.0 * rows, _TALLEST)))
+    figure = Figure(figsize=(PAGE_WIDTH, min(0.9 + 1.85 * rows, _TALLEST)))
     grid = figure.add_gridspec(2 * rows, columns)
     blocks: list[list[Axes]] = [[], []]
     for block, top in zip(blocks, (0, rows), strict=True):

@@ -43,7 +43,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     """
     table, limits = tables["map"], find_curvatures(tables["sharpness"])
     variants = list(dict.fromkeys(table["variant"]))
-    figure = Figure(figsize=(PAGE_WIDTH, 2.9))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.7))
     panels = figure.subplots(1, len(variants), sharey=True, squeeze=False)[0]
     shade = Normalize(0.1, max(0.2, table["accuracy_mean"].max()))
     for axes, variant in zip(panels, variants, strict=True):

@@ -40,12 +40,13 @@ def draw(tables: Tables, experiment: str) -> Figure:
     evaluations, chosen = tables["evaluations"], select_experiment(tables["runs"], experiment)
     readings = split_readings(chosen)
     workers = sorted(chosen["num_workers"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 0.92 * len(readings)))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.7 + 0.82 * len(readings)))
     panels = figure.subplots(len(readings), len(workers), sharex=True, sharey=True, squeeze=False)
     for row, (name, same) in zip(panels, readings.items(), strict=True):
         for axes, m in zip(row, workers, strict=True):
             _draw_runs(axes, same[same["num_workers"] == m], evaluations)
-        row[0].set_ylabel(name.replace(", ", ",\n") + "\n\ntraining loss")
+        row[0].set_ylabel(name.replace(", ", ",\n"), fontsize=7)
+    figure.supylabel("training loss")
     for axes, m in zip(panels[0], workers, strict=True):
         axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:

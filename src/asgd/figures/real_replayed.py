@@ -35,7 +35,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     kinds = {name: select_executed(tables["runs"], experiment, name) for name in _STYLES}
     groups = {name: group_runs(runs) for name, runs in kinds.items()}
     workers = sorted(kinds["real"]["num_workers"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.15 * len(groups["real"])))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 0.95 * len(groups["real"])))
     panels = figure.subplots(len(groups["real"]), len(workers), squeeze=False, sharex="row", sharey="row")
     for row, name in zip(panels, groups["real"], strict=True):
         for axes, m in zip(row, workers, strict=True):
@@ -43,7 +43,8 @@ def draw(tables: Tables, experiment: str) -> Figure:
                 group = groups[kind].get(name, kinds[kind].iloc[:0])
                 _draw_runs(axes, group[group["num_workers"] == m], tables["evaluations"], kind)
         finish_accuracy(row[0])
-        row[0].set_ylabel(f"{name}\n\ntest accuracy" if name else "test accuracy")
+        row[0].set_ylabel(name)
+    figure.supylabel("test accuracy")
     for axes, m in zip(panels[0], workers, strict=True):
         axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:

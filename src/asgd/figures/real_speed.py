@@ -1,8 +1,11 @@
 """How much faster do more workers train, and when does the server become the limit?"""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, PercentFormatter, ScalarFormatter
 
 from asgd.figures.curves import legend_line
@@ -27,9 +30,10 @@ def draw(tables: Tables, experiment: str) -> Figure:
     real = select_executed(tables["runs"], experiment, "real")
     real = real.assign(speed=real["total_steps"] / real["training_seconds"])
     workers = sorted(map(float, real["num_workers"].unique()))
-    figure = Figure(figsize=(PAGE_WIDTH, 2.1))
+    figure = Figure(figsize=(PAGE_WIDTH, 1.9))
     speed, share = figure.subplots(1, 2)
-    speed.plot(workers, [m / workers[0] for m in workers], color="0.35", linewidth=0.6, linestyle=(0, (1, 2)))
+    ideal: dict[str, Any] = {"color": "0.35", "linewidth": 0.6, "linestyle": (0, (1, 2))}
+    speed.plot(workers, [m / workers[0] for m in workers], **ideal)
     handles = []
     for number, (name, group) in enumerate(group_runs(real).items()):
         style = category_style(number)
@@ -44,12 +48,13 @@ def draw(tables: Tables, experiment: str) -> Figure:
         axes.xaxis.set_major_locator(FixedLocator(workers))
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
-    speed.set_ylabel("speed-up (dotted: ideal)")
+    handles.append(Line2D([], [], label="ideal", **ideal))
+    speed.set_ylabel("speed-up")
     speed.set_ylim(0, None)
-    share.set_ylabel("share of time: server busy")
+    share.set_ylabel("server busy")
     share.set_ylim(0, 1)
     share.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=2, title="gradients, without evaluations")
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, title="gradients, without evaluations")
     return figure
 
 

@@ -33,12 +33,13 @@ def draw(tables: Tables, experiment: str) -> Figure:
     """Share of the gradients by staleness: a row for each kind of run, a column for each number of workers."""
     real = select_executed(tables["runs"], experiment, "real")
     groups, workers = group_runs(real), sorted(real["num_workers"].unique())
-    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.15 * len(groups)))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 0.95 * len(groups)))
     panels = figure.subplots(len(groups), len(workers), squeeze=False)
     for row, (name, group) in zip(panels, groups.items(), strict=True):
         for axes, m in zip(row, workers, strict=True):
             _draw_counts(axes, group[group["num_workers"] == m], int(m))
-        row[0].set_ylabel(f"{name}\n\nshare of gradients" if name else "share of gradients")
+        row[0].set_ylabel(name)
+    figure.supylabel("share of gradients")
     for axes, m in zip(panels[0], workers, strict=True):
         axes.set_title(f"m = {m}", pad=3)
     for axes in panels[-1]:

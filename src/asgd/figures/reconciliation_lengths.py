@@ -29,7 +29,7 @@ _STATES = {
 }
 _HOLDS = "#4D4D4D"
 _SIZE = 0.9  # of a cell
-_ROW = 0.155  # inches
+_ROW = 0.145  # inches
 _LEAST = 2.5  # columns of a panel, for its title
 
 

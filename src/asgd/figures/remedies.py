@@ -17,7 +17,7 @@ PLOT = Plot(
     tables=("remedies",),
 )
 
-_ROW_HEIGHT = 0.128  # inches
+_ROW_HEIGHT = 0.12  # inches
 _TICKS = (0, -1, 1, -10, 10, -100, 100)
 _PLAIN = "plain SGD"
 _BESIDE: dict[str, Any] = {"fontsize": 7, "va": "center_baseline", "ha": "left"}

@@ -31,7 +31,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     limits = tables["limits"]
     names = list(dict.fromkeys(limits["schedule"]))
     styles = {name: category_style(index) for index, name in enumerate(names)}
-    figure = Figure(figsize=(PAGE_WIDTH, 3.0))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.6))
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     curvature = list(find_curvatures(tables["sharpness"]).values())[-1:]  # a dead network has none
     _draw_map(left, tables["map"], limits, styles, *curvature)

@@ -32,7 +32,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     runs = select_experiment(tables["runs"], experiment).sort_index()  # schedules in the order of params.yaml
     runs = runs.assign(name=[label_schedule(whole_config_of(row).model_dump()) for row in runs.to_dict("records")])
     rates, names = sorted(runs["learning_rate"].unique()), list(dict.fromkeys(runs["name"]))
-    figure = Figure(figsize=(PAGE_WIDTH, 2.7))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.4))
     panels = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
     for axes, rate in zip(panels, rates, strict=True):
         _draw_rate(axes, runs[runs["learning_rate"] == rate], names, sorted(runs["num_workers"].unique()))

@@ -38,7 +38,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     columns = sorted({arm["column"] for arm in arms}, key=lambda column: (schedules.index(column[0]), column[1]))
     rows = sorted({arm["cancel"] for arm in arms if arm["waits"]}, reverse=True) or [True]
     styles = _choose_styles(arms)
-    figure = Figure(figsize=(PAGE_WIDTH, 1.0 + 1.25 * len(rows)))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.9 + 1.1 * len(rows)))
     panels = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
     for line, cancel in zip(panels, rows, strict=True):
         for axes, column in zip(line, columns, strict=True):

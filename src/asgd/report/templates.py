@@ -1,8 +1,9 @@
 """The templates of report/templates: LaTeX, Markdown and HTML from one context of numbers and names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class Templates:
     """The templates in a folder, each filled by its name. To print a name that the context lacks is an error.
 
     Beside the filters of ``asgd.claims.wording`` they know `tex` (escapes), `count`, `hours`, `sentence` (a capital
-    letter and a full stop) and `cell` (of a Markdown table), and the macros of sentences.txt.j2 as `say(NAME, ...)`.
+    letter and a full stop), `cell` (of a Markdown table) and `spans` (of whole numbers), and the macros of
+    sentences.txt.j2 as `say(NAME, ...)`.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -68,7 +70,7 @@ class Templates:
         environment = Environment(loader=FileSystemLoader(self._folder), **_COMMON, **options)
         environment.filters |= FILTERS
         environment.filters |= {"tex": escape, "count": format_count, "hours": format_hours}
-        environment.filters |= {"sentence": format_sentence, "cell": format_cell}
+        environment.filters |= {"sentence": format_sentence, "cell": format_cell, "spans": format_spans}
         return environment
 
 
@@ -90,3 +92,13 @@ def format_sentence(text: str) -> str:
 def format_cell(text: str) -> str:
     """``text`` in a Markdown table: no column begins in it."""
     return text.replace("|", "\\|")
+
+
+def format_spans(numbers: Iterable[int]) -> str:
+    """Whole numbers in order, three or more in a row by their ends: "1, 2, 10 to 19"."""
+    spans = (list(span) for _, span in groupby(enumerate(sorted(numbers)), lambda placed: placed[1] - placed[0]))
+    ends = ((span[0][1], span[-1][1]) for span in spans)
+    return ", ".join(
+        f"{first} to {last}" if last - first > 1 else ", ".join(map(str, range(first, last + 1)))
+        for first, last in ends
+    )

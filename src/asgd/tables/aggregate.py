@@ -190,7 +190,8 @@ def _run_row(record: Mapping[str, Any], memberships: str, last: Sequence[float])
     names = {"run": record["run"], "arm": record["arm"], "experiments": memberships, "engine": record["engine"]["name"]}
     known = {name: record[name] for name in RUNS.columns if name in record and name not in names}
     finals = {f"final_{name}": value for name, value in zip(_FINALS, last, strict=True)}
-    settings = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in record["config"].items()}
+    config = {**_BEFORE, **record["config"]}  # a run may be older than a parameter
+    settings = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in config.items()}
     return {**settings, **known, **names, **finals, **_describe_execution(record)}
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from asgd.settings.parameters import kinds_of, label_settings, list_parameters
-from asgd.settings.run import RunConfig
 from asgd.tables.experiments import list_arms
 
 #: What every name says.
@@ -21,7 +20,7 @@ def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
     With one seed there is no interval, and both limits are the mean.
     """
-    names = _name_arms([_fill(arm) for arm in list_arms(arms)])
+    names = _name_arms(list_arms(arms))
     accuracy = select_accuracy(curves)
     limits = {column: accuracy[column].fillna(accuracy["mean"]) for column in ("ci_low", "ci_high")}
     table = accuracy.assign(arm=accuracy["arm"].map(names), **limits)
@@ -31,11 +30,6 @@ def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def select_accuracy(curves: pd.DataFrame) -> pd.DataFrame:
     """What ``select_dvc_curves`` reads of the table ``curves``."""
     return curves.loc[curves["metric"] == "test_accuracy", ["arm", "epoch", "metric", "mean", "ci_low", "ci_high"]]
-
-
-def _fill(arm: Mapping[str, Any]) -> dict[str, Any]:
-    """An arm with the values that parameters have which are younger than its runs: as ones trained today have them."""
-    return {**arm, **{key: value for key, value in RunConfig.later_keys().items() if pd.isna(arm.get(key))}}
 
 
 def _name_arms(arms: list[dict[str, Any]]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def find_first_values(table: pd.DataFrame, keys: Iterable[str]) -> "pd.Series[bo
     before = RunConfig.later_keys()
     same = pd.Series(True, index=table.index)
     for key in keys:
-        if key in table:  # empty: of a run that is older than the parameter, or none
+        if key in table:
             same &= table[key].isna() | (table[key] == before[key])
     return same
 

@@ -19,6 +19,8 @@ an interval is undefined: with one seed, or if the differences of all seeds are 
 are equal. If an m that the rule names has no runs, the claim cannot be reproduced, but other m can still refute it. Two
 arms *both fail* if in at least half of their pairs neither run trained; their agreement is then no evidence.
 
+E7 asks which remedy helps most. It gets a ranking, the table `remedies.csv`, instead of a verdict.
+
 Each p-value is shown with Holm's adjustment over all verdicts that have one. The adjustment informs the reader; it does
 not enter the rules. All intervals are conditional on one test set.
 """
