@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ import pytest
 from asgd.claims import Verdict, Verdicts
 from asgd.errors import AsgdError
 from asgd.report.generated import list_blocks
-from asgd.report.readme import collect_claims, list_shown, update_block, update_readme
+from asgd.report.readme import collect_claims, find_shown, update_block, update_readme
 from asgd.report.templates import Templates
 from asgd.settings.claims import ClaimsConfig
-from asgd.settings.study import load_params
+from asgd.settings.study import Params, load_params
 from tests.pipeline import ROOT, TINY, borrow_environment, copy_repository, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,15 +25,12 @@ def list_code(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def render_claims(studies: Mapping[str, list[Verdict]], **editions: str) -> list[str]:
-    """The lines of the block of claims, of studies that are judged by the first edition unless ``editions`` differ."""
-    margins = {name: ClaimsConfig(edition=editions.get(name, "first")) for name in studies}
-    shown = [
-        {"name": name, "description": f"study {name}", "edition": margins[name].edition, "n_runs": 1590}
-        for name in studies
-    ]
-    judged = {name: Verdicts(margins=margins[name], verdicts=verdicts) for name, verdicts in studies.items()}
-    numbers = {"studies": shown, **collect_claims(judged)}
+def render_claims(verdicts: list[Verdict], earlier: list[Verdict] | None = None, edition: str = "first") -> list[str]:
+    """The lines of the block of claims; ``earlier`` verdicts are those of a study by the first edition."""
+    study = {"name": "one", "description": "a study", "edition": edition, "n_runs": 1590}
+    judged = Verdicts(margins=ClaimsConfig(edition=edition), verdicts=verdicts)
+    before = Verdicts(margins=ClaimsConfig(), verdicts=earlier) if earlier else None
+    numbers = {"study": study, "earlier": "zero" if earlier else None, **collect_claims(judged, before)}
     return Templates(ROOT / "report/templates").render("readme/claims.md", numbers).splitlines()
 
 
@@ -50,12 +46,12 @@ C4 = [judge("C4", "reproduced", variant="server-ema"), judge("C4", "inconclusive
 
 def test_its_tables_are_those_of_the_results(tmp_path: Path) -> None:
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
-    update_readme(copy, list_shown(load_params(ROOT / "params.yaml")), ROOT / "results", ROOT)
+    update_readme(copy, load_params(ROOT / "params.yaml"), ROOT / "results", ROOT)
     assert copy.read_text(encoding="utf-8") == README, "run: make readme"
 
 
-def test_one_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
-    lines = render_claims({"one": [C3, *C4]})
+def test_a_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
+    lines = render_claims([C3, *C4])
     assert lines[0] == "**Of the paper's 2 claims, 1 is not (C3) and 1 depends on the kind of momentum (C4).**"
     first, header, *rows = [line for line in lines if line.startswith("|")]
     assert (first, header) == ("| Claim | Verdict | Effect and interval |", "|---|---|---|")
@@ -65,21 +61,47 @@ def test_one_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
     assert rows[2:] == ["| &emsp;server, EMA | reproduced | - |", "| &emsp;worker, EMA | inconclusive | - |"]
 
 
-def test_two_editions_stand_side_by_side_and_a_claim_that_changed_its_words_has_two_rows() -> None:
+def test_an_earlier_study_stands_beside_and_what_is_beyond_the_paper_below() -> None:
+    base = C3.model_copy(update={"setting": {"learning_rate": 0.01}})
     again = judge("C3", "reproduced", variant="same-rate", setting={"learning_rate": 0.02})
-    lines = render_claims(
-        {"one": [C3, judge("C5", "inconclusive", variant="server-ema")], "two": [C3, again, judge("E9", "supported")]},
-        two="second",
-    )
-    assert lines[0] == "- `one`: Of the paper's 2 claims, 1 is not (C3) and 1 remains inconclusive (C5)."
-    assert lines[1] == "- `two`: Of 2 claims, 1 depends on the setting (C3) and 1 is supported (E9)."
-    rows = [line for line in lines if line.startswith("|")]
-    assert rows[0] == "| Claim | Verdict in `one` | Effect and interval | Verdict in `two` | Effect and interval |"
-    assert {line.count("|") for line in rows} == {6}
-    base = next(line for line in rows if "at the base settings" in line)
-    assert base.count("not&nbsp;reproduced") == 2  # in one row, whatever of it the label of one study alone says
-    assert "| &emsp;at learning rate 0.02 | - | - | reproduced | - |" in rows
-    assert next(line for line in rows if "**E9**" in line).endswith("| - | - | supported | - |")
+    lines = render_claims([base, again, judge("E9", "supported")], [C3], edition="second")
+    assert lines[0] == "**Of the paper's 1 claims, 1 depends on the setting (C3).**"
+    assert "**Of 1 statements beyond the paper, 1 is supported (E9).**" in lines
+    own, beyond = [number for number, line in enumerate(lines) if line.startswith("| Claim")]
+    assert lines[own] == "| Claim | Verdict | Effect and interval | First edition |"
+    assert lines[own + 3].startswith("| &emsp;at learning rate 0.01 | not&nbsp;reproduced |")
+    assert lines[own + 3].endswith("| not reproduced: P(dead) = 0.10 [0.02,&nbsp;0.40] |")
+    assert lines[own + 4] == "| &emsp;at learning rate 0.02 | reproduced | - | - |"
+    assert lines[beyond + 2].startswith("| **E9** ")
+    assert lines[beyond + 2].endswith("| supported | - |")
+    assert any("(results/zero/report.pdf)" in line for line in lines)
+
+
+def test_kinds_are_told_by_their_names_and_where_it_must_be_by_their_settings() -> None:
+    base, faster = {"learning_rate": 0.01, "epochs": 10}, {"learning_rate": 0.02, "epochs": 3}
+    judged = [
+        judge("C5", "not reproduced", variant="server-pytorch", setting=base),
+        judge("C5", "inconclusive", variant="worker-ema", setting=base),
+        judge("C5", "reproduced", variant="worker-ema-same-rate", setting=faster),
+    ]
+    same = judge("C5", "not applicable", variant="server-pytorch-scaled", setting=base)
+    same.details["same_steps_as"] = "server-ema"
+    labels = [line.split(" | ")[0] for line in render_claims([*judged, same], edition="second") if "&emsp;" in line]
+    assert labels == [
+        "| &emsp;server, PyTorch",
+        "| &emsp;worker, EMA at learning rate 0.01, 10 epochs",
+        "| &emsp;worker, EMA at learning rate 0.02, 3 epochs",
+    ]
+
+
+@pytest.mark.parametrize(("shown", "words"), [((), "none"), (("one", "two"), "one and two")])
+def test_one_study_must_be_chosen(shown: tuple[str, ...], words: str) -> None:
+    data = {"source": "synthetic"}
+    preset = {"data": data, "seeds": [0], "experiments": {"delay": {"num_workers": 1}}}
+    presets = {name: {**preset, "shipped": {"readme": name in shown}} for name in ("one", "two")}
+    params = Params.model_validate({"preset": "one", "presets": presets})
+    with pytest.raises(AsgdError, match=rf"`shipped\.readme` is true in {words}; set it in one of them"):
+        find_shown(params)
 
 
 def test_every_template_has_a_place_in_it() -> None:

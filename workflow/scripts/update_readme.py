@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from asgd.report.readme import list_shown, update_readme
+from asgd.report.readme import update_readme
 from asgd.settings.study import load_params
 
-update_readme(Path("README.md"), list_shown(load_params()), Path("results"), Path())
+update_readme(Path("README.md"), load_params(), Path("results"), Path())

@@ -24,6 +24,7 @@ ANALYSIS = Analysis(
     about=Subject(varies=("seed",)),  # of several experiments: a preset names one in `subjects`
     reads=("runs", "evaluations"),
     needs=("run", "claims"),
+    summary="remedies_summary",
     tables={
         "remedies": Table(
             rows="one for each schedule, m and method that has a calibrated arm beside plain SGD's, the best first",
@@ -53,13 +54,23 @@ _PLACE = ("num_workers", *ScheduleKeys.model_fields)
 
 
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Every calibrated method against plain SGD."""
+    """Every calibrated method against plain SGD; in the summary the best one of each schedule and m."""
     evidence = Evidence.of(given.tables["runs"], given.tables["evaluations"], given.claims, given.base)
     rows = [row for config in list_arms(evidence) if (row := _compare(evidence, config))]
     table = pd.DataFrame(rows, columns=[name for name in ANALYSIS.tables["remedies"].columns if name != "rank"])
     ranks = table.groupby(["schedule", "num_workers"])["difference"].rank(ascending=False, method="first")
     table.insert(2, "rank", ranks.astype(int))
-    return {"remedies": table.sort_values(["schedule", "num_workers", "rank"], ignore_index=True)}, {}
+    table = table.sort_values(["schedule", "num_workers", "rank"], ignore_index=True)
+    return {"remedies": table}, {"best": _list_best(table)}
+
+
+def _list_best(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Schedule, m, method and gain of the best of several methods, and how many there are (`methods`)."""
+    sizes = table.groupby(["schedule", "num_workers"])["method"].transform("size")
+    best = table.assign(methods=sizes)[(table["rank"] == 1) & (sizes > 1)]
+    about = ["schedule", "num_workers", "method", "methods", "difference"]
+    limits = [None if pd.isna(low) else [low, high] for low, high in zip(best["low"], best["high"], strict=True)]
+    return best[about].assign(interval=pd.Series(limits, best.index, object)).to_dict("records")  # type: ignore[return-value]
 
 
 def _compare(evidence: Evidence, config: RunConfig) -> dict[str, Any] | None:

@@ -1,9 +1,11 @@
-"""docs/gallery.md: every figure of the studies that the README shows, with the command that draws it."""
+"""docs/gallery.md: every figure of the study that the README shows, with the command that draws it."""
 
 from pathlib import Path
 
 from asgd.figures.plot import Plot, list_plots
+from asgd.report.readme import find_shown
 from asgd.settings.study import load_params
+from asgd.tables.files import find_table
 
 _HEAD = """# Gallery
 
@@ -16,9 +18,9 @@ all of them. A PDF lies beside each PNG. [Figures](reference.md#figures) lists t
 
 def make_gallery(params: Path = Path("params.yaml"), results: Path = Path("results")) -> str:
     """The whole page, as Markdown for the folder docs/. ``results``: the folder of all studies, in the project's."""
-    studies = load_params(params).presets.items()
-    shown = {name: study.description for name, study in studies if study.shipped and study.shipped.readme}
-    return "\n".join([_HEAD, *(_show_study(results / name, about) for name, about in shown.items())])
+    presets = load_params(params)
+    shown = find_shown(presets)
+    return f"{_HEAD}\n{_show_study(results / shown, presets.presets[shown].description)}"
 
 
 def _show_study(folder: Path, about: str) -> str:
@@ -35,7 +37,7 @@ def _show_study(folder: Path, about: str) -> str:
 def _show(folder: Path, name: str, plot: Plot) -> str:
     file = f"{folder.as_posix()}/figures/{name}.png"
     command = f"snakemake --force --config shipped=True preset={folder.name} -- \\\n    {file}"
-    tables = ", ".join(f"`{table}.csv`" for table in plot.tables)
+    tables = ", ".join(f"`{find_table(folder / 'tables', table).name}`" for table in plot.tables)
     return (
         f"### {name}\n\n{plot.caption}\n\n![{name}](../{file})\n\n"
         f"From {tables}, by [{name}.py](../src/asgd/figures/{name}.py):\n\n```text\n{command}\n```\n"

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asgd.claims import Verdicts, claims_from_json
-from asgd.claims.wording import format_setting, tabulate_verdicts
+from asgd.claims import Verdict, Verdicts, claims_from_json
+from asgd.claims.wording import format_setting, list_words
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_text
 from asgd.report.findings import FUSED, Findings, estimate_cost
 from asgd.report.generated import list_blocks
-from asgd.report.page import answer, find_kind
+from asgd.report.page import describe_claims, find_kind
 from asgd.report.templates import Templates
 from asgd.settings.plain_yaml import read_yaml
 from asgd.settings.study import Params
@@ -19,9 +19,12 @@ from asgd.tables.files import find_table, read_table
 BENCHMARK = "benchmark.json"
 
 
-def list_shown(params: Params) -> list[str]:
-    """The presets whose results the README shows: those with `readme` under `shipped` in params.yaml, in its order."""
-    return [name for name, study in params.presets.items() if study.shipped and study.shipped.readme]
+def find_shown(params: Params) -> str:
+    """The preset whose results the README shows. Raises AsgdError unless one has `readme` under `shipped`."""
+    shown = [name for name, study in params.presets.items() if study.shipped and study.shipped.readme]
+    if len(shown) != 1:
+        raise AsgdError(f"presets: `shipped.readme` is true in {list_words(shown) or 'none'}; set it in one of them")
+    return shown[0]
 
 
 def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,34 +43,52 @@ def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def collect_claims(studies: Mapping[str, Verdicts]) -> dict[str, Any]:
-    """What the templates know of the verdicts of ``studies``, by name of the study.
+def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[str, Any]:
+    """What the templates know of ``verdicts`` beside those of an ``earlier`` study: that of ``describe_claims``, and
 
-    - `answers`: of each study, what ``asgd.report.page.answer`` says.
-    - `claims`: a group for each claim in each of its wordings, for an edition of the rules may word a claim in its own
-      way. A group has a row for each variant: its `label`, and its verdict `by_study`, of each study that has one.
+    - `groups`: for each claim its id, its statement, whether it is the paper's (`paper`), and as `rows` its verdicts,
+      each with a `label` that tells it from the others. One that is judged where other settings take the same steps
+      has none.
     - `levels`: claims by the confidence level of their intervals, the level of most claims first.
     """
-    claims: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    described = describe_claims(verdicts, earlier)
+    groups: dict[str, list[tuple[Verdict, dict[str, Any]]]] = {}
     levels: dict[float, dict[str, None]] = {}
-    for study, verdicts in studies.items():
-        for verdict, row in zip(verdicts.verdicts, tabulate_verdicts(verdicts), strict=True):
-            found = claims.setdefault((row.claim, row.statement), {})
-            shown = found.setdefault(verdict.variant, {"label": "", "by_study": {}})
-            shown["by_study"][study] = row
-            shown["label"] = (
-                " ".join(filter(None, [find_kind(verdict), format_setting(verdict.setting)])) or shown["label"]
-            )
-            if row.confidence is not None:
-                levels.setdefault(round(row.confidence, 9), {})[row.claim] = None
+    for verdict, row in zip(verdicts.verdicts, described["verdicts"], strict=True):
+        if not row["same_steps_as"]:
+            groups.setdefault(verdict.claim, []).append((verdict, row))
+        if row["confidence"] is not None:
+            levels.setdefault(round(row["confidence"], 9), {})[verdict.claim] = None
     return {
-        "answers": {study: answer(verdicts.verdicts) for study, verdicts in studies.items()},
-        "claims": [
-            {"id": id_, "statement": text, "rows": list(rows.values()), "variants": [*filter(None, rows)]}
-            for (id_, text), rows in claims.items()
+        **described,
+        "groups": [
+            {
+                **{key: judged[0][1][key] for key in ("statement", "paper")},
+                "id": claim,
+                "rows": [
+                    {**row, "label": label}
+                    for label, (_, row) in zip(_label([verdict for verdict, _ in judged]), judged, strict=True)
+                ],
+            }
+            for claim, judged in groups.items()
         ],
         "levels": sorted(((level, list(ids)) for level, ids in levels.items()), key=lambda pair: -len(pair[1])),
     }
+
+
+def _label(judged: Sequence[Verdict]) -> list[str]:
+    """What tells the verdicts on a claim apart: their settings if these differ, else their kinds, if need be both."""
+    if len(judged) == 1:
+        return [""]
+    differing = {key for one in judged for key in one.setting if len({other.setting.get(key) for other in judged}) > 1}
+    settings = [format_setting({key: one.setting[key] for key in one.setting if key in differing}) for one in judged]
+    if len(set(settings)) == len(judged):
+        return settings
+    kinds = [find_kind(verdict) for verdict in judged]
+    return [
+        " ".join(filter(None, [kind, setting if kinds.count(kind) > 1 else ""]))
+        for kind, setting in zip(kinds, settings, strict=True)
+    ]
 
 
 def collect_benchmark(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,17 +106,19 @@ def collect_benchmark(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def make_blocks(presets: Sequence[str], results: Path, root: Path) -> dict[str, str]:
+def make_blocks(params: Params, results: Path, root: Path) -> dict[str, str]:
     """The README's blocks by name.
 
-    They show the studies ``presets`` and the benchmark in the folder ``results``, and CITATION.cff in ``root``, the
-    project's folder, which has the templates too.
+    They show the study that ``params`` says, with the verdicts of the study before it, and the benchmark, of the folder
+    ``results``; and CITATION.cff in ``root``, the project's folder, which has the templates too.
     """
-    measured, report = read_json(results / BENCHMARK), root / "report"
-    verdicts = {name: results / name / "claims.json" for name in presets}
+    measured, report, shown = read_json(results / BENCHMARK), root / "report", find_shown(params)
+    earlier = params.presets[shown].earlier
+    names = [results / name / "claims.json" for name in (shown, earlier) if name]
     numbers = {
-        "studies": [collect_study(results / name, measured) for name in presets],
-        **collect_claims({name: claims_from_json(read_json(path), str(path)) for name, path in verdicts.items()}),
+        "study": collect_study(results / shown, measured),
+        "earlier": earlier,
+        **collect_claims(*(claims_from_json(read_json(path), str(path)) for path in names)),
         **collect_benchmark(measured),
         "citation": read_yaml(root / "CITATION.cff"),
     }
@@ -103,9 +126,9 @@ def make_blocks(presets: Sequence[str], results: Path, root: Path) -> dict[str, 
     return {name: templates.render(f"readme/{name}.md", numbers) for name in list_blocks(report)}
 
 
-def update_readme(readme: Path, presets: Sequence[str], results: Path, root: Path) -> None:
+def update_readme(readme: Path, params: Params, results: Path, root: Path) -> None:
     """Fill all blocks of the README. Arguments as of ``make_blocks``."""
-    for name, content in make_blocks(presets, results, root).items():
+    for name, content in make_blocks(params, results, root).items():
         update_block(readme, name, content)
 
 

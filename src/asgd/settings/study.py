@@ -101,7 +101,7 @@ class Shipped(StrictModel):
 
     report: bool = Field(True, description="whether report.pdf is in git")
     runs: str | None = Field(None, description="the file in `results/` that its runs are packed in (`asgd pack`)")
-    readme: bool = Field(False, description="whether the README shows this study")
+    readme: bool = Field(False, description="whether the README shows this study; one of them")
 
 
 class Preset(StrictModel):

@@ -35,7 +35,7 @@ from asgd.report import (
 )
 from asgd.report.explorer import Shown, make_explorer
 from asgd.report.generated import EXPLORER
-from asgd.report.readme import BENCHMARK, list_shown, make_blocks, read_block
+from asgd.report.readme import BENCHMARK, make_blocks, read_block
 from asgd.runs.archive import read_archive
 from asgd.runs.pool import Pool
 from asgd.study.manifest import name_some
@@ -231,7 +231,7 @@ def check_readme(results: Results) -> Check:
     faults = [f"{BENCHMARK}: {text}" for text in _list_disagreements(read_json(folder / BENCHMARK))]
     for name in ("claims.json", "tables/environment.json", results.table_file("runs")):
         results.path(name)
-    for name, content in make_blocks(list_shown(results.study.params), folder, results.root).items():
+    for name, content in make_blocks(results.study.params, folder, results.root).items():
         if difference := compare_texts(read_block(readme, name), content):
             faults.append(f"README.md: {name}: {difference}; run: make readme")
     return Check("README", f"verdicts, costs and speeds against {results.folder.name} and {BENCHMARK}", tuple(faults))
