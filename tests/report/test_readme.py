@@ -12,7 +12,7 @@ import pytest
 from asgd.claims import Verdict, Verdicts
 from asgd.errors import AsgdError
 from asgd.report.generated import list_blocks
-from asgd.report.readme import collect_claims, find_shown, update_block, update_readme
+from asgd.report.readme import collect_claims, find_shown, make_blocks, update_block, update_readme
 from asgd.report.templates import Templates
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.study import Params, load_params
@@ -94,14 +94,18 @@ def test_kinds_are_told_by_their_names_and_where_it_must_be_by_their_settings() 
     ]
 
 
-@pytest.mark.parametrize(("shown", "words"), [((), "none"), (("one", "two"), "one and two")])
-def test_one_study_must_be_chosen(shown: tuple[str, ...], words: str) -> None:
-    data = {"source": "synthetic"}
-    preset = {"data": data, "seeds": [0], "experiments": {"delay": {"num_workers": 1}}}
-    presets = {name: {**preset, "shipped": {"readme": name in shown}} for name in ("one", "two")}
-    params = Params.model_validate({"preset": "one", "presets": presets})
-    with pytest.raises(AsgdError, match=rf"`shipped\.readme` is true in {words}; set it in one of them"):
-        find_shown(params)
+def test_one_study_must_be_chosen() -> None:
+    preset = {"data": {"source": "synthetic"}, "seeds": [0], "experiments": {"delay": {"num_workers": 1}}}
+
+    def choose(*shown: str) -> Params:
+        presets = {name: {**preset, "shipped": {"readme": name in shown}} for name in ("one", "two")}
+        return Params.model_validate({"preset": "one", "presets": presets})
+
+    assert (find_shown(choose("two")), find_shown(choose())) == ("two", None)
+    with pytest.raises(AsgdError, match=r"`shipped\.readme` is true in one and two; set it in one of them"):
+        find_shown(choose("one", "two"))
+    with pytest.raises(AsgdError, match=r"none has `shipped\.readme`, and the README shows one study"):
+        make_blocks(choose(), ROOT / "results", ROOT)
 
 
 def test_every_template_has_a_place_in_it() -> None:

@@ -19,12 +19,12 @@ from asgd.tables.files import find_table, read_table
 BENCHMARK = "benchmark.json"
 
 
-def find_shown(params: Params) -> str:
-    """The preset whose results the README shows. Raises AsgdError unless one has `readme` under `shipped`."""
+def find_shown(params: Params) -> str | None:
+    """The preset whose results the README shows: that with `readme` under `shipped`. Raises AsgdError for several."""
     shown = [name for name, study in params.presets.items() if study.shipped and study.shipped.readme]
-    if len(shown) != 1:
-        raise AsgdError(f"presets: `shipped.readme` is true in {list_words(shown) or 'none'}; set it in one of them")
-    return shown[0]
+    if len(shown) > 1:
+        raise AsgdError(f"presets: `shipped.readme` is true in {list_words(shown)}; set it in one of them")
+    return shown[0] if shown else None
 
 
 def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +113,10 @@ def make_blocks(params: Params, results: Path, root: Path) -> dict[str, str]:
     ``results``; and CITATION.cff in ``root``, the project's folder, which has the templates too.
     """
     measured, report, shown = read_json(results / BENCHMARK), root / "report", find_shown(params)
+    if shown is None:
+        raise AsgdError(
+            "presets: none has `shipped.readme`, and the README shows one study; set it to true in one of them"
+        )
     earlier = params.presets[shown].earlier
     names = [results / name / "claims.json" for name in (shown, earlier) if name]
     numbers = {
