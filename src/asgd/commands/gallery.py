@@ -20,7 +20,7 @@ def make_gallery(params: Path = Path("params.yaml"), results: Path = Path("resul
     """The whole page, as Markdown for the folder docs/. ``results``: the folder of all studies, in the project's."""
     presets = load_params(params)
     shown = find_shown(presets)
-    return "\n".join([_HEAD, *([_show_study(results / shown, presets.presets[shown].description)] if shown else [])])
+    return f"{_HEAD}\n{_show_study(results / shown, presets.presets[shown].description)}" if shown else _HEAD
 
 
 def _show_study(folder: Path, about: str) -> str:

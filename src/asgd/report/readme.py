@@ -78,8 +78,6 @@ def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[
 
 def _label(judged: Sequence[Verdict]) -> list[str]:
     """What tells the verdicts on a claim apart: their settings if these differ, else their kinds, if need be both."""
-    if len(judged) == 1:
-        return [""]
     differing = {key for one in judged for key in one.setting if len({other.setting.get(key) for other in judged}) > 1}
     settings = [format_setting({key: one.setting[key] for key in one.setting if key in differing}) for one in judged]
     if len(set(settings)) == len(judged):
@@ -118,11 +116,11 @@ def make_blocks(params: Params, results: Path, root: Path) -> dict[str, str]:
             "presets: none has `shipped.readme`, and the README shows one study; set it to true in one of them"
         )
     earlier = params.presets[shown].earlier
-    names = [results / name / "claims.json" for name in (shown, earlier) if name]
+    judged = [results / name / "claims.json" for name in (shown, earlier) if name]
     numbers = {
         "study": collect_study(results / shown, measured),
         "earlier": earlier,
-        **collect_claims(*(claims_from_json(read_json(path), str(path)) for path in names)),
+        **collect_claims(*(claims_from_json(read_json(path), str(path)) for path in judged)),
         **collect_benchmark(measured),
         "citation": read_yaml(root / "CITATION.cff"),
     }
