@@ -3,7 +3,7 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_params_flag, add_preset_flag, add_results_flag
+from asgd.commands.flags import add_preset_flags, add_results_flag
 from asgd.settings.study import load_params
 
 COMMAND = Command(
@@ -16,8 +16,7 @@ COMMAND = Command(
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose tables."""
-    add_preset_flag(parser, "show the calibration of this preset (default: %(default)s)", default="calibration")
-    add_params_flag(parser)
+    add_preset_flags(parser, "show the calibration of this preset (default: %(default)s)", default="calibration")
     add_results_flag(parser)
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_params_flag, add_preset_flag, add_results_flag, path
+from asgd.commands.flags import add_preset_flags, add_results_flag, path
 from asgd.settings.study import load_params
 
 COMMAND = Command(
@@ -15,8 +15,7 @@ COMMAND = Command(
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose tables, and where the verdicts go."""
-    add_preset_flag(parser, "judge the results of this preset (default: the preset that params.yaml names)")
-    add_params_flag(parser)
+    add_preset_flags(parser, "judge the results of this preset (default: the preset that params.yaml names)")
     add_results_flag(parser)
     parser.add_argument("--json", type=path, metavar="FILE", help="also write the verdicts to FILE")
 

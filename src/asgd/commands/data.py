@@ -3,7 +3,7 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_data_flags, add_preset_flag, collect, path
+from asgd.commands.flags import add_data_flags, add_preset_flags, collect, path
 from asgd.errors import AsgdError
 from asgd.files import parse_object, read_input
 from asgd.settings.data import DataConfig
@@ -22,7 +22,7 @@ COMMAND = Command(
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Those of the images."""
     add_data_flags(parser)
-    add_preset_flag(parser, "prepare the images of this preset of params.yaml (default: the one that it selects)")
+    add_preset_flags(parser, "prepare the images of this preset (default: the preset that params.yaml names)")
     parser.add_argument(
         "--settings",
         type=path,
@@ -54,4 +54,4 @@ def _choose(options: argparse.Namespace) -> DataConfig:
         return validate(DataConfig, parse_object(text, name), name)
     if values:
         return validate(DataConfig, values, "asgd data")
-    return load_params(preset=options.preset).selected.data
+    return load_params(options.params, options.preset).selected.data

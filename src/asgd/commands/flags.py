@@ -29,9 +29,10 @@ def add_params_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_preset_flag(parser: argparse.ArgumentParser, help_text: str, default: str | None = None) -> None:
-    """--preset NAME."""
+def add_preset_flags(parser: argparse.ArgumentParser, help_text: str, default: str | None = None) -> None:
+    """--preset NAME, and --params FILE, where it stands."""
     parser.add_argument("--preset", type=preset, default=default, metavar="NAME", help=help_text)
+    add_params_flag(parser)
 
 
 def add_results_flag(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_preset_flag, path
+from asgd.commands.flags import add_preset_flags, path
 from asgd.settings.folders import DATA_ROOT
 from asgd.settings.study import load_params
 
@@ -18,7 +18,7 @@ COMMAND = Command(
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose runs, and where to."""
     parser.add_argument("archive", type=path, metavar="ARCHIVE", help="the file to write, with the ending .tar.xz")
-    add_preset_flag(parser, "pack the runs of this preset (default: the preset that params.yaml names)")
+    add_preset_flags(parser, "pack the runs of this preset (default: the preset that params.yaml names)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -27,5 +27,5 @@ def run(options: argparse.Namespace) -> None:
     from asgd.runs.pool import Pool
     from asgd.study.plan import plan_study
 
-    names = plan_study(load_params(preset=options.preset), DATA_ROOT).runs
+    names = plan_study(load_params(options.params, options.preset), DATA_ROOT).runs
     print(f"{options.archive}: packed {pack_runs(names, Pool(), options.archive):,} of {len(names):,} runs")

@@ -3,7 +3,7 @@
 import argparse
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_params_flag, add_preset_flag, count
+from asgd.commands.flags import add_preset_flags, count
 from asgd.settings.folders import BATCHES, DATA_ROOT, KEPT, RUNS
 from asgd.settings.study import load_params
 
@@ -27,8 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs in each batch (default: runs_per_batch of the preset, or 100)",
     )
-    add_preset_flag(parser, "move the runs of this preset (default: the preset that params.yaml names)")
-    add_params_flag(parser)
+    add_preset_flags(parser, "move the runs of this preset (default: the preset that params.yaml names)")
 
 
 def run(options: argparse.Namespace) -> None:

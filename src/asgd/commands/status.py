@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_params_flag, add_preset_flag
+from asgd.commands.flags import add_preset_flags
 from asgd.settings.folders import DATA_ROOT, ORDERS, RUNS
 from asgd.settings.study import load_params
 
@@ -20,9 +20,8 @@ COMMAND = Command(
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Which study, and whether to go on."""
-    add_preset_flag(parser, "show this preset (default: the preset that params.yaml names)")
+    add_preset_flags(parser, "show this preset (default: the preset that params.yaml names)")
     parser.add_argument("--watch", action="store_true", help="update the status until all runs are done")
-    add_params_flag(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from asgd.commands.command import Command
-from asgd.commands.flags import add_data_root_flag, add_params_flag, add_preset_flag, add_results_flag
+from asgd.commands.flags import add_data_root_flag, add_preset_flags, add_results_flag
 from asgd.errors import AsgdError
 from asgd.logs import print_error
 from asgd.settings.study import load_params
@@ -22,8 +22,7 @@ COMMAND = Command(
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Whose results, and which checks."""
-    add_preset_flag(parser, "check the results of this preset (default: all presets that have results)")
-    add_params_flag(parser)
+    add_preset_flags(parser, "check the results of this preset (default: all presets that have results)")
     add_results_flag(parser)
     add_data_root_flag(parser)
     parser.add_argument(
