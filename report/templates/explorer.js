@@ -25,6 +25,13 @@
 
   const inExperiment = () => study.arms.map((_, place) => place).filter((place) => study.arms[place].in.includes(state.experiment));
   const fits = (arm) => state.facets.every((value, facet) => value < 0 || arm.at[facet] === value);
+  // Another experiment may ask for more seeds of an arm. An arm that is not of the chosen one has all its runs.
+  function runsOf(place) {
+    const { runs } = study.arms[place];
+    const own = runs.filter((run) => !run.e || run.e.includes(state.experiment));
+    return own.length ? own : runs;
+  }
+
   const matching = () => inExperiment().filter((place) => fits(study.arms[place]));
   const values = (arms, facet) => [...new Set(arms.map((place) => study.arms[place].at[facet]))].sort((a, b) => a - b);
   const varying = (arms) => study.facets.map((_, facet) => facet).filter((facet) => values(arms, facet).length > 1);
@@ -129,7 +136,7 @@
   const best = Math.max(0.2, ...study.arms.flatMap((arm) => arm.runs.map((run) => run.a)));
 
   function cell(places, row, column) {
-    const runs = places.flatMap((place) => study.arms[place].runs);
+    const runs = places.flatMap(runsOf);
     const ended = count(runs);
     const majority = ended.indexOf(Math.max(...ended));
     const accuracy = mean(runs.map((run) => run.a));
@@ -233,7 +240,7 @@
 
   function showList(arms) {
     const rows = arms.map((place) => {
-      const { runs } = study.arms[place];
+      const runs = runsOf(place);
       const button = make("button", {
         type: "button", class: "pick", name: `arm-${place}`, "aria-pressed": String(state.shown.has(place)),
         onclick: (event) => show([place], event.shiftKey || event.ctrlKey || event.metaKey),
@@ -265,7 +272,7 @@
   function points() {
     const single = [], means = [];
     for (const [place, slot] of state.shown) {
-      const { runs } = study.arms[place];
+      const runs = runsOf(place);
       const common = { arm: label(place), slot };
       const sums = [];
       for (const run of runs) {
@@ -290,9 +297,9 @@
     const { single, means } = points();
     const [metric, axis] = [study.metrics[state.metric], study.axes[state.axis]];
     const names = [...state.shown.keys()].map(label);
-    byId("chosen").replaceChildren(...[...state.shown].map(([place, slot]) => make("li", {}, swatch(slot), `${label(place)}: ${describeOutcomes(study.arms[place].runs)}`)));
+    byId("chosen").replaceChildren(...[...state.shown].map(([place, slot]) => make("li", {}, swatch(slot), `${label(place)}: ${describeOutcomes(runsOf(place))}`)));
     byId("chart-caption").textContent = names.length
-      ? `${capital(metric.name)} over ${axis.name}. Thin lines: runs, one a seed. Bold lines: means over seeds.`
+      ? `${capital(metric.name)} over ${axis.name}. Thin lines: runs, one per seed. Bold lines: means over seeds.`
       : "Nothing is shown. Choose settings above or below.";
     showTables();
     const slots = study.colours.map((_, slot) => slot);
@@ -338,7 +345,7 @@
 
   function showTables() {
     const shown = [...state.shown.keys()];
-    const runs = shown.flatMap((place) => study.arms[place].runs.map((run) => [label(place), String(run.s), study.outcomes[run.o], percent(run.a), run.l.toLocaleString("en")]));
+    const runs = shown.flatMap((place) => runsOf(place).map((run) => [label(place), String(run.s), study.outcomes[run.o], percent(run.a), run.l.toLocaleString("en")]));
     byId("seeds").replaceChildren(table("Runs that are shown", ["Settings", "Seed", "Outcome", "Final test accuracy", "Last step"], runs, [1, 3, 4]));
     const rows = [];
     const digits = (number) => Number(number.toPrecision(4)).toString();

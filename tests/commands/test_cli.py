@@ -138,7 +138,9 @@ def test_no_preset_leads_out_of_the_results(command: str, preset: str, capsys: p
     assert f"argument --preset: '{preset}' cannot be the name of a preset" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["data", "pack runs.tar.xz", "status", "claims", "regroup --into batches", "verify"])
+@pytest.mark.parametrize(
+    "command", ["data", "pack runs.tar.xz", "status", "claims", "regroup --into batches", "verify"]
+)
 def test_a_preset_stands_in_the_file_that_a_flag_names(
     command: str, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ Each run is compared with the run of m = 1 of its batch size and seed: by the fi
 where both first come to the lowest training loss that both reach.
 """
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ ANALYSIS = Analysis(
     needs=("run", "claims"),
     tables={
         "batch_delay": Table(
-            rows="one for each batch size, m and seed that has runs at this m and at m = 1",
+            rows="one for each batch size, m and seed that has runs at this m and at m = 1; m with several batch sizes",
             key=("batch_size", "num_workers", "seed"),
             columns={
                 "batch_size": "images of a gradient",
@@ -49,9 +50,11 @@ Gaps = dict[int, tuple[Any, Any]]  #: by seed: training-subset loss and gap, eac
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """All calibrated arms that differ from the base settings in batch size and m, against m = 1."""
     evidence = Evidence.of(given.tables["runs"], given.tables["evaluations"], given.claims, given.base)
-    sizes = {(config.batch_size, config.num_workers) for config in list_arms(evidence)}
+    places = {(config.batch_size, config.num_workers) for config in list_arms(evidence)}
+    places = {(size, m) for size, m in places if isinstance(size, int)}
+    counts = Counter(m for _, m in places)
     rows = []
-    for size, m in sorted(place for place in sizes if isinstance(place[0], int)):
+    for size, m in sorted(place for place in places if counts[place[1]] > 1):
         one = find_calibrated(evidence, batch_size=size, num_workers=1)
         config = find_calibrated(evidence, batch_size=size, num_workers=m)
         if one is not None and config is not None:

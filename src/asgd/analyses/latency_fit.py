@@ -39,7 +39,7 @@ class LatencyFit:
 
     keys: dict[str, Any]  #: of a run
     unit: float  #: seconds that a gradient takes on an ordinary worker in the mean
-    recorded: tuple[float, float, float]  #: staleness in gradients: mean, spread; gradients a second
+    recorded: tuple[float, float, float]  #: staleness in gradients: mean, spread; gradients per second
     simulated: tuple[float, float, float]  #: the same with ``keys``
     num_gradients: int
     num_workers: int
@@ -89,7 +89,7 @@ def format_fit(fit: LatencyFit) -> str:
         f"# from {fit.num_gradients:,} gradients of {fit.num_workers} workers; recorded | simulated with these values:",
         f"#   staleness, mean        {mean:.2f} | {simulated_mean:.2f}",
         f"#   staleness, spread      {spread:.2f} | {simulated_spread:.2f}",
-        f"#   gradients a second     {rate:.4g} | {simulated_rate:.4g}",
+        f"#   gradients per second   {rate:.4g} | {simulated_rate:.4g}",
     ]
     if fit.keys["server_time"] == 0:
         lines.append(f"# no message was seen to wait: server_time is not known, but at most {fit.most_server_time:.2g}")
@@ -206,7 +206,7 @@ def fit_gamma(low: Array, high: Array, slow: NDArray[np.bool_]) -> tuple[float, 
 
 
 def describe(part: Recording) -> tuple[float, float, float]:
-    """Gradients heard since the worker's own last one (staleness, where each is a step): mean, spread; and a second.
+    """Gradients heard since the worker's own last one (staleness, where each is a step): mean, spread; and per second.
 
     The last without the pauses of the server, and what comes at once after them.
     """

@@ -1,4 +1,4 @@
-"""E7: which remedy against delay helps most. A ranking of all calibrated methods, without a verdict.
+"""E7: which remedy against delay helps most. A ranking of all calibrated methods at some m, without a verdict.
 
 Each method is compared with plain asynchronous SGD on the same schedule, with as many workers, each at the learning
 rate that the calibration chose for it.
@@ -27,7 +27,7 @@ ANALYSIS = Analysis(
     summary="remedies_summary",
     tables={
         "remedies": Table(
-            rows="one for each schedule, m and method that has a calibrated arm beside plain SGD's, the best first",
+            rows="one for each schedule, m of E7 and method with a calibrated arm beside plain SGD's, the best first",
             key=("schedule", "num_workers", "method"),
             columns={
                 "schedule": "whose gradient comes next, as a label",
@@ -54,9 +54,10 @@ _PLACE = ("num_workers", *ScheduleKeys.model_fields)
 
 
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Every calibrated method against plain SGD; in the summary the best one of each schedule and m."""
+    """Every calibrated method at the m of E7 against plain SGD; in the summary the best of each schedule and m."""
     evidence = Evidence.of(given.tables["runs"], given.tables["evaluations"], given.claims, given.base)
-    rows = [row for config in list_arms(evidence) if (row := _compare(evidence, config))]
+    ranked = [arm for arm in list_arms(evidence) if arm.num_workers in given.claims.second.statements.remedy_workers]
+    rows = [row for config in ranked if (row := _compare(evidence, config))]
     table = pd.DataFrame(rows, columns=[name for name in ANALYSIS.tables["remedies"].columns if name != "rank"])
     ranks = table.groupby(["schedule", "num_workers"])["difference"].rank(ascending=False, method="first")
     table.insert(2, "rank", ranks.astype(int))

@@ -96,7 +96,7 @@ def describe_spread(tables: Tables, arms: pd.DataFrame) -> list[Any]:
     if len(many):
         handles.append(Patch(color=_GREY, alpha=0.3, linewidth=0, label=f"95 % interval of the mean, {_seeds(many)}"))
     if len(few):
-        handles.append(Line2D([], [], color=_GREY, linewidth=0.5, label=f"thin: single runs, {_seeds(few)}"))
+        handles.append(Line2D([], [], color=_GREY, linewidth=0.5, label=f"thin: individual runs, {_seeds(few)}"))
     return handles
 
 

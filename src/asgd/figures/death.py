@@ -33,7 +33,7 @@ _PANELS: tuple[tuple[str, str, Literal["linear", "log"], float | None], ...] = (
     ("zero_logit_share", "(b) share of images with all logits 0", "linear", None),
     ("gradient_norm", "(c) norm of the gradient", "log", None),
     ("staleness_displacement", r"(d) $\|W_t - W_{t-\tau}\|$", "log", None),
-    ("stability", r"(e) rate $\times$ sharpness / threshold", "log", 1.0),
+    ("stability", r"(e) rate $\times$ sharpness / limit", "log", 1.0),
 )
 _HIGHEST_LOSS = 5.0
 _LOWEST = 1e-3  #: of what the logarithmic panels show

@@ -10,7 +10,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="Figure 1 of the paper: training loss and test accuracy against total compute, for each m.",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(varies=("num_workers",)),
 )
 

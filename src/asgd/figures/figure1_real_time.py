@@ -11,7 +11,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="The curves of Figure 1 against real time, server steps / m.",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(varies=("num_workers",)),
 )
 

@@ -17,7 +17,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="Figure 2 of the paper: training with and without momentum, a panel for each m.",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(varies=("momentum",), may_vary=("num_workers",)),
 )
 

@@ -12,7 +12,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="Figure 3 of the paper: training at m = 1 for each dropout rate p.",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(varies=("dropout",)),
 )
 

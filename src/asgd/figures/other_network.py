@@ -11,7 +11,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="Do delay and momentum have the same effects on another network?",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(varies=("seed",)),  # nothing tells: a preset names its experiment in `subjects`
 )
 

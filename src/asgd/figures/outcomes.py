@@ -12,11 +12,12 @@ from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
 from asgd.settings.parameters import label_settings
 from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, select_experiment, varying_keys
+from asgd.tables.samples import select_samples
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="How the seeds of every arm ended: trained, at a plateau, dead or non-finite.",
-    tables=("arms",),
+    caption="How the seeds of each arm ended: trained, at a plateau, dead or non-finite.",
+    tables=("runs", "arms"),
 )
 
 
@@ -41,8 +42,8 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     Of all experiments, those of very many arms are left out unless there are no others, and those that come last if a
     page has no room for them.
     """
-    arms = tables["arms"]
-    blocks = {name: select_experiment(arms, name) for name in ([experiment] if experiment else experiment_names(arms))}
+    names = [experiment] if experiment else experiment_names(tables["arms"])
+    blocks = {name: select_experiment(select_samples(tables, name)["arms"], name) for name in names}
     if not experiment:
         blocks = {name: block for name, block in blocks.items() if len(block) <= MOST_ARMS} or blocks
     grids = _take_page({name: _arrange(block) for name, block in blocks.items()})

@@ -20,7 +20,7 @@ from asgd.simulator.outcome import TRAINED
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="How runs end over learning rate and m, for each kind of momentum, with the limit of stability.",
+    caption="Which learning rates train at which m, for each kind of momentum, and where is the limit of stability?",
     tables=("map", "sharpness"),
 )
 

@@ -16,7 +16,7 @@ from asgd.tables.experiments import find_places, list_arms
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="Runs with real workers, and the same schedules replayed in the simulator.",
+    caption="Does the simulator do what real workers do? Their runs, and the same schedules replayed.",
     tables=("runs", "evaluations"),
     about=Subject(
         varies=("execution",),

@@ -16,7 +16,7 @@ from asgd.settings.subjects import Subject
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="Gradients per second with real workers, and the share of the time for which the server is busy.",
+    caption="How much do more real workers speed up training, and for what share of the time is the server busy?",
     tables=("runs",),
     about=Subject(
         varies=("execution", "num_workers"),
@@ -38,7 +38,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     for number, (name, group) in enumerate(group_runs(real).items()):
         style = category_style(number)
         first = group.loc[group["num_workers"] == group["num_workers"].min(), "speed"].mean()
-        label = f"{name or 'real workers'}: {first:.3g} a second with m = {group['num_workers'].min()}"
+        label = f"{name or 'real workers'}: {first:.3g} per second with m = {group['num_workers'].min()}"
         handles.append(legend_line(style, label))
         _draw_against_workers(speed, group.assign(speed=group["speed"] / first), "speed", style)
         _draw_against_workers(share, group, "server_share", style)

@@ -20,7 +20,7 @@ from asgd.tables.table import Tables
 _SHOWN = 0.995
 
 PLOT = Plot(
-    caption="Staleness of real workers' gradients, beside constant and geometric staleness with the same mean.",
+    caption="How stale are real workers' gradients, beside constant and geometric staleness with the same mean?",
     tables=("runs",),
     about=Subject(
         varies=("execution",),

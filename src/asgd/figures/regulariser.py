@@ -17,7 +17,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="The train-test gap against the training loss, for delays and for dropout rates.",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(varies=("num_workers", "dropout")),
 )
 
@@ -61,7 +61,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
     axes.set_xlabel("loss on the training subset (falls to the right)")
     axes.set_ylabel("test loss minus training loss")
     spread = describe_spread(tables, arms)[-1].get_label().split(", ")[-1]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, title=f"thin: single runs, {spread}")
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, title=f"thin: individual runs, {spread}")
     return figure
 
 

@@ -17,7 +17,7 @@ from asgd.figures.style import PAGE_WIDTH, ArmStyle, category_style
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="How much larger the learning rate may be if delays vary: the limit of stability of each "
+    caption="How much larger may the learning rate be if delays vary? The limit of stability of each "
     "schedule (a) on the map of runs with constant delays, without momentum, and (b) relative to constant delays.",
     tables=("map", "sharpness", "limits"),
 )

@@ -9,7 +9,7 @@ from asgd.figures.style import COLUMN_WIDTH, ordered_styles
 from asgd.tables.table import Tables
 
 PLOT = Plot(
-    caption="The sharpness during training for several m, and the largest that is stable by linear theory.",
+    caption="Does the sharpness stay below the largest that is stable by linear theory, at each m?",
     tables=("sharpness",),
 )
 
@@ -51,5 +51,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     axes.set_ylabel(r"sharpness $\lambda$")
     handles = [legend_line(style, f"m = {m:g}") for m, style in styles.items()]
     handles.append(Line2D([], [], color="0.35", linestyle=_LIMIT_DASH, label="largest stable"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, title="median (heavy) and single runs (thin)")
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=3, title="median (heavy) and individual runs (thin)"
+    )
     return figure

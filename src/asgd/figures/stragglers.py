@@ -17,7 +17,7 @@ from asgd.tables.table import Tables
 
 PLOT = Plot(
     caption="When workers straggle, which policy reaches an accuracy first?",
-    tables=("arms", "curves", "evaluations"),
+    tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(
         varies=("num_workers", "latency", "policy", "backups"),
         may_vary=("learning_rate", "schedule", "latency_cv", "latency_shape", "max_staleness", "stop", "cancel"),

@@ -200,8 +200,10 @@ class Curves:
 
     def collect(self, runs: pd.DataFrame, evaluations: pd.DataFrame, arms: pd.DataFrame) -> dict[str, list[Any]]:
         """The runs of each arm: `s` seed, `o` number of the outcome, `a` final test accuracy, `l` last step,
-        `x` number of the places, `v` the values of each metric.
+        `x` number of the places, `v` the values of each metric; `e` the numbers of the run's experiments, where they
+        are not all of the arm's.
         """
+        experiments = experiment_names(arms)
         by_arm = {arm["arm"]: arm for arm in list_arms(arms)}
         workers = evaluations["arm"].map({name: arm["num_workers"] for name, arm in by_arm.items()})
         clock = {axis: find_places(evaluations, {"num_workers": workers}, axis) for axis in list(_AXES)[1:]}
@@ -219,6 +221,8 @@ class Curves:
             end = int(ends[run["run"]])
             part = slice(end - sizes[run["run"]], end)
             places = tuple(tuple(axis[part]) for axis in axes)
+            own, of_arm = (str(row["experiments"]).split(";") for row in (run, by_arm[run["arm"]]))
+            members = {} if set(own) == set(of_arm) else {"e": [experiments.index(name) for name in own]}
             found[run["arm"]].append(
                 {
                     "s": int(run["seed"]),
@@ -227,6 +231,7 @@ class Curves:
                     "l": int(run["last_step"]),
                     "x": self._known.setdefault(places, len(self._known)),
                     "v": [column[part] for column in values],
+                    **members,
                 }
             )
         return found

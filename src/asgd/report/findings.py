@@ -65,15 +65,26 @@ def summarize_sharpness(table: pd.DataFrame | None) -> dict[str, Any] | None:
     return {"epoch": float(last["epoch"].max()), "workers": workers}
 
 
-def estimate_cost(benchmark: Mapping[str, Any] | None, total_steps: float) -> dict[str, float] | None:
-    """What the steps alone take the fused engine and would take the naive simulator, on the benchmark's core."""
-    if benchmark is None:
+def estimate_cost(
+    benchmark: Mapping[str, Any] | None, environment: Mapping[str, Any], total_steps: int
+) -> dict[str, float] | None:
+    """What gradients alone take the fused engine and would take the naive simulator, on the benchmark's core.
+
+    `gradients`: how many of the study's `total` are of the benchmark's network and mini-batches; only these count.
+    ``environment`` is what ``asgd.tables.environment`` describes; where it counts no gradients, each is a step.
+    """
+    total = environment.get("total_gradients", total_steps)
+    gradients = environment.get("benchmarked_gradients", total)
+    if benchmark is None or not gradients:
         return None
-    fused, naive = (estimate_hours(benchmark, engine, total_steps) for engine in (FUSED, NAIVE))
-    return {"fused_hours": fused, "naive_hours": naive, "naive_milliseconds": 3.6e6 * naive / total_steps}
+    fused, naive = (estimate_hours(benchmark, engine, gradients) for engine in (FUSED, NAIVE))
+    return {
+        **{"gradients": gradients, "total": total, "fused_hours": fused, "naive_hours": naive},
+        "naive_milliseconds": 3.6e6 * naive / gradients,
+    }
 
 
 def estimate_hours(benchmark: Mapping[str, Any], engine: str, total_steps: float) -> float:
-    """Core hours that ``total_steps`` take ``engine``: at the mean time of a step over all that was measured."""
+    """Core hours that ``total_steps`` take ``engine``, a gradient each: at the mean time over all that was measured."""
     times = [row["microseconds"] for row in benchmark["steps"] if row["engine"] == engine]
     return float(total_steps * sum(times) / len(times) / 3.6e9)

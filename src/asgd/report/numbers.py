@@ -22,14 +22,13 @@ from asgd.settings.study import Params, Preset
 from asgd.settings.subjects import find_subject, find_varying
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import OUTCOMES, TRAINED_MARGIN
+from asgd.tables.aggregate import summarize_arms
 from asgd.tables.experiments import list_arms, naming_keys, select_experiment, select_first_kind
 from asgd.tables.outcomes import MEANINGS
 
-#: Settings whose values the report lists.
-_LISTED = (
-    *("num_workers", "batch_size", "epochs", "learning_rate", "momentum", "output_relu", "pools"),
-    *("evaluations_per_epoch", "train_eval_images"),
-)
+#: Settings whose values the report lists, and those of which it names the base's.
+_LISTED = ("num_workers", "epochs", "learning_rate", "momentum", "output_relu", "pools")
+_NAMED = ("learning_rate", "batch_size", "evaluations_per_epoch", "train_eval_images")
 
 
 def collect_numbers(
@@ -47,7 +46,7 @@ def collect_numbers(
     ``findings``: those of the further analyses.
     """
     preset, findings = params.selected, findings or Findings()
-    shown = _find_experiments(preset)
+    shown, papers = _find_experiments(preset), _select_papers(params, arms)
     total_steps = int(runs["last_step"].sum())
     return {
         "preset": {"name": params.preset, "description": preset.description or params.preset},
@@ -60,23 +59,23 @@ def collect_numbers(
         "runs_an_arm": {"least": int(arms["n_runs"].min()), "most": int(arms["n_runs"].max())},
         "total_steps": total_steps,
         "core_hours": float(runs["wall_seconds"].sum() / 3600),
-        "settings": {key: _list_values(select_first_kind(arms), key) for key in _LISTED},
+        "base": params.base.model_dump(include={*_NAMED}),
+        "settings": {key: _list_values(papers, key) for key in _LISTED},
         "momentum_kinds": _list_kinds(arms),
-        "base_rate": params.base.learning_rate,
         "trained_accuracy": 1 / NUM_CLASSES + TRAINED_MARGIN,
         "outcome_meanings": dict(MEANINGS),
         "outcomes": {outcome: int((runs["outcome"] == outcome).sum()) for outcome in OUTCOMES},
-        "stability": _describe_limits(arms, params.claims),
+        "stability": _describe_limits(papers, params.claims),
         "margins": params.claims.model_dump(mode="json"),
         **describe_claims(verdicts, findings.earlier),
-        "delay": _list_arms(arms, shown["figure1_delay"]),
-        "momentum": _list_momentum(arms, shown["figure2_momentum"]),
-        "dropout": _list_arms(arms, shown["figure3_dropout"]),
+        "delay": _list_arms(runs, shown["figure1_delay"]),
+        "momentum": _list_momentum(runs, shown["figure2_momentum"]),
+        "dropout": _list_arms(runs, shown["figure3_dropout"]),
         "readings": summarize_readings(runs, shown["readings"]),
         "sharpness": summarize_sharpness(findings.sharpness),
         "summaries": dict(findings.summaries),
-        "cost": estimate_cost(findings.benchmark, total_steps),
-        "accuracies": list_accuracies(arms),
+        "cost": estimate_cost(findings.benchmark, environment, total_steps),
+        "accuracies": list_accuracies(runs, arms),
         "environment": dict(environment),
     }
 
@@ -87,6 +86,15 @@ def describe_data(preset: Preset, environment: Mapping[str, Any]) -> dict[str, A
     file = (data.path or "").rstrip("/").split("/")[-1]
     recorded = environment.get("data_description", "")
     return {"recorded": recorded, "file": file, **data.model_dump(include={"source", "num_train", "num_test"})}
+
+
+def _select_papers(params: Params, arms: pd.DataFrame) -> pd.DataFrame:
+    """The arms of the paper's protocol, with its mini-batches; not those whose learning rate was calibrated."""
+    open_ones = [name for name, experiment in params.selected.experiments.items() if not experiment.calibrated]
+    found = select_first_kind(arms)
+    found = found[found["batch_size"].astype(str) == str(params.base.batch_size)]
+    chosen = [not set(open_ones).isdisjoint(str(names).split(";")) for names in found["experiments"]]
+    return found[chosen] if any(chosen) else arms
 
 
 def _list_values(arms: pd.DataFrame, key: str) -> list[Any]:
@@ -119,22 +127,27 @@ def _find_experiments(preset: Preset) -> dict[str, str | None]:
     return {name: find_subject(preset, name, about, varying) for name, about in plots.items()}
 
 
-def _list_arms(arms: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
+def _list_arms(runs: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
     """The arms of an experiment: label and mean final accuracy; none without one."""
     if experiment is None:
         return []
-    chosen = select_experiment(arms, experiment)
+    chosen = _summarize(runs, experiment)
     return _label(chosen, naming_keys(chosen))
 
 
-def _list_momentum(arms: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
+def _list_momentum(runs: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
     """The kinds of momentum at the smallest and at the largest m."""
     if experiment is None:
         return []
-    chosen = select_experiment(arms, experiment)
+    chosen = _summarize(runs, experiment)
     keys = naming_keys(chosen, without="num_workers")
     ends = dict.fromkeys([int(chosen["num_workers"].min()), int(chosen["num_workers"].max())])
     return [{"num_workers": m, "arms": _label(chosen[chosen["num_workers"] == m], keys)} for m in ends]
+
+
+def _summarize(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """The arms of an experiment, of its runs alone."""
+    return select_experiment(summarize_arms(select_experiment(runs, experiment)), experiment)
 
 
 def _label(arms: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:

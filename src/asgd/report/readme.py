@@ -38,8 +38,9 @@ def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]
         "summaries": Findings.read(sorted(tables.glob("*_summary.json"))).summaries,
         "n_runs": len(read_table(find_table(tables, "runs"))),
         "total_steps": environment["total_steps"],
+        "total_gradients": environment.get("total_gradients"),
         "core_hours": environment["core_hours"],
-        "cost": estimate_cost(benchmark, environment["total_steps"]),
+        "cost": estimate_cost(benchmark, environment, environment["total_steps"]),
     }
 
 

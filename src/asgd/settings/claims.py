@@ -26,7 +26,7 @@ class SecondMargins(StrictModel):
 
     same_rate: SameRate | None = Field(
         default_factory=SameRate,
-        description="C3, C5, C5b: also judged at this learning rate; null: only at the study's own",
+        description="C3, C4, C5, C5b: also judged at this learning rate; null: only at the study's own",
     )
     some_fail_seeds: int = Field(
         40, ge=2, description="C3b: number of seeds that must train before the claim is not reproduced"
@@ -41,7 +41,7 @@ class SecondMargins(StrictModel):
         1.0,
         gt=0,
         description="C6b: epochs over which accuracies are averaged before they are compared; 0.25 compares each of "
-        "four evaluations an epoch",
+        "four evaluations per epoch",
     )
     gap_epochs: float = Field(30.0, gt=0, description="C6c: length of the runs whose train-test gap is compared")
     time_workers: tuple[int, int] = Field((1, 10), description="C7: the pair of m compared")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from asgd.settings.run import RunConfig
 from asgd.tables.aggregate import Read
 
 #: What is gathered, by its name and the place of its value in run.json.
@@ -20,13 +21,17 @@ _PLACES = {
     **{name: ("versions", name) for name in ("python", "torch", "numpy", "numba")},
 }
 
+#: The runs whose gradients are those of the benchmark (``asgd.simulator.benchmark``).
+_BENCHMARKED = {"network": "paper", "batch_size": 4, "execution": "simulated"}
+_BEFORE = RunConfig.later_keys()
+
 
 class Environment:
     """Gathers hardware, versions, data and cost from the records of runs, one by one."""
 
     def __init__(self) -> None:
         self._found: dict[str, set[str]] = defaultdict(set)
-        self._steps = 0
+        self._steps = self._gradients = self._benchmarked = 0
         self._seconds: list[float] = []
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -34,7 +39,12 @@ class Environment:
         for name, (part, key) in _PLACES.items():
             if (value := record.get(part, {}).get(key)) is not None:
                 self._found[name].add(str(value))
-        self._steps += record.get("last_step", 0)
+        steps = record.get("last_step", 0)
+        gradients = sum(record["gradients"].values()) if "gradients" in record else steps
+        config = {**_BEFORE, **record.get("config", {})}
+        self._steps += steps
+        self._gradients += gradients
+        self._benchmarked += gradients * all(config.get(key, value) == value for key, value in _BENCHMARKED.items())
         self._seconds.append(record.get("wall_seconds", 0.0))
 
     def watch(self, runs: Iterable[Read]) -> Iterator[Read]:
@@ -47,10 +57,15 @@ class Environment:
         """What was found; what no run records is absent.
 
         Values that differ between runs are joined by " / ". ``core_hours`` counts a core for each run, as the rules do.
+        `total_gradients` is there where it is not `total_steps`, and `benchmarked_gradients`, those of the benchmark's
+        network and mini-batches, where it is not the number of all.
         """
         joined = {name: " / ".join(sorted(self._found[name])) for name in _PLACES}
         found = {**joined, "total_steps": self._steps, "core_hours": sum(self._seconds) / 3600}
-        return {key: value for key, value in found.items() if value not in ("", 0)}
+        counts = {"total_gradients": (self._gradients, self._steps)}
+        counts["benchmarked_gradients"] = self._benchmarked, self._gradients
+        found |= {name: count for name, (count, other) in counts.items() if count != other}
+        return {key: value for key, value in found.items() if value not in ("", 0) or key in counts}
 
 
 def describe_records(runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

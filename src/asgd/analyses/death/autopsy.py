@@ -20,6 +20,9 @@ from asgd.tables.experiments import find_first_values
 
 LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
 
+#: What tells the trajectories of plain runs apart.
+TRAJECTORY = ("num_workers", "learning_rate", "pools", "seed")
+
 #: How much of the probed time lies before the death.
 _SHARE_BEFORE = 0.9
 
@@ -66,15 +69,22 @@ def choose_dying_run(given: Given) -> Chosen:
     return Chosen(config, config.steps or round(config.epochs * per_epoch), False)
 
 
-def select_plain_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the runs that can die: of the paper, without momentum and dropout, with the ReLU on the logits."""
+def select_plain_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
+    """The rows of the runs that can die: of the paper, without momentum and dropout, with the ReLU on the logits.
+
+    They have the mini-batches of ``base``. Runs of one trajectory differ in length, or in when they are evaluated: the
+    longest counts.
+    """
     plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
-    return runs[plain & find_first_values(runs, RunConfig.choices())]
+    plain &= runs["batch_size"].astype(str) == str(base.batch_size)
+    found = runs[plain & find_first_values(runs, [*RunConfig.choices(), "num_images"])]
+    longest = found.sort_values("total_steps", ascending=False, kind="stable").drop_duplicates(list(TRAJECTORY))
+    return found.loc[longest.index.sort_values()]
 
 
 def select_dead_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     """The rows of plain runs that died, in the order of ``choose_dying_run``."""
-    plain = select_plain_runs(runs)
+    plain = select_plain_runs(runs, base)
     dead = plain[plain["outcome"] == DEAD]
     order = [dead["pools"] != base.pools, dead["learning_rate"] != base.learning_rate]
     keys = ["reading", "other", "learning_rate", "num_workers", "last_step", "seed"]

@@ -3,7 +3,7 @@
 Two explanations compete. *Instability*: the learning rate exceeds what the sharpness allows at this staleness, stale
 gradients overshoot, and weights land where all logits are negative. *Asymmetry*: some logits are negative on all images
 from the start, by the draw of the initial weights, and the run only has to lose the others. The first depends on rate
-and m, the second on the seed; every seed meets every rate and m, so the two can be told apart.
+and m, the second on the seed, so the two can be told apart.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from asgd.analyses.death.autopsy import (
+    TRAJECTORY,
     config_of_run,
     find_burst,
     find_silence,
@@ -56,7 +57,7 @@ def rank_explanations(runs: pd.DataFrame, base: RunConfig, live_at_start: dict[i
     ``instability`` ranks by learning rate over the stability threshold, ``asymmetry`` by how few logits live at the
     start (``live_at_start`` by seed), both over the runs of the base's reading without momentum and dropout.
     """
-    plain = select_plain_runs(runs[runs["pools"] == base.pools])
+    plain = select_plain_runs(runs[runs["pools"] == base.pools], base)
     plain = plain.assign(live=plain["seed"].map(live_at_start))
     limits = {m: find_threshold(int(m)) for m in plain["num_workers"].unique()}
     plain = plain.assign(excess=plain["learning_rate"] / plain["num_workers"].map(limits))
@@ -77,7 +78,7 @@ def _survey_run(given: Given, row: Mapping[Any, Any]) -> dict[str, Any]:
     config, probes = config_of_run(row), given.trained(follow(given, row)).probes
     path = _regular(given, row)
     burst, silent = find_burst(path), find_silence(path)
-    found: dict[str, Any] = {key: getattr(config, key) for key in ("num_workers", "learning_rate", "pools", "seed")}
+    found: dict[str, Any] = {key: getattr(config, key) for key in TRAJECTORY}
     found |= {"last_step": int(row["last_step"]), "silent_from": path.loc[silent, "step"].min()}
     found |= {"burst_step": burst.step, "live_at_start": int(path["live_logits"].iloc[0])}
     found |= {"live_before_burst": burst.live_before, "live_after_burst": burst.live_after}

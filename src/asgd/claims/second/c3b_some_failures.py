@@ -10,9 +10,9 @@ from asgd.tables.statistics import wilson_interval
 CLAIM = Claim(
     id="C3b",
     statement="some runs do not train even at m = {{ margins.some_fail_workers }}",
-    rule="""Reproduced: at least one run does not train, but not all. Not reproduced: all of
-        {{ margins.second.some_fail_seeds }} or more runs train; "some" is taken to mean at least one in so many.
-        Inconclusive: all of fewer runs train, or none does. The count is shown. No p-value.""",
+    rule="""Reproduced: at least one run does not train, but not all. Not reproduced: there are at least
+        {{ margins.second.some_fail_seeds }} runs, and all train ("some" is taken to mean at least one in so many).
+        Inconclusive: there are fewer runs, and all train; or no run trains. The count is shown. No p-value.""",
     effect="P(not trained) at m = {{ margins.some_fail_workers }}",
     reason="""
         {%- if not found.outcomes -%} no runs at m = {{ margins.some_fail_workers }}

@@ -21,7 +21,8 @@ CLAIM = Claim(
         margins.equivalence_points | num("g") }} points significant ({{ (1 - margins.confidence) | percent("g") }}) at
         every m; all must hold, so there is no adjustment. Not reproduced: at some m the interval lies wholly outside,
         at a level adjusted (Bonferroni) for the number of m. An m at which both arms fail proves nothing; if they fail
-        at each m, the claim is not applicable. p-value: the largest of the TOSTs, if there is one at each m.""",
+        at each m, the claim is not applicable. p-value: the largest of the TOSTs, if there is one at each m.
+        {{ say.same_rate(margins) }}""",
     effect="final accuracy, with minus without momentum at m = {{ found.decisive }} (the m that decides)",
     reason="""
         {%- set where = say.values("m", found.both_fail) if found.both_fail -%}
@@ -45,7 +46,7 @@ CLAIM = Claim(
 
 def judge(evidence: Evidence) -> list[Verdict]:
     """The final test accuracy with and without momentum is the same at each small m."""
-    return judge_kinds(CLAIM.id, list_cells(evidence)[:1], evidence.margins.slow_workers, _judge_kind)
+    return judge_kinds(CLAIM.id, list_cells(evidence), evidence.margins.slow_workers, _judge_kind)
 
 
 def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:

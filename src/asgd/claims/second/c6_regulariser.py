@@ -18,10 +18,10 @@ CLAIM = Claim(
     id="C6",
     statement="raising the dropout rate looks like raising m; delay may regularise",
     rule="""(a) The areas of C1 rise with p at m = 1: it holds if all lower limits are above 0, and fails if any upper
-        limit is below 0. (b) For some pair of m and p of
-        {{ margins.second.matched_dropout | join(", ") }}, matched in the first edition, the accuracy curves are
+        limit is below 0. (b) For one of the pairs (m, p) =
+        {{ margins.second.matched_dropout | join(", ") }}, the closest in the first edition, the accuracy curves are
         equivalent: the difference of the accuracies after the first epoch, averaged over windows of
-        {{ margins.second.match_window | num("g") }} epochs, lies within
+        {{ margins.second.match_window | num("g") }} epoch{{ "s" if margins.second.match_window != 1 }}, lies within
         +-{{ margins.equivalence_points | num("g") }} points in each window (TOST at
         {{ (1 - margins.confidence) | percent("g") }} divided by the number of pairs). Two arms that both fail do not
         match. (c) Over {{ margins.second.gap_epochs | num("g") }} epochs each run's train-test gap (test loss minus

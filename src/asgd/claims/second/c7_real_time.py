@@ -17,13 +17,13 @@ CLAIM = Claim(
     statement="in real time m = {{ margins.second.time_workers[1] }} beats m = {{ margins.second.time_workers[0] }}",
     rule="""Each run gives the time to {{ margins.second.time_accuracy | percent("g") }} test accuracy: the first
         crossing, interpolated linearly between {{ margins.second.time_evaluations }} evaluations per epoch. A seed with
-        a run that never reaches it is censored at the end of that run. Judged by the log of the ratio, time at m = {{
-        margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}. Reproduced: its lower
-        limit is above 0. Not reproduced: its upper limit is below 0. Inconclusive: more than {{
-        margins.second.time_censored }} seeds never reach it, or half of them. On the ideal clock, where the server
+        a run that never reaches it is censored at the end of that run. Judged by the log of the ratio, time at m =
+        {{ margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}. Reproduced: its
+        lower limit is above 0. Not reproduced: its upper limit is below 0. Inconclusive: more than
+        {{ margins.second.time_censored }} seeds never reach it, or half of them. On the ideal clock, where the server
         takes no time, m workers deliver m gradients in the time of one, so the result is nearly a foregone conclusion.
-        The claim is therefore also judged with a server that takes {{ margins.second.server_times | listed }} of a
-        gradient's time for a message. p-value: one-sided sign-flip test. Of several lengths of runs, the longest
+        The claim is therefore also judged with a server that takes {{ margins.second.server_times | join(" or ") }} of
+        a gradient's time for a message. p-value: one-sided sign-flip test. Of several lengths of runs, the longest
         counts.""",
     effect="log of the time to {{ margins.second.time_accuracy | percent('g') }} at "
     "m = {{ margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}",

@@ -20,14 +20,19 @@ CLAIM = Claim(
         below {{ margins.second.generalisation_loss | num("g") }}; SGD with the study's mini-batch and learning rate
         minus full-batch descent at its own, of at most {{ "{:,}".format(margins.second.generalisation_steps) }} steps.
         Reproduced: its lower limit is above 0. Not reproduced: its upper limit is below 0. Not applicable: full-batch
-        descent of some seed ends above a loss of {{ margins.second.generalisation_limit | num("g") }}, or has no
-        calibrated rate. p-value: one-sided sign-flip test. Of several lengths of runs, the longest counts.""",
+        descent of some seed ends above a loss of {{ margins.second.generalisation_limit | num("g") }}, is cut off
+        before it has reached that lowest loss or that many steps, or has no calibrated rate. p-value: one-sided
+        sign-flip test. Of several lengths of runs, the longest counts.""",
     effect="test accuracy at matched training loss, SGD minus full batch",
     reason="""
         {%- if not found.rate -%} no calibrated learning rate for full-batch descent
         {%- elif found.absent -%}
             no runs of {{ found.absent | listed }} on {{ margins.second.generalisation_images }} images
         {%- elif not n -%} no seed has runs of both with a training-subset loss
+        {%- elif found.cut -%}
+            full-batch descent of {{ found.cut | length }} of {{ n }} seeds is cut off above a training loss of
+            {{ margins.second.generalisation_loss | num("g") }} before
+            {{ "{:,}".format(margins.second.generalisation_steps) }} steps
         {%- elif found.above -%}
             full-batch descent of {{ found.above | length }} of {{ n }} seeds ends above a training loss of
             {{ margins.second.generalisation_limit | num("g") }}
@@ -65,9 +70,11 @@ def _judge(evidence: Evidence) -> Verdict:
     sgd, full = (_read_curves(evidence, {**arm, **(lengths[name] or {})}) for name, arm in arms.items())
     full = {seed: _end(curve, second.generalisation_steps, second.generalisation_loss) for seed, curve in full.items()}
     seeds = sorted(set(sgd) & set(full))
-    above = [seed for seed in seeds if full[seed].loss[-1] > second.generalisation_limit]
-    if not seeds or above:
-        return Verdict(verdict="not applicable", n=len(seeds), details={**details, "above": above}, **about)
+    higher = [seed for seed in seeds if full[seed].loss[-1] > second.generalisation_loss]
+    cut = [seed for seed in higher if full[seed].epochs[-1] < second.generalisation_steps]
+    above = [seed for seed in higher if full[seed].loss[-1] > second.generalisation_limit]
+    if not seeds or cut or above:
+        return Verdict(verdict="not applicable", n=len(seeds), details={**details, "cut": cut, "above": above}, **about)
     matched = [_match(sgd[seed], full[seed], second.generalisation_loss) for seed in seeds]
     by_sgd, by_full = 100 * np.array([accuracies for _, accuracies in matched]).T
     found = estimate_paired_difference(by_full, by_sgd, evidence.margins.confidence)

@@ -8,7 +8,7 @@ from asgd.tables.arms import Evidence
 CLAIM = Claim(
     id="E1",
     statement="at equal mean delay, spread-out delays harm less than constant ones",
-    rule="""Final accuracy of a random worker minus that of workers in turn, each at the best of a few learning rates on
+    rule="""Final accuracy of a random worker minus that of round robin, each at the best of a few learning rates on
         the calibration seeds, at {{ say.values("m", margins.second.statements.spread_workers) }}. Supported: the lower
         limit is above 0 at each m. Contradicted: an upper limit is below 0.""",
     effect="accuracy, random worker minus round robin, at the m where it gains least",

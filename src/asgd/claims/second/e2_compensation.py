@@ -75,7 +75,7 @@ def _judge(evidence: Evidence, form: str, strength: float) -> Verdict:
     verdict = judge_statement(CLAIM.id, cells, evidence.margins.confidence, variant=f"{form}-{strength:g}")
     least = min((cell["correction"] for cell in verdict.details.get("cells", [])), default=math.inf, key=_or_zero)
     if _or_zero(least) < evidence.margins.second.statements.least_correction:
-        return verdict.model_copy(update={"verdict": "cannot be tested"})
+        return verdict.model_copy(update={"verdict": "cannot be tested", "p_value": None})
     return verdict
 
 

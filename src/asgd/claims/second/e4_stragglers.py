@@ -17,12 +17,12 @@ CLAIM = Claim(
     id="E4",
     statement="synchronous SGD with backup workers is faster than asynchronous SGD when workers straggle",
     rule="""Gradients take Pareto times of shape {{ margins.second.statements.straggler_shape | num("g") }}. The number
-        of backup workers and the learning rates were chosen on the calibration seeds by the time to
+        of backup workers and the learning rates were chosen, among those tried on the calibration seeds, by the time to
         {{ margins.second.time_accuracy | percent("g") }} test accuracy. The logarithm of the ratio of those times,
         asynchronous over synchronous, at {{ say.values("m", margins.second.statements.straggler_workers) }}. A run that
-        never reaches it counts with its whole length. Supported: the lower limit is above 0 at each m. Contradicted: an
-        upper limit is below 0. Inconclusive: more than {{ margins.second.time_censored }} seeds of an arm never reach
-        it.""",
+        never reaches this accuracy counts with its whole length. Supported: the lower limit is above 0 at each m.
+        Contradicted: an upper limit is below 0. Inconclusive: more than {{ margins.second.time_censored }} seeds of an
+        arm never reach it.""",
     effect="log of the time of asynchronous over that of synchronous SGD, at the m where it is least",
     reason="""
         {%- if not found.cells -%}
