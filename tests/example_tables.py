@@ -30,6 +30,12 @@ def bundle(arms: pd.DataFrame, curves: pd.DataFrame, evaluations: pd.DataFrame) 
     return {"arms": arms, "curves": curves, "evaluations": evaluations}
 
 
+def list_runs(arms: pd.DataFrame) -> pd.DataFrame:
+    """Of each run of ``arms`` the name, the arm and the experiments."""
+    runs = arms.loc[arms.index.repeat(arms["n_runs"]), ["arm", "experiments"]].reset_index(drop=True)
+    return runs.assign(run=runs["arm"] + "-" + runs.index.astype(str))
+
+
 def draw(name: str, tables: Tables, experiment: str | None = None) -> Figure:
     """The figure ``name``, as the pipeline draws it."""
     figure: Figure = load_member(ROOM, name).draw(tables, experiment)
@@ -54,14 +60,16 @@ def make_configs(
 def make_tables(
     workers: Sequence[int] = (1, 10, 30, 100), num_seeds: int = 2, dropouts: Sequence[float] = (0.0, 0.2, 0.5)
 ) -> Tables:
-    """Arms, curves and evaluations: learning slows with m and p, and all seeds but one die at large m."""
+    """Runs, arms, curves and evaluations: learning slows with m and p, and all seeds but one die at large m."""
     arms, curves, evaluations = [], [], []
     for config, experiments in make_configs(workers, dropouts).values():
         runs = pd.concat([_make_run(config, seed, _dies(config, seed)) for seed in range(num_seeds)])
         evaluations.append(runs)
         arms.append(_make_arm(config, experiments, runs))
         curves.append(_make_curves(config.arm(), runs))
-    return bundle(pd.DataFrame(arms), pd.concat(curves, ignore_index=True), pd.concat(evaluations, ignore_index=True))
+    parts = (pd.DataFrame(arms), pd.concat(curves, ignore_index=True), pd.concat(evaluations, ignore_index=True))
+    tables = bundle(*parts)
+    return {**tables, "runs": make_runs(tables)}
 
 
 def make_runs(tables: Tables) -> pd.DataFrame:

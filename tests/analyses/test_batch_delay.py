@@ -19,6 +19,7 @@ ARMS: list[dict[str, Any]] = [
     {"batch_size": 64, "learning_rate": 0.08},
     {"batch_size": 64, "num_workers": 30},
     {"batch_size": 16, "num_workers": 30},  # no m = 1 to compare it with
+    {"batch_size": 64, "num_workers": 300},  # no other batch size to compare it with
 ]
 OTHER = {"batch_size": 1, "num_workers": 30, "learning_rate": 0.02}  # of another experiment, at a rate not chosen
 

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from asgd.analyses.death import plan, tabulate
-from asgd.analyses.death.autopsy import LOGITS, choose_dying_run, find_silence, list_logit_deaths
+from asgd.analyses.death.autopsy import (
+    LOGITS,
+    choose_dying_run,
+    find_silence,
+    list_logit_deaths,
+    select_dead_runs,
+    select_plain_runs,
+)
 from asgd.analyses.death.survey import rank_explanations
 from asgd.analyses.given import Given, Trained
 from asgd.analyses.training import train_for
@@ -168,7 +175,7 @@ def make_outcomes(dies: dict[tuple[float, int], bool]) -> pd.DataFrame:
         {**BASE_CONFIG.hashed(), "learning_rate": rate, "seed": seed, "outcome": "dead" if dead else "trained"}
         for (rate, seed), dead in dies.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(total_steps=100, last_step=100)
 
 
 def test_deaths_by_rate_are_ranked_by_instability_and_deaths_by_seed_by_asymmetry() -> None:
@@ -178,6 +185,19 @@ def test_deaths_by_rate_are_ranked_by_instability_and_deaths_by_seed_by_asymmetr
     assert by_rate == {"instability": 1.0, "asymmetry": 0.5}
     by_seed = rank_explanations(make_outcomes({(r, s): s == 0 for r, s in grid}), BASE_CONFIG, live)
     assert by_seed == {"instability": 0.5, "asymmetry": 1.0}
+
+
+def test_runs_of_one_trajectory_count_once_and_those_of_other_tasks_do_not() -> None:
+    dies = {(0.01, 0): False, (0.02, 0): True}
+    long = make_outcomes(dies)
+    short = make_outcomes(dict.fromkeys(dies, False)).assign(total_steps=30, epochs=0.3)
+    seen = make_outcomes(dies).assign(evaluations_per_epoch=20)
+    other = make_outcomes({(0.01, 0): True}).assign(batch_size="16")
+    part = make_outcomes({(0.01, 0): True}).assign(num_images=200)
+    runs = pd.concat([short, long, seen, other, part], ignore_index=True)
+    assert select_plain_runs(runs, BASE_CONFIG).index.tolist() == [2, 3]
+    assert select_dead_runs(runs, BASE_CONFIG).index.tolist() == [3]
+    assert rank_explanations(runs, BASE_CONFIG, {0: 5})["instability"] == 1
 
 
 def test_more_workers_are_less_stable_at_one_rate() -> None:

@@ -38,6 +38,7 @@ def test_methods_are_ranked_on_their_own_schedule_with_as_many_workers() -> None
         study.arm(plain - 0.02, **place, momentum=0.9, momentum_where="worker", momentum_convention="ema")
     study.arm(0.7, num_workers=100, update="adagrad", learning_rate=0.001)  # no plain SGD beside it
     study.arm(0.7, num_workers=30, batch_size=64)  # another task
+    study.arm(0.5, num_workers=300).arm(0.7, num_workers=300, update="adagrad")  # an m that E7 does not ask about
     table, best = analyse(study)
     assert table[["schedule", "rank", "method"]].values.tolist() == [
         [schedule, place, method]

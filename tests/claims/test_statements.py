@@ -153,8 +153,9 @@ def test_e2_judges_each_strength_and_both_forms() -> None:
 
 @pytest.mark.parametrize(("size", "name"), [(0.0101, "supported"), (0.0099, "cannot be tested"), (math.nan, None)])
 def test_e2_a_small_correction_tests_nothing(size: float, name: str | None) -> None:
-    found = compensated({10: 1.0, 30: 0.5, 100: 2.0}, size).names("E2")
-    assert found[0] == (name or "cannot be tested")
+    found = compensated({10: 1.0, 30: 0.5, 100: 2.0}, size).judge("E2")[0]
+    assert found.verdict == (name or "cannot be tested")
+    assert (found.p_value is None) == (found.verdict == "cannot be tested")
 
 
 def test_e2_needs_every_m() -> None:

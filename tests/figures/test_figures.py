@@ -13,7 +13,7 @@ from asgd.figures.style import category_style, ordered_styles, save_figure, use_
 from asgd.tables.experiments import select_experiment
 from asgd.tables.files import read_table
 from asgd.tables.table import Tables
-from tests.example_tables import VARIANTS, bundle, draw, make_tables
+from tests.example_tables import VARIANTS, bundle, draw, list_runs, make_tables
 
 PROJECT = Path(__file__).parents[2]
 FEW, MANY = make_tables(num_seeds=2), make_tables(num_seeds=4)
@@ -110,7 +110,7 @@ def test_further_differences_are_named_and_dashed() -> None:
 @pytest.mark.parametrize(("name", "experiment"), CURVE_FIGURES.items())
 def test_few_seeds_are_shown_as_runs_and_many_as_a_band(name: str, experiment: str) -> None:
     for tables, banded, said in (
-        (FEW, False, "thin: single runs, 2 seeds"),
+        (FEW, False, "thin: individual runs, 2 seeds"),
         (MANY, True, "95 % interval of the mean, 4 seeds"),
     ):
         figure = draw(name, tables, experiment)
@@ -133,7 +133,7 @@ def test_a_loss_off_the_scale_is_cut_and_the_panel_says_so() -> None:
 
 def test_outcomes_count_the_seeds_of_every_arm_of_every_experiment() -> None:
     arms = MANY["arms"].assign(trained=1, plateau=2, dead=1, non_finite=0)
-    figure = draw("outcomes", {"arms": arms})
+    figure = draw("outcomes", {"arms": arms, "runs": list_runs(arms)})
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "experiment delay",
         "experiment momentum",
@@ -151,15 +151,16 @@ def test_outcomes_of_settings_that_go_together_are_a_list() -> None:
     kinds = MANY["arms"].query("experiments.str.contains('momentum') and num_workers == 1")
     both = pd.concat([kinds[kinds["momentum"] == 0], kinds[kinds["momentum"] > 0].iloc[-1:]])
     both = both.assign(experiments="rescue", trained=4, plateau=0, dead=0, non_finite=0)
-    (axes,) = draw("outcomes", {"arms": both}).axes
+    (axes,) = draw("outcomes", {"arms": both, "runs": list_runs(both)}).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == [""]
     assert len(axes.get_yticklabels()) == 2
 
 
 def test_outcomes_that_do_not_fit_a_page_are_left_out() -> None:
     arms = MANY["arms"].assign(trained=4, plateau=0, dead=0, non_finite=0)
-    copies = [arms.assign(experiments=f"copy{number}") for number in range(20)]
-    figure = draw("outcomes", {"arms": pd.concat(copies)})
+    copies = [arms.assign(arm=f"{number}-" + arms["arm"], experiments=f"copy{number}") for number in range(20)]
+    all_arms = pd.concat(copies, ignore_index=True)
+    figure = draw("outcomes", {"arms": all_arms, "runs": list_runs(all_arms)})
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == [f"experiment copy{number}" for number in range(len(titles))]
     assert 1 < len(titles) < 20

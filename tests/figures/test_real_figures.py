@@ -60,7 +60,7 @@ def test_speed_is_relative_to_the_fewest_workers() -> None:
     means = [list(line.get_ydata()) for line in speed.lines if line.get_linestyle() != "None"]
     assert means == [[1, 2], pytest.approx([1, 2]), pytest.approx([1, 2])]  # ideal, and both networks
     labels = [text.get_text() for text in figure.legends[0].texts]
-    speeds = ["200 a second with m = 2", "8 a second with m = 2"]
+    speeds = ["200 per second with m = 2", "8 per second with m = 2"]
     assert [label.rpartition(": ")[2] for label in labels] == [*speeds, "ideal"]
 
 

@@ -306,3 +306,22 @@ def test_a_study_without_a_map_has_a_table_to_choose_from_on_a_narrow_screen(
         assert drawn_runs(page) == 2
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert (opened.requests, opened.errors) == ([], [])
+
+
+@needs_browser
+def test_an_experiment_shows_the_runs_that_it_asks_for(small: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    """Seed 1 of the first arm is another experiment's alone."""
+    runs = small["runs"].copy()
+    first = runs["arm"] == runs["arm"].iloc[0]
+    runs.loc[first, "experiments"] = ["later;more" if seed == 0 else "more" for seed in runs.loc[first, "seed"]]
+    tables = {**small, "runs": runs, "arms": summarize_arms(runs)}
+    marked = [run["e"] for arm in describe(tables)["arms"] for run in arm["runs"] if "e" in run]
+    assert marked == [[1]]
+    with open_written(tables, tmp_path) as opened:
+        page = opened.page
+        seeds = page.locator("#list tbody tr td:nth-child(2)")
+        page.get_by_role("combobox", name="Experiment").select_option("later")
+        expect(seeds).to_have_text(["1", "2", "2", "2", "2"])
+        page.get_by_role("combobox", name="Experiment").select_option("more")
+        expect(seeds).to_have_text(["2"])
+        assert opened.errors == []

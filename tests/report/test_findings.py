@@ -15,6 +15,8 @@ from asgd.report.findings import (
     summarize_sharpness,
 )
 from asgd.report.templates import Templates, format_sentence
+from asgd.settings.run import RunConfig
+from asgd.simulator.benchmark import BATCH_SIZE
 
 SAY = Templates(Path(__file__).parents[2] / "report/templates").say
 BENCHMARK = {
@@ -45,10 +47,10 @@ def make_runs() -> pd.DataFrame:
 def test_the_readings_count_failures_by_their_kind() -> None:
     found = summarize_readings(make_runs(), "open-questions")
     assert SAY("readings", found).split("; ") == [
-        "with ReLU on logits, two poolings 2 of 2 runs failed (2 dead, 0 at a plateau, 0 overflowed)",
-        "with ReLU on logits, one pooling 1 of 2 runs failed (1 dead, 0 at a plateau, 0 overflowed)",
-        "with plain logits, two poolings 1 of 2 runs failed (0 dead, 1 at a plateau, 0 overflowed)",
-        "with plain logits, one pooling 1 of 2 runs failed (0 dead, 0 at a plateau, 1 overflowed)",
+        "with ReLU on logits, two poolings, 2 of 2 runs failed (2 dead, 0 at a plateau, 0 overflowed)",
+        "with ReLU on logits, one pooling, 1 of 2 runs failed (1 dead, 0 at a plateau, 0 overflowed)",
+        "with plain logits, two poolings, 1 of 2 runs failed (0 dead, 1 at a plateau, 0 overflowed)",
+        "with plain logits, one pooling, 1 of 2 runs failed (0 dead, 0 at a plateau, 1 overflowed)",
     ]
     assert summarize_readings(make_runs(), None) == []
 
@@ -64,10 +66,21 @@ def test_the_sharpness_is_told_at_the_last_measurement_of_living_runs() -> None:
 
 def test_the_cost_is_that_of_the_mean_step() -> None:
     assert estimate_hours(BENCHMARK, "naive", 3.6e6) == pytest.approx(2.0)
-    said = SAY("cost", estimate_cost(BENCHMARK, 3.6e6))
+    said = SAY("cost", estimate_cost(BENCHMARK, {}, 3_600_000))
     assert said.endswith(
+        "one idle core, the steps alone "
         "take 0.1 core hours; the naive simulator, with one PyTorch module per worker, would need 2 (2.0 ms per step)"
     )
+
+
+def test_the_cost_counts_gradients_and_only_those_like_the_benchmarks() -> None:
+    counted = {"total_gradients": 7_200_000, "benchmarked_gradients": 3_600_000}
+    assert SAY("cost", estimate_cost(BENCHMARK, counted, 100)).endswith(
+        "one idle core, 3.6 million of the gradients, those of the paper's network and mini-batches, alone take 0.1 core "
+        "hours; the naive simulator, with one PyTorch module per worker, would need 2 (2.0 ms per step)"
+    )
+    assert estimate_cost(BENCHMARK, {**counted, "benchmarked_gradients": 0}, 100) is None
+    assert BATCH_SIZE == RunConfig().batch_size  # of the benchmark, and of the runs that are counted
 
 
 RANKS = {"instability": 0.9, "asymmetry": 0.5}
@@ -117,7 +130,7 @@ SEARCH: dict[str, Any] = {
 def test_a_run_that_did_not_die_and_one_that_did_are_told() -> None:
     assert SAY("death", RUN) == (
         "the run with m = 5, learning rate 0.3 and seed 1 did not die; its learning rate times sharpness reached 7.0 "
-        "times the stability threshold; 8 of its ten logits were alive at the start, 6 before the current weights were "
+        "times the stability limit; 8 of its ten logits were alive at the start, 6 before the current weights were "
         "furthest from the stale ones (step 30)"
     )
     died = SAY("death", RUN | {"died_by": 50, "live_after_burst": 0})
@@ -131,7 +144,10 @@ def test_the_deaths_are_told_with_their_ranks_where_there_are_some() -> None:
     assert "(in the median 18.4 times); the median number of living logits was 7 at the start, 5.5 before" in said
     assert "at most 0.26 in a thousand; of the same runs without the ReLU on the logits, 2 trained and 1 over" in said
     assert said.endswith(f"; {SAY('ranks', RANKS)}")
-    assert "an AUC of 0.90, the number of logits dead at the start with an AUC of 0.50 (0.50 is chance)" in said
+    assert (
+        "an AUC of 0.90; the number of logits that are dead at the start does so with an AUC of 0.50 (0.50 is chance)"
+        in said
+    )
     assert SAY("deaths", {"survey": SURVEY, "ranks": None}).endswith("1 overflowed")
     assert SAY("deaths", {"survey": {"runs": 0}, "ranks": None}) == "no run without momentum died"
 
@@ -139,11 +155,11 @@ def test_the_deaths_are_told_with_their_ranks_where_there_are_some() -> None:
 def test_the_map_is_told_in_long_and_in_short() -> None:
     said = SAY("reconciliation", MAP)
     assert (
-        "all of C2, C3 and C4 are reproduced by the rules in 0 and hold by their estimates in 1; in the best one"
+        "all of C2, C3 and C4 are reproduced by the rules in none and hold by their estimates in 1; in the best one"
         in said
     )
     assert (
-        "momentum and 0.001 with server-ema momentum, the claims that hold are C2, C3 and C4 (by the rules none)"
+        "momentum and 0.001 with server EMA momentum, the claims that hold are C2, C3 and C4 (by the rules none)"
         in said
     )
     assert said.endswith("to be reproduced by its rule, whatever the result (McNemar p ≥ 0.19 after Holm)")
@@ -165,7 +181,7 @@ def test_the_search_is_told_in_long_and_in_short() -> None:
         "; there are 126 combinations after each of 1.5, 2 and 3 epochs, 4 combinations after each of 5 and 10 epochs, "
         "with 5 to 10 seeds"
     )
-    assert "; 63 more take the same steps as one of these and write them in the other convention; " in said
+    assert "; 63 more are the same trajectories in the other convention; " in said
     assert (
         "if C3 is read as not trained, all of the claims hold together, in 1 of the combinations: rate 0.02 without "
         in said

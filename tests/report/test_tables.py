@@ -23,12 +23,12 @@ from asgd.report.templates import Templates, format_count, format_spans
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.study import Params
 from asgd.tables.environment import describe_records
-from tests.example_tables import make_runs, make_tables
+from tests.example_tables import list_runs, make_tables
 
 PROJECT = Path(__file__).parents[2]
 GENERATED = list_generated(PROJECT / "report")
 TABLES = make_tables(num_seeds=2)
-RUNS = make_runs(TABLES)
+RUNS = TABLES["runs"]
 DECISIVE = {"from": 1, "to": 10, "mean": 0.1, "low": -0.02, "high": 0.2, "n": 2, "p_value": 0.0001}
 VERDICTS = Verdicts(
     margins=ClaimsConfig(),
@@ -157,7 +157,7 @@ def test_every_macro_of_the_report_is_generated_and_used(tmp_path: Path) -> None
     assert f"{100 * mean:.1f}~\\% ($m = 1$)" in macros["delaySummary"]
     assert f"{100 * mean:.1f}~\\% ($p = 0$)" in macros["dropoutSummary"]
     assert macros["momentumSummary"] == ""  # the study of this test has no such experiment
-    assert macros["verdictSummary"] == "Of the paper's 2 claims, 1 is reproduced (C1) and 1 ``not applicable'' (C5)."
+    assert macros["verdictSummary"] == "Of the paper's 2 claims, 1 is reproduced (C1) and 1 is not applicable (C5)."
     assert "dead: at chance, and the gradient" in macros["outcomeMeanings"]
 
 
@@ -214,14 +214,15 @@ def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
     arms = pd.concat(
         [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
     )
-    text = fill("accuracy.tex", {"accuracies": list_accuracies(arms.assign(experiments="map"))})
+    arms = arms.assign(experiments="map").reset_index(drop=True)
+    text = fill("accuracy.tex", {"accuracies": list_accuracies(list_runs(arms), arms)})
     assert text.splitlines()[1:] == [f"The {len(arms)} arms of map are listed only in arms.csv."]
 
 
 def test_more_arms_than_fit_a_page_are_only_noted() -> None:
     copies = [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 20)]
-    arms = pd.concat([arms.assign(experiments=f"part{k}") for k, arms in enumerate(copies)])
-    text = fill("accuracy.tex", {"accuracies": list_accuracies(arms)})
+    arms = pd.concat([arms.assign(experiments=f"part{k}") for k, arms in enumerate(copies)], ignore_index=True)
+    text = fill("accuracy.tex", {"accuracies": list_accuracies(list_runs(arms), arms)})
     assert text.splitlines()[1:] == [f"The {len(arms)} arms of all experiments are listed only in arms.csv."]
 
 
@@ -242,6 +243,34 @@ def test_the_environment_is_gathered_from_the_records(tmp_path: Path) -> None:
         (tmp_path / f"{index}.json").write_text(json.dumps(record))
     found = describe_records(map(read_json, sorted(tmp_path.glob("*.json"))))
     assert found == {"cpu": "one / two", "cores": "2", "python": "3.11", "total_steps": 20, "core_hours": 1.0}
+
+
+def test_gradients_are_counted_where_they_are_not_steps() -> None:
+    records: list[dict[str, Any]] = [
+        {"last_step": 10, "config": {"batch_size": 4}},
+        {"last_step": 10, "config": {"batch_size": 4}, "gradients": {"applied": 30, "discarded": 0, "cancelled": 5}},
+        {"last_step": 7, "config": {"batch_size": 64}, "gradients": {"applied": 7}},
+        {"last_step": 5, "config": {"batch_size": 4, "network": "resnet8"}, "gradients": {"applied": 5}},
+        {"last_step": 3, "config": {"batch_size": 4, "execution": "real"}, "gradients": {"applied": 3}},
+    ]
+    assert describe_records(records) == {"total_steps": 35, "total_gradients": 60, "benchmarked_gradients": 45}
+    assert describe_records(records[:1]) == {"total_steps": 10}
+    assert describe_records(records[2:3]) == {"total_steps": 7, "benchmarked_gradients": 0}
+
+
+def test_the_set_up_names_the_base_and_lists_the_papers_runs() -> None:
+    """Not other mini-batches, nor the rates and the m of calibrated experiments."""
+    further = TABLES["arms"].iloc[:2].assign(arm=["a", "b"], experiments=["delay", "growth"], learning_rate=0.5)
+    further["batch_size"], further["num_workers"] = [64, 4], [10, 1000]
+    arms = pd.concat([TABLES["arms"], further], ignore_index=True)
+    params = make_params()
+    growth = params.selected.experiments["delay"].model_copy(update={"calibrated": "accuracy"})
+    params.selected.experiments["growth"] = growth
+    runs = pd.concat([RUNS, RUNS.iloc[:2].assign(run=["a-0", "b-0"], arm=["a", "b"], experiments=["delay", "growth"])])
+    numbers = collect_numbers(params, runs, arms, VERDICTS, {}, FIGURES)
+    macros = read_macros(fill("numbers.tex", {**numbers, "unplaced": []}))
+    assert (macros["batchSize"], macros["learningRate"], macros["largestWorkers"]) == ("4", "0.01", "100")
+    assert (macros["evaluationsPerEpoch"], macros["trainEvalImages"]) == ("4", r"2\,000")
 
 
 def test_the_first_error_of_latex_is_found() -> None:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from asgd.analyses.analysis import Analysis
 from asgd.analyses.death.autopsy import (
-    TRAJECTORY,
     choose_dying_run,
     dissect_run,
     list_logit_deaths,
@@ -69,7 +68,7 @@ ANALYSIS = Analysis(
         ),
         "death_survey": Table(
             rows="one for each run without momentum and dropout that died",
-            key=TRAJECTORY,
+            key=("num_workers", "learning_rate", "pools", "seed"),
             columns={
                 "num_workers": "m, the number of workers",
                 "learning_rate": "eta",
