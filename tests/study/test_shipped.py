@@ -58,6 +58,13 @@ def test_what_git_has_is_what_params_yaml_says_is_shipped() -> None:
     assert set(shown) == {name for name, study in PARAMS.presets.items() if study.shipped and study.shipped.readme}
 
 
+@pytest.mark.skipif(shutil.which("pdfinfo") is None, reason="skipped: no pdfinfo")
+@pytest.mark.parametrize("preset", [name for name in SHIPPED if getattr(PARAMS.presets[name].shipped, "report", False)])
+def test_a_report_has_at_most_sixteen_pages(preset: str) -> None:
+    about = run(["pdfinfo", f"results/{preset}/report.pdf"], ROOT)
+    assert int(re.findall(r"^Pages: +(\d+)$", about, re.MULTILINE)[0]) <= 16
+
+
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: "/".join(path.parts[-3::2]))
 def test_no_two_rows_of_a_table_have_the_same_key(path: Path) -> None:
     declared = (AGGREGATED | analysis_tables())[path.stem]
