@@ -76,11 +76,11 @@ def test_the_cost_is_that_of_the_mean_step() -> None:
 def test_the_cost_counts_gradients_and_only_those_like_the_benchmarks() -> None:
     counted = {"total_gradients": 7_200_000, "benchmarked_gradients": 3_600_000}
     assert SAY("cost", estimate_cost(BENCHMARK, counted, 100)).endswith(
-        "one idle core, 3.6 million of the gradients, those of the paper's network and mini-batches, alone take 0.1 core "
-        "hours; the naive simulator, with one PyTorch module per worker, would need 2 (2.0 ms per step)"
+        "one idle core, 3.6 million of the gradients, those of the paper's network and mini-batches, alone take 0.1 "
+        "core hours; the naive simulator, with one PyTorch module per worker, would need 2 (2.0 ms per step)"
     )
     assert estimate_cost(BENCHMARK, {**counted, "benchmarked_gradients": 0}, 100) is None
-    assert BATCH_SIZE == RunConfig().batch_size  # of the benchmark, and of the runs that are counted
+    assert RunConfig().batch_size == BATCH_SIZE  # of the benchmark, and of the runs that are counted
 
 
 RANKS = {"instability": 0.9, "asymmetry": 0.5}
