@@ -215,14 +215,14 @@ def test_an_experiment_of_very_many_arms_is_only_noted() -> None:
         [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 10)]
     )
     arms = arms.assign(experiments="map").reset_index(drop=True)
-    text = fill("accuracy.tex", {"accuracies": list_accuracies(list_runs(arms), arms)})
+    text = fill("accuracy.tex", {"accuracies": list_accuracies({"runs": list_runs(arms), "arms": arms})})
     assert text.splitlines()[1:] == [f"The {len(arms)} arms of map are listed only in arms.csv."]
 
 
 def test_more_arms_than_fit_a_page_are_only_noted() -> None:
     copies = [TABLES["arms"].assign(arm=TABLES["arms"]["arm"] + str(k), learning_rate=0.01 * k) for k in range(1, 20)]
     arms = pd.concat([arms.assign(experiments=f"part{k}") for k, arms in enumerate(copies)], ignore_index=True)
-    text = fill("accuracy.tex", {"accuracies": list_accuracies(list_runs(arms), arms)})
+    text = fill("accuracy.tex", {"accuracies": list_accuracies({"runs": list_runs(arms), "arms": arms})})
     assert text.splitlines()[1:] == [f"The {len(arms)} arms of all experiments are listed only in arms.csv."]
 
 

@@ -11,8 +11,8 @@ from matplotlib.patches import Patch
 from asgd.figures.plot import Plot
 from asgd.figures.style import PAGE_WIDTH
 from asgd.settings.parameters import label_settings
-from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, select_experiment, varying_keys
-from asgd.tables.samples import select_samples
+from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, varying_keys
+from asgd.tables.samples import select_own_arms
 from asgd.tables.table import Tables
 
 PLOT = Plot(
@@ -43,7 +43,7 @@ def draw(tables: Tables, experiment: str | None = None) -> Figure:
     page has no room for them.
     """
     names = [experiment] if experiment else experiment_names(tables["arms"])
-    blocks = {name: select_experiment(select_samples(tables, name)["arms"], name) for name in names}
+    blocks = {name: select_own_arms(tables, name) for name in names}
     if not experiment:
         blocks = {name: block for name, block in blocks.items() if len(block) <= MOST_ARMS} or blocks
     grids = _take_page({name: _arrange(block) for name, block in blocks.items()})

@@ -22,9 +22,10 @@ from asgd.settings.study import Params, Preset
 from asgd.settings.subjects import find_subject, find_varying
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import OUTCOMES, TRAINED_MARGIN
-from asgd.tables.aggregate import summarize_arms
-from asgd.tables.experiments import list_arms, naming_keys, select_experiment, select_first_kind
+from asgd.tables.experiments import has_batches_of, list_arms, naming_keys, select_first_kind
 from asgd.tables.outcomes import MEANINGS
+from asgd.tables.samples import select_own_arms
+from asgd.tables.table import Tables
 
 #: Settings whose values the report lists, and those of which it names the base's.
 _LISTED = ("num_workers", "epochs", "learning_rate", "momentum", "output_relu", "pools")
@@ -47,6 +48,7 @@ def collect_numbers(
     """
     preset, findings = params.selected, findings or Findings()
     shown, papers = _find_experiments(preset), _select_papers(params, arms)
+    tables = {"runs": runs, "arms": arms}
     total_steps = int(runs["last_step"].sum())
     return {
         "preset": {"name": params.preset, "description": preset.description or params.preset},
@@ -68,14 +70,14 @@ def collect_numbers(
         "stability": _describe_limits(papers, params.claims),
         "margins": params.claims.model_dump(mode="json"),
         **describe_claims(verdicts, findings.earlier),
-        "delay": _list_arms(runs, shown["figure1_delay"]),
-        "momentum": _list_momentum(runs, shown["figure2_momentum"]),
-        "dropout": _list_arms(runs, shown["figure3_dropout"]),
+        "delay": _list_arms(tables, shown["figure1_delay"]),
+        "momentum": _list_momentum(tables, shown["figure2_momentum"]),
+        "dropout": _list_arms(tables, shown["figure3_dropout"]),
         "readings": summarize_readings(runs, shown["readings"]),
         "sharpness": summarize_sharpness(findings.sharpness),
         "summaries": dict(findings.summaries),
         "cost": estimate_cost(findings.benchmark, environment, total_steps),
-        "accuracies": list_accuracies(runs, arms),
+        "accuracies": list_accuracies(tables),
         "environment": dict(environment),
     }
 
@@ -92,7 +94,7 @@ def _select_papers(params: Params, arms: pd.DataFrame) -> pd.DataFrame:
     """The arms of the paper's protocol, with its mini-batches; not those whose learning rate was calibrated."""
     open_ones = [name for name, experiment in params.selected.experiments.items() if not experiment.calibrated]
     found = select_first_kind(arms)
-    found = found[found["batch_size"].astype(str) == str(params.base.batch_size)]
+    found = found[has_batches_of(found, params.base)]
     chosen = [not set(open_ones).isdisjoint(str(names).split(";")) for names in found["experiments"]]
     return found[chosen] if any(chosen) else arms
 
@@ -127,27 +129,22 @@ def _find_experiments(preset: Preset) -> dict[str, str | None]:
     return {name: find_subject(preset, name, about, varying) for name, about in plots.items()}
 
 
-def _list_arms(runs: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
+def _list_arms(tables: Tables, experiment: str | None) -> list[dict[str, Any]]:
     """The arms of an experiment: label and mean final accuracy; none without one."""
     if experiment is None:
         return []
-    chosen = _summarize(runs, experiment)
+    chosen = select_own_arms(tables, experiment)
     return _label(chosen, naming_keys(chosen))
 
 
-def _list_momentum(runs: pd.DataFrame, experiment: str | None) -> list[dict[str, Any]]:
+def _list_momentum(tables: Tables, experiment: str | None) -> list[dict[str, Any]]:
     """The kinds of momentum at the smallest and at the largest m."""
     if experiment is None:
         return []
-    chosen = _summarize(runs, experiment)
+    chosen = select_own_arms(tables, experiment)
     keys = naming_keys(chosen, without="num_workers")
     ends = dict.fromkeys([int(chosen["num_workers"].min()), int(chosen["num_workers"].max())])
     return [{"num_workers": m, "arms": _label(chosen[chosen["num_workers"] == m], keys)} for m in ends]
-
-
-def _summarize(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """The arms of an experiment, of its runs alone."""
-    return select_experiment(summarize_arms(select_experiment(runs, experiment)), experiment)
 
 
 def _label(arms: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:

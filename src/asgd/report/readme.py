@@ -15,6 +15,7 @@ from asgd.report.templates import Templates
 from asgd.settings.plain_yaml import read_yaml
 from asgd.settings.study import Params
 from asgd.tables.files import find_table, read_table
+from asgd.tables.outcomes import MEANINGS
 
 BENCHMARK = "benchmark.json"
 
@@ -51,6 +52,7 @@ def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[
       each with a `label` that tells it from the others. One that is judged where other settings take the same steps
       has none.
     - `levels`: claims by the confidence level of their intervals, the level of most claims first.
+    - `meanings`: of the outcomes that effects count.
     """
     described = describe_claims(verdicts, earlier)
     groups: dict[str, list[tuple[Verdict, dict[str, Any]]]] = {}
@@ -73,6 +75,7 @@ def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[
             }
             for claim, judged in groups.items()
         ],
+        "meanings": dict(MEANINGS),
         "levels": sorted(((level, list(ids)) for level, ids in levels.items()), key=lambda pair: -len(pair[1])),
     }
 

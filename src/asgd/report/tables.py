@@ -12,8 +12,9 @@ from asgd.report.generated import MANUSCRIPT, list_generated
 from asgd.report.templates import Templates
 from asgd.settings.parameters import label_settings
 from asgd.simulator.outcome import OUTCOMES
-from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys, select_experiment
-from asgd.tables.samples import select_samples
+from asgd.tables.experiments import MOST_ARMS, experiment_names, list_arms, naming_keys
+from asgd.tables.samples import select_own_arms
+from asgd.tables.table import Tables
 
 _MOST_ROWS, _MOST_COLUMNS = 68, 2  # of a table that fits a column; of all tables, which have a page
 
@@ -36,17 +37,18 @@ def list_unplaced(report: str | Path, figures: Iterable[str]) -> list[dict[str, 
     return [{"name": name, "caption": plots[name].caption} for name in unplaced]
 
 
-def list_accuracies(runs: pd.DataFrame, arms: pd.DataFrame) -> dict[str, Any]:
+def list_accuracies(tables: Tables) -> dict[str, Any]:
     """`columns`: tables of a column's length, each a list of rows; `left_out`: experiments of very many arms.
 
     All are left out of a study with more arms than fit a page. A row is the name of an `experiment`, or a `label` with
-    accuracy and outcomes of the experiment's runs. An arm of several experiments stands in the first only.
+    accuracy and outcomes of the experiment's runs. An arm of several experiments stands in the first only. ``tables``:
+    `runs` and `arms`.
     """
-    tables = {"runs": runs, "arms": arms}
+    arms = tables["arms"]
     rows: list[dict[str, Any]] = []
     left_out, seen = [], set[str]()
     for name in experiment_names(arms):
-        chosen = select_experiment(select_samples(tables, name)["arms"], name)
+        chosen = select_own_arms(tables, name)
         keys = naming_keys(chosen)
         fresh = [arm for arm in list_arms(chosen) if arm["arm"] not in seen]
         if len(fresh) > MOST_ARMS:

@@ -21,9 +21,8 @@ _PLACES = {
     **{name: ("versions", name) for name in ("python", "torch", "numpy", "numba")},
 }
 
-#: The runs whose gradients are those of the benchmark (``asgd.simulator.benchmark``).
-_BENCHMARKED = {"network": "paper", "batch_size": 4, "execution": "simulated"}
-_BEFORE = RunConfig.later_keys()
+#: Of a run whose gradients are those of the benchmark (``asgd.simulator.benchmark``): the defaults of these keys.
+_BENCHMARKED = {key: RunConfig.model_fields[key].default for key in ("network", "batch_size", "execution")}
 
 
 class Environment:
@@ -41,7 +40,7 @@ class Environment:
                 self._found[name].add(str(value))
         steps = record.get("last_step", 0)
         gradients = sum(record["gradients"].values()) if "gradients" in record else steps
-        config = {**_BEFORE, **record.get("config", {})}
+        config = record.get("config", {})
         self._steps += steps
         self._gradients += gradients
         self._benchmarked += gradients * all(config.get(key, value) == value for key, value in _BENCHMARKED.items())
@@ -62,10 +61,12 @@ class Environment:
         """
         joined = {name: " / ".join(sorted(self._found[name])) for name in _PLACES}
         found = {**joined, "total_steps": self._steps, "core_hours": sum(self._seconds) / 3600}
-        counts = {"total_gradients": (self._gradients, self._steps)}
-        counts["benchmarked_gradients"] = self._benchmarked, self._gradients
-        found |= {name: count for name, (count, other) in counts.items() if count != other}
-        return {key: value for key, value in found.items() if value not in ("", 0) or key in counts}
+        found = {key: value for key, value in found.items() if value not in ("", 0)}
+        if self._gradients != self._steps:
+            found["total_gradients"] = self._gradients
+        if self._benchmarked != self._gradients:
+            found["benchmarked_gradients"] = self._benchmarked
+        return found
 
 
 def describe_records(runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

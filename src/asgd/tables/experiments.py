@@ -46,6 +46,11 @@ def find_first_values(table: pd.DataFrame, keys: Iterable[str]) -> "pd.Series[bo
     return same
 
 
+def has_batches_of(table: pd.DataFrame, base: RunConfig) -> "pd.Series[bool]":
+    """Whether a row has the mini-batches of ``base``. The column is text where some runs have full batches."""
+    return table["batch_size"].astype(str) == str(base.batch_size)
+
+
 def list_arms(arms: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries from column to value."""
     return [{str(key): value for key, value in row.items()} for row in arms.to_dict("records")]

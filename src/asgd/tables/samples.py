@@ -7,6 +7,11 @@ from asgd.tables.experiments import select_experiment
 from asgd.tables.table import Tables
 
 
+def select_own_arms(tables: Tables, experiment: str) -> pd.DataFrame:
+    """The arms of ``experiment``, sorted by their keys, each of its own runs; ``tables``: `runs` and `arms`."""
+    return select_experiment(select_samples(tables, experiment)["arms"], experiment)
+
+
 def select_samples(tables: Tables, experiment: str) -> Tables:
     """``tables`` in which the arms of ``experiment`` have the runs that it asks for, and no others.
 

@@ -16,7 +16,7 @@ from asgd.settings.run import RunConfig
 from asgd.simulator.networks.shapes import NUM_CLASSES
 from asgd.simulator.outcome import DEAD
 from asgd.tables.arms import change, config_of
-from asgd.tables.experiments import find_first_values
+from asgd.tables.experiments import find_first_values, has_batches_of
 
 LOGITS = tuple(f"logit_{label}" for label in range(NUM_CLASSES))
 
@@ -76,10 +76,9 @@ def select_plain_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
     longest counts.
     """
     plain = (runs["momentum"] == 0) & (runs["dropout"] == 0) & runs["output_relu"].astype(bool)
-    plain &= runs["batch_size"].astype(str) == str(base.batch_size)
-    found = runs[plain & find_first_values(runs, [*RunConfig.choices(), "num_images"])]
-    longest = found.sort_values("total_steps", ascending=False, kind="stable").drop_duplicates(list(TRAJECTORY))
-    return found.loc[longest.index.sort_values()]
+    plain &= has_batches_of(runs, base) & find_first_values(runs, [*RunConfig.choices(), "num_images"])
+    longest_first = runs[plain].sort_values("total_steps", ascending=False, kind="stable")
+    return longest_first.drop_duplicates(list(TRAJECTORY)).sort_index()
 
 
 def select_dead_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
