@@ -1,6 +1,7 @@
 """A claim is one file: its statement, rule, words and judge are found by being there."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from asgd.claims.claim import Claim, find_claims
-from asgd.claims.wording import describe_rule, format_interval, format_percent, list_words, render, state
+from asgd.claims.verdict import Verdict
+from asgd.claims.wording import (
+    describe_rule,
+    format_interval,
+    format_percent,
+    format_size,
+    list_words,
+    render,
+    state,
+)
 from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig
 
@@ -127,3 +137,12 @@ def test_a_new_claim_is_one_new_file(tmp_path: Path) -> None:
         assert "all runs train at m = 30" in plain or name in by_id_alone, name
     assert "2 of 2 runs trained" in shown["page"]
     assert "Reproduced: all do." in shown["rules.tex"]
+
+
+def test_the_logarithm_of_a_ratio_is_shown_as_the_ratio() -> None:
+    times = Verdict(
+        claim="C7", verdict="reproduced", effect=math.log(8), unit="log ratio", interval=(math.log(6), math.log(10.5))
+    )
+    assert format_size(times) == "8.00 times [6.00, 10.5]"
+    workers = Verdict(claim="E3", verdict="supported", effect=1.0, unit="log10 ratio")
+    assert format_size(workers) == "10.0 times"

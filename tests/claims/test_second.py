@@ -608,7 +608,7 @@ def test_the_times_to_an_accuracy_are_compared(per_gradient: float, verdict: str
     ratios = np.log((0.2 + 0.02 * (np.arange(10) % 3)) / (0.25 * per_gradient))  # the lines cross 0.5 after 0.4 / slope
     assert found.verdict == verdict
     assert found.interval == pytest.approx(t_interval(ratios))
-    assert found.details["factor"] == pytest.approx(np.exp(ratios.mean()))
+    assert found.effect == pytest.approx(ratios.mean())
     assert verdict != "reproduced" or found.p_value == 1 / 1024
     assert "on the ideal clock, nearly a foregone conclusion" in reason(found)
 
@@ -656,7 +656,7 @@ def test_the_longest_runs_that_both_have_are_raced() -> None:
     for m, curve in ((1, rising(0.25)), (10, rising(0.2, 0.1))):
         tables.arm(num_workers=m, evaluations_per_epoch=20, curve=curve, epochs=5.0)
     tables.arm(num_workers=1, evaluations_per_epoch=20, curve=rising(0.01), epochs=7.0)
-    assert judge(tables)["C7-ideal"].details["factor"] == pytest.approx(8)
+    assert judge(tables)["C7-ideal"].effect == pytest.approx(math.log(8))
 
 
 # C8, generalisation

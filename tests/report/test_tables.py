@@ -87,9 +87,7 @@ def test_special_characters_are_escaped() -> None:
 
 
 def test_numbers_and_symbols_are_mathematics() -> None:
-    assert (
-        escape("lambda_0 = 20, lambda = 0.04, lambda_0") == r"$\lambda_0 = 20$, $\lambda = 0.04$, lambda\_0"
-    )
+    assert escape("lambda_0 = 20, lambda = 0.04, lambda_0") == r"$\lambda_0 = 20$, $\lambda = 0.04$, lambda\_0"
     assert (
         escape("-3.1 points at m = 10, C5-server, [-2, +-4]") == r"$-$3.1 points at $m = 10$, C5-server, [$-$2, $\pm$4]"
     )

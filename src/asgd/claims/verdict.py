@@ -37,7 +37,11 @@ class Verdict(BaseModel):
     )
     verdict: VerdictName
     effect: float | None = Field(None, description="the number that decides, in `unit`")
-    unit: str = Field("", description="unit of effect and interval: nats, points (of accuracy), probability, log ratio")
+    unit: str = Field(
+        "",
+        description="unit of effect and interval: nats, points (of accuracy), probability, log ratio (natural; tables "
+        "show the ratio), log10 ratio",
+    )
     interval: tuple[float, float] | None = Field(None, description="interval of the effect")
     confidence: float | None = Field(None, description="level of the interval")
     p_value: float | None = Field(None, description="of the claim's test; None where the rule has none")

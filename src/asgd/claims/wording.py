@@ -1,5 +1,6 @@
 """The words for claims and verdicts: plain text from the templates that stand beside each rule."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ _PHRASES = """
     {{ parts | listed }}
 {%- endmacro %}
 """
+
+#: Back from the logarithm of a ratio, by the unit of an effect, and how the ratio is printed.
+_EXPONENTIALS = {"log ratio": math.exp, "log10 ratio": lambda value: 10.0**value}
+_RATIO = "#.3g"
 
 #: How a verdict's setting is said, where that is not the key and its value.
 _SETTING = {"epochs": "{:g} epochs", "steps": "{:,} steps", "momentum_rate": "with momentum at {:g}"}
@@ -102,9 +107,17 @@ def explain(verdict: Verdict, margins: ClaimsConfig) -> str:
 
 
 def format_size(verdict: Verdict) -> str:
-    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect."""
+    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect.
+
+    Of the logarithm of a ratio, the ratio: ``8.21 times [7.45, 9.05]``.
+    """
     if verdict.effect is None:
         return ""
+    if verdict.unit in _EXPONENTIALS:
+        undo = _EXPONENTIALS[verdict.unit]
+        interval = verdict.interval and [undo(limit) for limit in verdict.interval]
+        limits = f" {format_interval(interval, _RATIO)}" if interval else ""
+        return f"{format_number(undo(verdict.effect), _RATIO)} times{limits}"
     spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(verdict.unit, "+z.3f")
     limits = f" {format_interval(verdict.interval, spec)}" if verdict.interval else ""
     return f"{format_number(verdict.effect, spec)} {verdict.unit}{limits}"
@@ -137,7 +150,13 @@ def list_words(items: Sequence[Any], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-FILTERS = {"num": format_number, "between": format_interval, "percent": format_percent, "listed": list_words}
+FILTERS = {
+    "num": format_number,
+    "between": format_interval,
+    "percent": format_percent,
+    "listed": list_words,
+    "exp": math.exp,
+}
 
 
 @cache

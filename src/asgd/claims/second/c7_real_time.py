@@ -25,7 +25,7 @@ CLAIM = Claim(
         The claim is therefore also judged with a server that takes {{ margins.second.server_times | join(" or ") }} of
         a gradient's time for a message. p-value: one-sided sign-flip test. Of several lengths of runs, the longest
         counts.""",
-    effect="log of the time to {{ margins.second.time_accuracy | percent('g') }} at "
+    effect="time to {{ margins.second.time_accuracy | percent('g') }} at "
     "m = {{ margins.second.time_workers[0] }} over that at m = {{ margins.second.time_workers[1] }}",
     reason="""
         {%- if found.absent -%}
@@ -40,7 +40,7 @@ CLAIM = Claim(
             {{ margins.second.time_accuracy | percent("g") }} is reached after
             {% for time in found.times -%}
                 {{ time.median | num(",.0f") }} (m = {{ time.num_workers }}) {{- " and " if not loop.last }}
-            {%- endfor %} times of a gradient, in the median, a factor of {{ found.factor | num(".2f") }} on average;
+            {%- endfor %} times of a gradient, in the median;
             {{ found.never }} of {{ n }} seeds never reach it
         {%- endif %}""",
     figure="figure1_real_time",
@@ -91,7 +91,6 @@ def _judge_clock(evidence: Evidence, name: str, clock: Mapping[str, Any]) -> Ver
         details={
             "ideal": not clock,
             "times": [{"num_workers": m, "median": x} for m, x in zip(second.time_workers, medians, strict=True)],
-            "factor": float(np.exp(found.mean)),
             "never": never,
         },
         **about,

@@ -22,7 +22,7 @@ CLAIM = Claim(
         logarithm (base 10) of the ratio, Adagrad's over plain SGD's, is the percentile bootstrap's over seeds.
         Supported: its lower limit is above 0. Contradicted: its upper limit is below 0. Ceiling: both reach m =
         {{ margins.second.statements.growing_workers[-1] }}.""",
-    effect="logarithm (base 10) of the largest m with Adagrad over the largest m of plain SGD",
+    effect="largest m with Adagrad over the largest m of plain SGD",
     reason="""
         {%- if not found.largest -%}
             not every one of {{ say.values("m", margins.second.statements.growing_workers) }} has paired runs of both
@@ -53,7 +53,7 @@ def judge(evidence: Evidence) -> list[Verdict]:
             claim=CLAIM.id,
             verdict=_decide(low, high, bool(plain == adagrad == workers[-1])),
             effect=math.log10(adagrad / plain),
-            unit="log ratio",
+            unit="log10 ratio",
             interval=(low, high),
             confidence=confidence,
             n=table["sgd"].shape[0],

@@ -23,14 +23,14 @@ CLAIM = Claim(
         never reaches this accuracy counts with its whole length. Supported: the lower limit is above 0 at each m.
         Contradicted: an upper limit is below 0. Inconclusive: more than {{ margins.second.time_censored }} seeds of an
         arm never reach it.""",
-    effect="log of the time of asynchronous over that of synchronous SGD, at the m where it is least",
+    effect="time of asynchronous over that of synchronous SGD, at the m where it is least",
     reason="""
         {%- if not found.cells -%}
             no paired runs of both at {{ say.values("m", margins.second.statements.straggler_workers) }}
         {%- else -%}
             {%- for cell in found.cells -%}
-                m = {{ cell.num_workers }}, {{ cell.backups }} backup workers: log ratio {{ cell.mean | num("+z.2f") }}
-                {{ "(no interval)" if cell.low is none else [cell.low, cell.high] | between("+z.2f") }}
+                m = {{ cell.num_workers }}, {{ cell.backups }} backup workers: {{ cell.mean | exp | num("#.3g") }} times
+                {{ "(no interval)" if cell.low is none else [cell.low | exp, cell.high | exp] | between("#.3g") }}
                 {%- if cell.censored -%} , {{ cell.censored }} seeds of an arm never reach it {%- endif -%}
                 {{ "" if loop.last else "; " }}
             {%- endfor -%}
