@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -52,7 +52,7 @@ _PHRASES = """
 """
 
 #: Back from the logarithm of a ratio, by the unit of an effect, and how the ratio is printed.
-_EXPONENTIALS = {"log ratio": math.exp, "log10 ratio": lambda value: 10.0**value}
+_EXPONENTIALS: dict[str, Callable[[float], float]] = {"log ratio": math.exp, "log10 ratio": lambda value: 10.0**value}
 _RATIO = "#.3g"
 
 #: How a verdict's setting is said, where that is not the key and its value.
