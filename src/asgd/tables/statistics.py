@@ -6,6 +6,7 @@ equal: a sample of runs has a spread, so that is what equal runs look like, and 
 certainty from two of them. (A sign-flip test says what equal differences are worth: no less than 1 in 2^seeds.)
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -77,10 +78,16 @@ def estimate_paired_difference(first: ArrayLike, second: ArrayLike, confidence: 
 
 
 def sign_flip_test(differences: ArrayLike, alternative: Alternative = "two-sided") -> float:
-    """p-value of the paired sign-flip test of the mean; exact up to 16 seeds. One seed gives 1 (or 1/2, one-sided)."""
+    """p-value of the paired sign-flip test of the mean. One seed gives 1 (or 1/2, one-sided).
+
+    Exact up to 16 seeds; of more, a sample of the sign patterns is drawn, the same each time.
+    """
     values = np.asarray(differences, dtype=float)
     if len(values) == 0 or not np.isfinite(values).all():
         return float("nan")
+    if largest := np.abs(values).max():
+        # Whole numbers of 12 digits, whose sums are exact: decimals that tie would else differ by rounding.
+        values = np.rint(values * 10.0 ** (11 - math.floor(math.log10(largest))))
     if len(values) == 1:  # SciPy refuses it; the two sign patterns are enumerated here
         signed = {"two-sided": 0.0, "greater": values[0], "less": -values[0]}[alternative]
         return 0.5 if signed > 0 else 1.0

@@ -26,7 +26,7 @@ CLAIM = Claim(
             the rule needs evaluations after the first epoch of both arms
         {%- elif interval -%}
             the gap is {{ effect | num("+z.1f") }} points on average over {{ found.evaluations }} evaluations; its
-            interval lies
+            {{ confidence | percent("g") }} interval lies
             {% if verdict == "reproduced" %} inside {% elif verdict == "not reproduced" %} wholly outside
             {%- else %} across a limit of {%- endif %} {{ margins.gap_points | between("g") }}
         {%- else -%} {{ say.no_interval(n) }}

@@ -35,7 +35,8 @@ CLAIM = Claim(
             {%- set decisive = found.differences[found.decisive | string] -%}
             {%- if decisive.low is none -%}
                 {%- if decisive.n > 1 -%} at m = {{ found.decisive }} {% endif %}{{ say.no_interval(decisive.n) }}
-            {%- else -%} m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }}
+            {%- else -%}
+                m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }} ({{ confidence | percent("g") }})
             {%- endif -%}
             {%- if failed -%} ; {{ failed }}{% endif %}; {{ say.tested(found) }}
         {%- endif %}""",

@@ -17,8 +17,8 @@ from asgd.tables.statistics import Estimate, equivalence_test, estimate_paired_d
 CLAIM = Claim(
     id="C6",
     statement="raising the dropout rate looks like raising m; delay may regularise",
-    rule="""(a) The areas of C1 rise with p at m = 1: it holds if all lower limits are above 0, and fails if any upper
-        limit is below 0. (b) For one of the pairs (m, p) =
+    rule="""(a) The areas of C1, of the training loss with dropout on, rise with p at m = 1: it holds if all lower
+        limits are above 0, and fails if any upper limit is below 0. (b) For one of the pairs (m, p) =
         {{ margins.second.matched_dropout | join(", ") }}, the closest in the first edition, the accuracy curves are
         equivalent: the difference of the accuracies after the first epoch, averaged over windows of
         {{ margins.second.match_window | num("g") }} epoch{{ "s" if margins.second.match_window != 1 }}, lies within
@@ -36,7 +36,7 @@ CLAIM = Claim(
             the rule needs dropout 0 and above at m = 1; there {{ "are" if found.rates else "is" }}
             {{ say.values("p", found.rates) if found.rates else "no p" }}
         {%- else -%}
-            (a) the mean training loss
+            (a) the mean training loss, with dropout on,
             {% if found.trend == "rises" %} rises from each p to the next, least
             {% else %} {{ "falls" if found.trend == "falls" else "does not clearly rise" }} {% endif %}
             from p = {{ found.decisive.from | num("g") }} to {{ found.decisive.to | num("g") }}:

@@ -42,6 +42,10 @@ CLAIM = Claim(
                 {{ time.median | num(",.0f") }} (m = {{ time.num_workers }}) {{- " and " if not loop.last }}
             {%- endfor %} times of a gradient, in the median;
             {{ found.never }} of {{ n }} seeds never reach it
+            {%- if found.busy -%}
+                ; with m = {{ margins.second.time_workers[1] }} the server is busy for {{ found.busy | percent }} of the
+                time{{ ", so no worker waits for it" if found.busy < 1 }}
+            {%- endif -%}
         {%- endif %}""",
     figure="figure1_real_time",
 )
@@ -60,7 +64,8 @@ def judge(evidence: Evidence) -> list[Verdict]:
 
 def _judge_clock(evidence: Evidence, name: str, clock: Mapping[str, Any]) -> Verdict:
     second = evidence.margins.second
-    setting = {"learning_rate": evidence.base.learning_rate, "server_time": clock.get("server_time", 0.0)}
+    server_time = clock.get("server_time", 0.0)
+    setting = {"learning_rate": evidence.base.learning_rate, "server_time": server_time}
     about: dict[str, Any] = {"claim": CLAIM.id, "variant": name, "setting": setting}
     arms = [{**clock, "num_workers": m, "evaluations_per_epoch": second.time_evaluations} for m in second.time_workers]
     lengths = [find_longest(evidence, [arm], _LENGTH) for arm in arms]
@@ -92,6 +97,8 @@ def _judge_clock(evidence: Evidence, name: str, clock: Mapping[str, Any]) -> Ver
             "ideal": not clock,
             "times": [{"num_workers": m, "median": x} for m, x in zip(second.time_workers, medians, strict=True)],
             "never": never,
+            # Of the time between two messages of a worker, which is 1 and the server's own, each worker takes some.
+            "busy": min(1.0, second.time_workers[1] * server_time / (1 + server_time)),
         },
         **about,
     )

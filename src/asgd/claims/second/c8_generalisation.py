@@ -17,8 +17,9 @@ CLAIM = Claim(
     statement="SGD generalises better than full-batch gradient descent",
     rule="""On {{ margins.second.generalisation_images }} training images and with plain logits, m = 1: the test
         accuracy where the training-subset loss first falls to the lowest level that both runs of a seed reach, but not
-        below {{ margins.second.generalisation_loss | num("g") }}; SGD with the study's mini-batch and learning rate
-        minus full-batch descent at its own, of at most {{ "{:,}".format(margins.second.generalisation_steps) }} steps.
+        below {{ margins.second.generalisation_loss | num("g") }}, both interpolated between evaluations; SGD with the
+        study's mini-batch and learning rate minus full-batch descent at its own, of at most
+        {{ "{:,}".format(margins.second.generalisation_steps) }} steps.
         Reproduced: its lower limit is above 0. Not reproduced: its upper limit is below 0. Not applicable: full-batch
         descent of some seed ends above a loss of {{ margins.second.generalisation_limit | num("g") }}, is cut off
         before it has reached that lowest loss or that many steps, or has no calibrated rate. p-value: one-sided

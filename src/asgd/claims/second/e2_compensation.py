@@ -13,6 +13,7 @@ from asgd.claims.second.calibrated import (
 )
 from asgd.claims.verdict import Verdict
 from asgd.settings.run import RunConfig
+from asgd.simulator.outcome import TRAINED
 from asgd.tables.arms import Evidence
 
 CLAIM = Claim(
@@ -33,7 +34,9 @@ CLAIM = Claim(
             {%- for cell in found.cells -%}
                 m = {{ cell.num_workers }}: {{ say.size(cell, "points") }}, the correction is
                 {{ "-" if cell.correction is none else cell.correction | percent(".2g") }} of the
-                gradient{{ "" if loop.last else "; " }}
+                gradient
+                {%- if cell.failed %}, {{ cell.failed }} corrected run{{ "s fail" if cell.failed > 1 else " fails" }}
+                {%- endif %}{{ "" if loop.last else "; " }}
             {%- endfor -%}
             {{ ", too small to test anything at this strength" if verdict == "cannot be tested" }}
         {%- endif %}""",
@@ -71,7 +74,8 @@ def _judge(evidence: Evidence, form: str, strength: float) -> Verdict:
         corrected = next(arms, None)
         found = compare_accuracies(evidence, plain, corrected)
         size = measure_correction(evidence, corrected) if corrected else math.nan
-        cells.append(found and {"num_workers": m, **found, "correction": size})
+        failed = int((evidence.runs_of(corrected)["outcome"] != TRAINED).sum()) if corrected else 0
+        cells.append(found and {"num_workers": m, **found, "correction": size, "failed": failed})
     verdict = judge_statement(CLAIM.id, cells, evidence.margins.confidence, variant=f"{form}-{strength:g}")
     least = min((cell["correction"] for cell in verdict.details.get("cells", [])), default=math.inf, key=_or_zero)
     if _or_zero(least) < evidence.margins.second.statements.least_correction:

@@ -28,7 +28,12 @@ CLAIM = Claim(
             not every one of {{ say.values("m", margins.second.statements.growing_workers) }} has paired runs of both
             methods at calibrated rates
         {%- else -%}
-            Adagrad works up to m = {{ found.largest.adagrad }} and plain SGD up to m = {{ found.largest.sgd }}
+            {%- set workers = margins.second.statements.growing_workers -%}
+            {%- for method, name in (("adagrad", "Adagrad"), ("sgd", "plain SGD")) -%}
+                {%- set accuracies, m = found.accuracy[method], found.largest[method] -%}
+                {{ name }} works up to m = {{ m }} ({{ accuracies[workers.index(m)] | percent(".1f") }}, at
+                m = {{ workers[0] }} {{ accuracies[0] | percent(".1f") }}){{ "" if loop.last else ", " }}
+            {%- endfor -%}
             {{- "; no larger m was tried" if verdict == "ceiling" }}
         {%- endif %}""",
     figure="remedies",
