@@ -36,9 +36,8 @@ _PHRASES = """
     {%- endif -%}
 {%- endmacro %}
 {% macro size(found, unit) -%}
-    {%- set spec = "+z.1f" if unit == "points" else "+z.3f" -%}
-    {{ found.mean | num(spec) }} {{ unit }}
-    {%- if found.low is none %} (no interval) {%- else %} {{ [found.low, found.high] | between(spec) }} {%- endif -%}
+    {{ found.mean | size(none if found.low is none else [found.low, found.high], unit) }}
+    {%- if found.low is none %} (no interval) {%- endif -%}
 {%- endmacro %}
 {% macro ended(counts, all=false) -%}
     {%- set words = {"trained": "trained", "plateau": "stayed at a plateau", "dead": "died"} -%}
@@ -51,9 +50,8 @@ _PHRASES = """
 {%- endmacro %}
 """
 
-#: Back from the logarithm of a ratio, by the unit of an effect, and how the ratio is printed.
+#: Back from the logarithm of a ratio, by the unit of an effect.
 _EXPONENTIALS: dict[str, Callable[[float], float]] = {"log ratio": math.exp, "log10 ratio": lambda value: 10.0**value}
-_RATIO = "#.3g"
 
 #: How a verdict's setting is said, where that is not the key and its value.
 _SETTING = {"epochs": "{:g} epochs", "steps": "{:,} steps", "momentum_rate": "with momentum at {:g}"}
@@ -107,20 +105,18 @@ def explain(verdict: Verdict, margins: ClaimsConfig) -> str:
 
 
 def format_size(verdict: Verdict) -> str:
-    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect.
+    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect."""
+    return "" if verdict.effect is None else format_estimate(verdict.effect, verdict.interval, verdict.unit)
 
-    Of the logarithm of a ratio, the ratio: ``8.21 times [7.45, 9.05]``.
-    """
-    if verdict.effect is None:
-        return ""
-    if verdict.unit in _EXPONENTIALS:
-        undo = _EXPONENTIALS[verdict.unit]
-        interval = verdict.interval and [undo(limit) for limit in verdict.interval]
-        limits = f" {format_interval(interval, _RATIO)}" if interval else ""
-        return f"{format_number(undo(verdict.effect), _RATIO)} times{limits}"
-    spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(verdict.unit, "+z.3f")
-    limits = f" {format_interval(verdict.interval, spec)}" if verdict.interval else ""
-    return f"{format_number(verdict.effect, spec)} {verdict.unit}{limits}"
+
+def format_estimate(effect: float, interval: Sequence[float] | None, unit: str) -> str:
+    """``+0.12 nats [+0.08, +0.16]``; of the logarithm of a ratio, the ratio: ``8.21 times [7.45, 9.05]``."""
+    spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(unit, "+z.3f")
+    if undo := _EXPONENTIALS.get(unit):
+        effect, interval = undo(effect), interval and [undo(limit) for limit in interval]
+        spec, unit = "#.3g", "times"
+    limits = f" {format_interval(interval, spec)}" if interval else ""
+    return f"{format_number(effect, spec)} {unit}{limits}"
 
 
 def format_setting(setting: Mapping[str, float]) -> str:
@@ -155,7 +151,7 @@ FILTERS = {
     "between": format_interval,
     "percent": format_percent,
     "listed": list_words,
-    "exp": math.exp,
+    "size": format_estimate,
 }
 
 

@@ -29,8 +29,7 @@ CLAIM = Claim(
             no paired runs of both at {{ say.values("m", margins.second.statements.straggler_workers) }}
         {%- else -%}
             {%- for cell in found.cells -%}
-                m = {{ cell.num_workers }}, {{ cell.backups }} backup workers: {{ cell.mean | exp | num("#.3g") }} times
-                {{ "(no interval)" if cell.low is none else [cell.low | exp, cell.high | exp] | between("#.3g") }}
+                m = {{ cell.num_workers }}, {{ cell.backups }} backup workers: {{ say.size(cell, "log ratio") }}
                 {%- if cell.censored -%} , {{ cell.censored }} seeds of an arm never reach it {%- endif -%}
                 {{ "" if loop.last else "; " }}
             {%- endfor -%}
