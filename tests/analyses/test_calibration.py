@@ -25,7 +25,6 @@ from asgd.analyses.given import Given, Trained
 from asgd.analyses.make import make_analysis
 from asgd.commands.calibration import run as show
 from asgd.errors import AsgdError
-from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params, load_params
 from asgd.study.plan import plan_study
@@ -54,7 +53,8 @@ def pretend(result: Callable[[RunConfig], Result], *arms: RunConfig, criterion: 
         return Trained({**record, "config": settings}, pd.DataFrame(), text)
 
     calibrated = {criterion: [arm.model_dump(mode="json", exclude_defaults=True) for arm in arms]}
-    study = {"run": {}, "seeds": [3, 4], "claims": ClaimsConfig().model_dump(mode="json"), "calibrated": calibrated}
+    margins = {"second.time_accuracy": 0.5}
+    study = {"run": {}, "seeds": [3, 4], "margins": margins, "calibrated": calibrated}
     given = Given("calibration", "any", study, {}, find)
     while new := {config.model_dump_json() for config in plan(given)} - planned:
         planned |= new

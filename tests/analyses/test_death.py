@@ -56,7 +56,7 @@ def runs(dataset: Dataset) -> pd.DataFrame:
 
 
 def given_of(runs: pd.DataFrame, **claims: Any) -> Given:
-    study = {"run": BASE, "claims": {"fail_workers": 5, **claims}, "settings": SETTINGS}
+    study = {"run": BASE, "margins": {"fail_workers": 5, **claims}, "settings": SETTINGS}
     return Given("death", "readings", study, {"runs": runs})
 
 

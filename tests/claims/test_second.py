@@ -104,6 +104,15 @@ def test_delay_slows_at_every_step_of_m(losses: dict[int, float], verdict: str) 
     assert not absent or f"no runs at m = {', '.join(map(str, absent))}" in reason(found)
 
 
+@pytest.mark.parametrize("apart", [1, 10, 20, 30])
+def test_a_comparison_without_common_seeds_leaves_no_p_value(apart: int) -> None:
+    tables = Tables()
+    for m, loss in {1: 1.0, 10: 1.2, 20: 1.3, 30: 1.6}.items():
+        tables.arm(num_workers=m, loss=loss, first_seed=10 if m == apart else 0)
+    for found in (judge(tables)["C1"], tables.judge()["C1"]):  # of both editions
+        assert (found.verdict, found.n, found.p_value) == ("inconclusive", 0, None)
+
+
 # C2: the mean gap
 
 

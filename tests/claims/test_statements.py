@@ -1,6 +1,7 @@
 """Every verdict of every statement, on small made tables with limits that are computed here."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -263,11 +264,15 @@ def test_e5_the_later_half_counts() -> None:
 # E6
 
 
+#: What delay costs, in points, by batch: it rises, least from 4 to 16.
+RISING = {1: 0.2, 4: 1.0, 16: 1.5, 64: 3.0, 256: 4.0}
+
+
 def batched(costs: dict[int, float], fails: tuple[int, ...] = ()) -> Study:
     study = Study()
-    for batch, cost in costs.items():
+    for k, (batch, cost) in enumerate(costs.items()):
         study.arm(0.6, num_workers=1, batch_size=batch)
-        study.arm(0.6 - cost / 100, num_workers=30, batch_size=batch, noise=-NOISE if batch == 16 else 0 * NOISE)
+        study.arm(0.6 - cost / 100, num_workers=30, batch_size=batch, noise=-k * NOISE)
         if batch in fails:
             for run in self_runs(study)[:2]:
                 run["outcome"] = "dead"
@@ -280,18 +285,29 @@ def self_runs(study: Study) -> list[dict[str, Any]]:
 
 
 def test_e6_the_cost_must_rise_at_every_step() -> None:
-    [verdict] = batched({4: 1.0, 16: 1.5, 64: 3.0}).judge("E6")
+    [verdict] = batched(RISING).judge("E6")
     assert (verdict.verdict, verdict.effect) == ("supported", pytest.approx(0.5))
     assert verdict.interval == pytest.approx((0.5 - 100 * HALF, 0.5 + 100 * HALF))
-    assert batched({4: 1.0, 16: 1.0, 64: 3.0}).names("E6") == ["inconclusive"]
-    assert batched({4: 1.0, 16: 3.0, 64: 1.0}).names("E6") == ["contradicted"]
+    assert batched({**RISING, 16: 1.0}).names("E6") == ["inconclusive"]
+    assert batched({**RISING, 64: 1.0}).names("E6") == ["contradicted"]
+
+
+def test_e6_a_batch_without_runs_can_hide_what_refutes_it() -> None:
+    refuted = {**RISING, 16: 5.0}
+    assert batched(refuted).names("E6") == ["contradicted"]
+    del refuted[16]
+    study = batched(refuted)
+    [verdict] = study.judge("E6")
+    assert (verdict.verdict, verdict.p_value, verdict.details["absent"]) == ("inconclusive", None, [16])
+    assert "there are no paired runs at batch 16;" in explain(verdict, list_margins(study.calibrated))
+    assert batched({1: 0.2, 4: 3.0, 64: 1.0}).names("E6") == ["contradicted"]
 
 
 def test_e6_a_batch_that_does_not_train_does_not_count() -> None:
-    [verdict] = batched({4: 1.0, 16: 1.5, 64: 3.0, 256: 50.0}, fails=(256,)).judge("E6")
+    [verdict] = batched({**RISING, 256: 50.0}, fails=(256,)).judge("E6")
     assert (verdict.verdict, verdict.details["weakest"]["to"]) == ("supported", 16)
-    assert [cost["counts"] for cost in verdict.details["costs"]] == [True, True, True, False]
-    assert batched({4: 1.0, 16: 1.5, 64: 3.0}, fails=(64,)).names("E6") == ["inconclusive"]
+    assert [cost["counts"] for cost in verdict.details["costs"]] == [True, True, True, True, False]
+    assert batched(RISING, fails=(1, 64, 256)).names("E6") == ["inconclusive"]
     assert Study().arm(0.5).names("E6") == ["not applicable"]
 
 
@@ -320,6 +336,29 @@ def test_e8_other_verdicts() -> None:
     assert other_network(-0.1, 4.0).names("E8") == ["contradicted", "contradicted"]
     assert other_network(0.0, 5.0).names("E8") == ["inconclusive", "inconclusive"]
     assert Study().arm(0.5).names("E8") == ["not applicable", "not applicable"]
+
+
+def test_e8_has_one_rate_and_takes_no_arm_of_another() -> None:
+    study = other_network(0.1, 8.0)
+    study.runs = [run for run in study.runs if run["momentum"] == 0.0]
+    study.arm(0.9, num_workers=16, noise=-NOISE, **EMA, network="resnet8", batch_size=128, learning_rate=0.8)
+    assert study.names("E8") == ["supported", "not applicable"]
+
+
+@pytest.mark.parametrize("claim", ["E1", "E2", "E3", "E6"])
+def test_arms_of_other_lengths_are_not_compared(claim: str) -> None:
+    makers: dict[str, Callable[[], Study]] = {
+        "E1": lambda: spread({30: 1.0, 100: 0.4}),
+        "E2": lambda: compensated({10: 1.0, 30: 0.5, 100: 2.0}),
+        "E3": lambda: grown([0.5] * 5, [0.5] * 5),
+        "E6": lambda: batched(RISING),
+    }
+    study = makers[claim]()
+    assert study.names(claim)
+    for entries in study.calibrated.values():
+        entries[-1]["epochs"] = 20
+    with pytest.raises(AsgdError, match=r"calibrated: m\d+\S+ and m\d+\S+ are compared, so give them the same `epochs`"):
+        study.judge(claim)
 
 
 # E9

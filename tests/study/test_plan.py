@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from asgd.data import source_fingerprint
+from asgd.files import read_json
 from asgd.runs.sources import identify_run
 from asgd.settings.run import RunConfig
-from asgd.settings.study import Params, expand_experiments
+from asgd.settings.study import Params, expand_experiments, load_params
 from asgd.settings.subjects import find_varying
 from asgd.settings.validation import validate
-from asgd.study.manifest import compare_manifests
+from asgd.study.manifest import compare_manifests, compare_tables
 from asgd.study.plan import Study, plan_study
+from tests.pipeline import ROOT
 
 
 def plan(seeds: list[int], **experiments: Any) -> Study:
@@ -55,5 +58,33 @@ def test_what_varies_is_found_without_the_seed_and_without_evaluations() -> None
 def test_a_manifest_tells_which_runs_were_added(more: int) -> None:
     before = plan([0], delay={"num_workers": [1, 2]}).manifest()
     after = plan([0], delay={"num_workers": [1, 2, *range(3, 3 + more)]}).manifest()
-    (change,) = compare_manifests(before, after, ["experiments"])
+    (change,) = compare_manifests(before, after)
     assert change.startswith(f"experiments.delay: {more} runs more (m3-lr0.01-seed0-")
+
+
+@pytest.mark.parametrize(
+    ("preset", "part", "value", "told"),
+    [
+        ("paper-jpeg", "claims.fail_workers", 70, "analyses.death.study.margins.fail_workers was 100 and is 70 now"),
+        ("paper-jpeg", "presets.paper-jpeg.subjects.sharpness", "momentum", "analyses.sharpness.experiment was 'map'"),
+        ("paper-jpeg", "presets.paper.analyses.sharpness.num_images", 400, "analyses.sharpness.study.settings"),
+        ("paper-jpeg", "claims.equivalence_points", 3.0, ""),
+        ("rates", "claims.second.time_accuracy", 0.6, "analyses.calibration.study.margins.second.time_accuracy"),
+        ("rates", "presets.rates.experiments.stragglers.calibrated", "accuracy", "analyses.calibration.study.calib"),
+        ("rates", "claims.second.rescue_points", 6.0, ""),
+    ],
+)
+def test_shipped_tables_are_another_studys_if_what_their_analyses_read_is_changed(
+    preset: str, part: str, value: Any, told: str, tmp_path: Path
+) -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    *path, key = part.split(".")
+    section = params
+    for name in path:
+        section = section.setdefault(name, {})
+    section[key] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    study = plan_study(load_params(tmp_path / "params.yaml", preset), Path("data"))
+    found = compare_tables(read_json(ROOT / f"results/{preset}/tables/study.json"), study)
+    assert bool(found) == bool(told)
+    assert any(change.startswith(told) for change in found) or not told, found

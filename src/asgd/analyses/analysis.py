@@ -27,6 +27,7 @@ class Analysis:
     summary: str = ""  #: the name of a JSON file that it makes too
     reads: tuple[str, ...] = ()  #: tables of runs
     needs: tuple[str, ...] = ()  #: what else of the study decides it: keys of ``Given``
+    margins: tuple[str, ...] = ()  #: those that it reads if it does not need all `claims`, by dotted key
     probes: tuple[str, ...] = ()  #: those of the runs that it trains
     unprobed: bool = False  #: whether it trains runs without probes
 

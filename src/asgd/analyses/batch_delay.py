@@ -12,7 +12,7 @@ import pandas as pd
 
 from asgd.analyses.analysis import Analysis
 from asgd.analyses.given import Given
-from asgd.claims.second.calibrated import find_calibrated, list_arms
+from asgd.claims.second.calibrated import check_lengths, find_calibrated, list_arms
 from asgd.settings.run import RunConfig
 from asgd.settings.subjects import Subject
 from asgd.simulator.outcome import TRAINED
@@ -63,6 +63,7 @@ def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 
 def _compare(evidence: Evidence, one: RunConfig, config: RunConfig) -> list[dict[str, Any]]:
+    check_lengths(one, config)
     plain, delayed = evidence.runs_of(one), evidence.runs_of(config)
     both = plain.add_suffix("_plain").join(delayed, how="inner")
     gaps = [_find_gaps(evidence, arm) for arm in (one, config)] if len(both) else []

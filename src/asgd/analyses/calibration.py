@@ -32,7 +32,8 @@ from asgd.terminal import make_table, render
 ANALYSIS = Analysis(
     about=Subject(varies=("seed",)),  # of no experiment alone: a preset names one in `subjects`
     reads=("runs",),  # so that the starts are trained before
-    needs=("run", "seeds", "claims", "calibrated"),
+    needs=("run", "seeds", "calibrated"),
+    margins=("second.time_accuracy",),
     unprobed=True,
     tables={
         "calibration": Table(
@@ -144,7 +145,7 @@ def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 def list_walks(given: Given) -> Iterator[Walk]:
     """One for each calibrated arm of the study."""
-    accuracy = given.claims.second.time_accuracy
+    accuracy = given.margins["second.time_accuracy"]
     for criterion, arms in given.study["calibrated"].items():
         for arm in arms:
             yield Walk(criterion, validate(RunConfig, arm, "calibrated"), tuple(given.seeds), accuracy)

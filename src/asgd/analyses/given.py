@@ -55,6 +55,12 @@ class Given:
         """The margins of the claims."""
         return validate(ClaimsConfig, self.study["claims"], "claims")
 
+    @property
+    def margins(self) -> Mapping[str, Any]:
+        """Those that the analysis names in its declaration, by dotted key."""
+        found: Mapping[str, Any] = self.study["margins"]
+        return found
+
     @cached_property
     def settings(self) -> Any:
         """The analysis's own section of params.yaml."""

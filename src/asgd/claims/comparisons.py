@@ -1,6 +1,6 @@
 """What several rules share: paired comparisons of arms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +42,11 @@ def compare_areas(evidence: Evidence, key: str, values: Sequence[Any], **fixed: 
         p_value = sign_flip_test(second - first, "greater")
         found.append({"from": values[i], "to": values[i + 1], **difference._asdict(), "p_value": p_value})
     return found
+
+
+def find_largest_p(comparisons: Iterable[dict[str, Any]]) -> float:
+    """The p-value of a rule that must hold in all ``comparisons``: the largest, nan if one of them has none."""
+    return float(np.max([found["p_value"] for found in comparisons]))
 
 
 def judge_trend(comparisons: Sequence[dict[str, Any]]) -> tuple[Trend, dict[str, Any]]:

@@ -7,11 +7,7 @@ from typing import Any
 
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
-from asgd.settings.analyses import AnalysesConfig
 from asgd.study.plan import Study
-
-#: What the tables depend on. Any other change of the manifest, of a margin say, leaves them as they are.
-TABLE_KEYS = ("data_folder", "experiments", "claims.confidence", "analyses")
 
 
 def write_manifest(study: Study, path: Path) -> None:
@@ -34,20 +30,13 @@ def check_shipped(study: Study, made_from: Path) -> None:
 
 def compare_tables(recorded: Mapping[str, Any], study: Study) -> list[str]:
     """How the tables with the manifest ``recorded`` differ from those of ``study``, a phrase for each key."""
-    # Before the analyses had settings they did what the defaults say.
-    before = {name: values.model_dump(mode="json") for name, values in AnalysesConfig()}
-    planned = study.manifest()
-    recorded = {"analyses": {name: before[name] for name in planned["analyses"]}, **recorded}
-    return compare_manifests(recorded, planned, TABLE_KEYS)
+    return compare_manifests(recorded, study.table_manifest())
 
 
-def compare_manifests(recorded: Mapping[str, Any], planned: Mapping[str, Any], keys: Iterable[str] = ()) -> list[str]:
-    """How two manifests differ, a phrase for each key; only those under ``keys``, if any are given."""
+def compare_manifests(recorded: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
+    """How two manifests differ, a phrase for each key."""
     old, new = _flatten(recorded), _flatten(planned)
     changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
-    wanted = tuple(keys)
-    if wanted:
-        changed = [key for key in changed if any(f"{key}.".startswith(f"{name}.") for name in wanted)]
     return [_describe_change(key, old.get(key), new.get(key)) for key in changed]
 
 

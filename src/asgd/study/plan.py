@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ class Study:
 
     def describe_analysis(self, name: str) -> dict[str, Any]:
         """What decides an analysis beside the tables that it reads: plain values, for ``asgd.analyses``."""
+        about, analysis = self._choose_analysis(name), self.analyses[name].analysis
+        if not analysis.trains:
+            return about
+        preset = self.params.selected
+        probed = {**preset.run, "probes": {probe: {} for probe in analysis.probes}}
+        sources: Any = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
+        if "calibrated" in analysis.needs:  # whose arms have members of their own
+            calibrated = [key for key, one in preset.experiments.items() if one.calibrated]
+            sources = sorted({fingerprint_run(arm) for key in calibrated for arm in preset.arms[key]})
+        return {**about, "data": preset.data.model_dump(mode="json"), "sources": sources}
+
+    def _choose_analysis(self, name: str) -> dict[str, Any]:
+        """What of the parameters decides an analysis, but for the data."""
         analysis, experiment = self.analyses[name]
         preset = self.params.selected
         parts: dict[str, Callable[[], Any]] = {
@@ -48,15 +62,10 @@ class Study:
             "calibrated": lambda: list_calibrated(preset),
             "settings": lambda: getattr(preset.analyses, name).model_dump(mode="json"),
         }
-        about = {"name": name, "experiment": experiment, "study": {key: parts[key]() for key in analysis.needs}}
-        if not analysis.trains:
-            return about
-        probed = {**preset.run, "probes": {probe: {} for probe in analysis.probes}}
-        sources: Any = fingerprint_run(validate(RunConfig, probed, f"analysis {name}"))
-        if "calibrated" in analysis.needs:  # whose arms have members of their own
-            calibrated = [key for key, one in preset.experiments.items() if one.calibrated]
-            sources = sorted({fingerprint_run(arm) for key in calibrated for arm in preset.arms[key]})
-        return {**about, "data": preset.data.model_dump(mode="json"), "sources": sources}
+        chosen = {key: parts[key]() for key in analysis.needs}
+        if analysis.margins:
+            chosen["margins"] = {key: attrgetter(key)(self.params.claims) for key in analysis.margins}
+        return {"name": name, "experiment": experiment, "study": chosen}
 
     @cached_property
     def runs(self) -> dict[str, Run]:
@@ -87,19 +96,22 @@ class Study:
             "data_folder": self.data_folder.name,
             "run": preset.run,
             "claims": self.params.claims.model_dump(mode="json"),
-            "analyses": {
-                name: getattr(preset.analyses, name).model_dump(mode="json")
-                for name in self.analyses
-                if hasattr(preset.analyses, name)
-            },
+            # All margins are above.
+            "analyses": {name: _leave_out_claims(self._choose_analysis(name)) for name in self.analyses},
             "experiments": {name: [run.name for run in runs] for name, runs in self.experiments.items()},
         }
 
     def table_manifest(self) -> dict[str, Any]:
         """The part of the manifest that the tables depend on: the contents of tables/study.json."""
         manifest = self.manifest()
-        kept = {key: manifest[key] for key in ("data_folder", "experiments", "analyses")}
-        return {**kept, "claims": {"confidence": manifest["claims"]["confidence"]}}
+        trained = [name for name, chosen in self.analyses.items() if chosen.analysis.trains]
+        return {
+            "data_folder": manifest["data_folder"],
+            "experiments": manifest["experiments"],
+            # The tables of the others are made again where results are shipped.
+            "analyses": {name: manifest["analyses"][name] for name in trained},
+            "claims": {"confidence": manifest["claims"]["confidence"]},
+        }
 
 
 def plan_study(params: Params, data_root: Path) -> Study:
@@ -117,6 +129,10 @@ def plan_study(params: Params, data_root: Path) -> Study:
     study = Study(params, prepared_folder(preset.data, data_root), experiments)
     _check_recordings(study, fingerprint)
     return study
+
+
+def _leave_out_claims(about: dict[str, Any]) -> dict[str, Any]:
+    return {**about, "study": {key: value for key, value in about["study"].items() if key != "claims"}}
 
 
 def _check_recordings(study: Study, fingerprint: str) -> None:

@@ -27,7 +27,8 @@ from asgd.tables.table import Table
 ANALYSIS = Analysis(
     about=Subject(varies=("output_relu",), may_vary=("pools", "num_workers")),
     reads=("runs",),
-    needs=("run", "claims", "settings"),
+    needs=("run", "settings"),
+    margins=("fail_workers",),
     probes=("displacement", "logits", "sample", "sharpness", "silence"),
     tables={
         "death": Table(

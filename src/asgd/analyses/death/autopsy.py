@@ -55,7 +55,7 @@ def choose_dying_run(given: Given) -> Chosen:
     ended first; one that a few images still reach comes last. If none died, the base with the first seed, at that m or
     the largest below it that has runs. The runs that died must be followed (``follow``) already.
     """
-    runs, base, most = given.tables["runs"], given.base, given.claims.fail_workers
+    runs, base, most = given.tables["runs"], given.base, given.margins["fail_workers"]
     rows = select_dead_runs(runs[runs["num_workers"] == most], base).to_dict("records")
     for row in rows:
         # Weights that are silent on all training images give no gradient, so they never move again.

@@ -1,7 +1,7 @@
 """C1: delay slows training."""
 
 from asgd.claims.claim import Claim
-from asgd.claims.comparisons import Trend, compare_areas, judge_trend, split_present
+from asgd.claims.comparisons import Trend, compare_areas, find_largest_p, judge_trend, split_present
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.tables.arms import Evidence
 
@@ -47,7 +47,7 @@ def judge(evidence: Evidence) -> list[Verdict]:
             unit="nats",
             interval=(decisive["low"], decisive["high"]),
             confidence=evidence.margins.confidence,
-            p_value=max(found["p_value"] for found in comparisons),
+            p_value=find_largest_p(comparisons),
             n=min(found["n"] for found in comparisons),
             details={**workers, "comparisons": comparisons, "trend": trend, "decisive": decisive},
         )

@@ -3,10 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
-
 from asgd.claims.claim import Claim
-from asgd.claims.comparisons import both_fail, choose_decisive, compare_final
+from asgd.claims.comparisons import both_fail, choose_decisive, compare_final, find_largest_p
 from asgd.claims.conventions import CONVENTIONS, Convention, pair_arms
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
@@ -63,7 +61,6 @@ def _judge_kind(evidence: Evidence, convention: Convention) -> Verdict:
         n = min((len(pair[0]) for pair in present.values()), default=0)
         return Verdict(claim=CLAIM.id, variant=str(convention), verdict="not applicable", n=n, details=workers)
     decisive = choose_decisive(found, margin)
-    p_values = [difference["p_value"] for difference in found.values()]
     return Verdict(
         claim=CLAIM.id,
         variant=str(convention),
@@ -72,7 +69,7 @@ def _judge_kind(evidence: Evidence, convention: Convention) -> Verdict:
         unit="points",
         interval=(found[decisive]["low"], found[decisive]["high"]),
         confidence=margins.confidence,
-        p_value=float("nan") if failing else float(np.max(p_values)),  # not a number if one of them is none
+        p_value=float("nan") if failing else find_largest_p(found.values()),
         n=min(difference["n"] for difference in found.values()),
         details={**workers, "differences": found, "decisive": decisive},
     )

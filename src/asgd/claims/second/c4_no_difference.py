@@ -3,11 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
-
 from asgd.claims.cells import Cell, judge_kinds, list_cells
 from asgd.claims.claim import Claim
-from asgd.claims.comparisons import both_fail, choose_decisive, compare_final
+from asgd.claims.comparisons import both_fail, choose_decisive, compare_final, find_largest_p
 from asgd.claims.conventions import Kind
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.claims import ClaimsConfig
@@ -71,7 +69,7 @@ def _judge_kind(cell: Cell, kind: Kind) -> Verdict:
         n = min((len(pair[0]) for pair in present.values()), default=0)
         return Verdict(verdict="not applicable", n=n, details=workers, **about)
     decisive, everywhere = choose_decisive(found, margin), len(found) == len(arms)
-    p_value = float(np.max([difference["p_value"] for difference in found.values()]))  # nan if one of them is
+    p_value = find_largest_p(found.values())
     return Verdict(
         verdict=_decide(found.values(), everywhere, margins),
         effect=found[decisive]["mean"],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from asgd.claims.comparisons import judge_trend
+from asgd.claims.comparisons import find_largest_p, judge_trend
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
@@ -54,10 +54,12 @@ def find_calibrated(
 def compare_accuracies(evidence: Evidence, first: RunConfig | None, second: RunConfig | None) -> dict[str, Any] | None:
     """Paired difference of the final accuracies of two arms, second minus first, in points; None without runs of both.
 
-    Keys: mean, low, high, n, p_value (one-sided, that it is above 0), and the two learning rates as `rates`.
+    Keys: mean, low, high, n, p_value (one-sided, that it is above 0), and the two learning rates as `rates`. Raises
+    AsgdError if one arm trains longer than the other.
     """
     if first is None or second is None:
         return None
+    check_lengths(first, second)
     accuracies = [evidence.runs_of(config)["final_test_accuracy"] for config in (first, second)]
     both = pd.concat(accuracies, axis="columns", join="inner").to_numpy(dtype=float) * 100
     if not len(both):
@@ -65,6 +67,14 @@ def compare_accuracies(evidence: Evidence, first: RunConfig | None, second: RunC
     found = estimate_paired_difference(both[:, 0], both[:, 1], evidence.margins.confidence)
     p_value = sign_flip_test(both[:, 1] - both[:, 0], "greater")
     return {**found._asdict(), "p_value": p_value, "rates": [first.learning_rate, second.learning_rate]}
+
+
+def check_lengths(*arms: RunConfig) -> None:
+    """Raise AsgdError if arms whose final results are compared are of different lengths."""
+    for config in arms[1:]:
+        if (config.epochs, config.steps) != (arms[0].epochs, arms[0].steps):
+            names = " and ".join(arm.slug().removesuffix("-seed0") for arm in (arms[0], config))
+            raise AsgdError(f"calibrated: {names} are compared, so give them the same `epochs` or `steps`")
 
 
 def measure_correction(evidence: Evidence, config: RunConfig) -> float:
@@ -96,7 +106,7 @@ def judge_statement(
         unit=unit,
         interval=(weakest["low"], weakest["high"]),
         confidence=confidence,
-        p_value=max(cell["p_value"] for cell in known),
+        p_value=find_largest_p(known),
         n=min(cell["n"] for cell in known),
         details=details,
         **about,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from asgd.claims.claim import Claim
-from asgd.claims.second.calibrated import find_calibrated
+from asgd.claims.second.calibrated import check_lengths, find_calibrated
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.tables.arms import Evidence
 
@@ -82,14 +82,18 @@ def find_largest(accuracies: NDArray[np.float64], workers: NDArray[np.int64], ke
 
 def _tabulate(evidence: Evidence) -> dict[str, NDArray[np.float64]] | None:
     """Final accuracies [seeds, workers] of both methods, of the seeds that all arms have; None where one has none."""
-    arms: dict[Any, pd.Series] = {}
-    for name in METHODS:
-        for m in evidence.margins.second.statements.growing_workers:
-            config = find_calibrated(evidence, num_workers=m, update=name)
-            if config is None:
-                return None
-            arms[name, m] = evidence.runs_of(config)["final_test_accuracy"]
-    table = pd.concat(arms, axis="columns", join="inner")
+    workers = evidence.margins.second.statements.growing_workers
+    arms = {
+        (name, m): config
+        for name in METHODS
+        for m in workers
+        if (config := find_calibrated(evidence, num_workers=m, update=name)) is not None
+    }
+    if len(arms) < len(METHODS) * len(workers):
+        return None
+    check_lengths(*arms.values())
+    accuracies = {place: evidence.runs_of(config)["final_test_accuracy"] for place, config in arms.items()}
+    table = pd.concat(accuracies, axis="columns", join="inner")
     return {name: table[name].to_numpy(dtype=float) for name in METHODS} if len(table) else None
 
 

@@ -1,14 +1,16 @@
 """E6: the larger the batch, the more delay costs, at equal epochs."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from asgd.claims.claim import Claim
-from asgd.claims.second.calibrated import find_calibrated, judge_statement
+from asgd.claims.second.calibrated import check_lengths, find_calibrated, judge_statement
 from asgd.claims.verdict import Verdict
+from asgd.settings.run import RunConfig
 from asgd.simulator.outcome import TRAINED
 from asgd.tables.arms import Evidence
 from asgd.tables.statistics import estimate_paired_difference, sign_flip_test
@@ -20,7 +22,7 @@ CLAIM = Claim(
         s.batch_workers[0] }} minus that at m = {{ s.batch_workers[1] }}, every arm at its own calibrated rate. Of the
         batches {{ s.batch_sizes | listed }}, one counts if at least {{ s.trained_share | percent("g") }} of its runs at
         m = {{ s.batch_workers[1] }} train. Inconclusive: fewer than {{ s.least_batches }} count.
-        Supported: the cost rises from each batch that counts to the next, with the lower limit above 0. Contradicted:
+        Supported: all batches have runs, and the cost rises from each batch that counts to the next, with the lower limit above 0. Contradicted:
         an upper limit is below 0.""",
     effect="rise of the cost of delay from one batch to the next, where it is least",
     reason="""
@@ -32,6 +34,7 @@ CLAIM = Claim(
                 {{ cost.points | num("z.1f") }} points at batch {{ cost.batch_size }}
                 {{- " (which does not train, and does not count)" if not cost.counts }}{{ "" if loop.last else ", " }}
             {%- endfor -%}
+            {%- if found.absent %}; there are no paired runs at batch {{ found.absent | listed }}{% endif %}
             {%- if not found.weakest %} ; fewer than {{ margins.second.statements.least_batches }} batches count
             {%- else -%}
                 ; it rises least from batch {{ found.weakest.from }} to {{ found.weakest.to }}:
@@ -45,39 +48,46 @@ CLAIM = Claim(
 def judge(evidence: Evidence) -> list[Verdict]:
     """The cost of delay at each batch, and how it changes from one to the next."""
     margins = evidence.margins.second.statements
-    costs = {batch: cost for batch in margins.batch_sizes if (cost := _find_cost(evidence, batch)) is not None}
-    counted = [batch for batch in costs if _trains(evidence, batch)]
+    arms = {batch: _find_arms(evidence, batch) for batch in margins.batch_sizes}
+    check_lengths(*(config for pair in arms.values() for config in pair))
+    costs = {batch: cost for batch, pair in arms.items() if (cost := _find_cost(evidence, pair)) is not None}
+    counted = [batch for batch in costs if _trains(evidence, arms[batch][-1])]
     described = [
         {"batch_size": batch, "points": float(cost.mean()), "counts": batch in counted} for batch, cost in costs.items()
     ]
-    details = {"costs": described}
+    absent = [batch for batch in arms if batch not in costs]
+    details = {"costs": described, "absent": absent}
     if not costs:
         return [Verdict(claim=CLAIM.id, verdict="not applicable", details=details)]
     if len(counted) < margins.least_batches:
         n = min(map(len, costs.values()))
         return [Verdict(claim=CLAIM.id, verdict="inconclusive", n=n, details=details)]
     steps = [_compare(evidence, costs, small, large) for small, large in itertools.pairwise(counted)]
-    return [judge_statement(CLAIM.id, steps, evidence.margins.confidence, details=details)]
+    verdict = judge_statement(CLAIM.id, steps, evidence.margins.confidence, details=details)
+    if absent and verdict.verdict == "supported":  # the batches without runs could refute it
+        return [verdict.model_copy(update={"verdict": "inconclusive", "p_value": None})]
+    return [verdict]
 
 
-def _arm(evidence: Evidence, batch_size: int, num_workers: int) -> pd.DataFrame | None:
-    config = find_calibrated(evidence, batch_size=batch_size, num_workers=num_workers)
-    return None if config is None else evidence.runs_of(config)
+def _find_arms(evidence: Evidence, batch_size: int) -> list[RunConfig]:
+    """The arms of a batch at both m; fewer if one is not calibrated."""
+    workers = evidence.margins.second.statements.batch_workers
+    found = (find_calibrated(evidence, batch_size=batch_size, num_workers=m) for m in workers)
+    return [config for config in found if config is not None]
 
 
-def _find_cost(evidence: Evidence, batch_size: int) -> "pd.Series[float] | None":
+def _find_cost(evidence: Evidence, arms: Sequence[RunConfig]) -> "pd.Series[float] | None":
     """The points that the delay costs, by seed; None without paired runs."""
-    arms = [_arm(evidence, batch_size, m) for m in evidence.margins.second.statements.batch_workers]
-    if arms[0] is None or arms[1] is None:
+    if len(arms) < 2:
         return None
-    cost = (100 * (arms[0]["final_test_accuracy"] - arms[1]["final_test_accuracy"])).dropna()
+    plain, delayed = (evidence.runs_of(config)["final_test_accuracy"] for config in arms)
+    cost = (100 * (plain - delayed)).dropna()
     return cost if len(cost) else None
 
 
-def _trains(evidence: Evidence, batch_size: int) -> bool:
-    margins = evidence.margins.second.statements
-    arm = _arm(evidence, batch_size, margins.batch_workers[1])
-    return arm is not None and bool((arm["outcome"] == TRAINED).mean() >= margins.trained_share)
+def _trains(evidence: Evidence, config: RunConfig) -> bool:
+    trained = evidence.runs_of(config)["outcome"] == TRAINED
+    return bool(trained.mean() >= evidence.margins.second.statements.trained_share)
 
 
 def _compare(evidence: Evidence, costs: "dict[int, pd.Series[float]]", small: int, large: int) -> dict[str, Any] | None:

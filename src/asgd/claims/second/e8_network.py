@@ -7,7 +7,7 @@ from asgd.claims.comparisons import compare_areas
 from asgd.claims.second.calibrated import compare_accuracies, find_calibrated, judge_statement
 from asgd.claims.verdict import Verdict, VerdictName
 from asgd.settings.run import RunConfig
-from asgd.tables.arms import Evidence
+from asgd.tables.arms import Evidence, change
 
 CLAIM = Claim(
     id="E8",
@@ -36,29 +36,26 @@ CLAIM = Claim(
 
 def judge(evidence: Evidence) -> list[Verdict]:
     """A verdict for C1 and one for C5b."""
-    return [_judge_slowing(evidence), _judge_rescue(evidence)]
-
-
-def _find(evidence: Evidence, num_workers: int, **settings: Any) -> RunConfig | None:
     margins = evidence.margins.second.statements
-    settings |= {"network": margins.other_network, "batch_size": margins.other_batch_size}
-    return find_calibrated(evidence, num_workers=num_workers, **settings)
+    network = {"network": margins.other_network, "batch_size": margins.other_batch_size}
+    first = find_calibrated(evidence, num_workers=margins.other_workers[0], **network)
+    return [_judge_slowing(evidence, first), _judge_rescue(evidence, first)]
 
 
-def _judge_slowing(evidence: Evidence) -> Verdict:
+def _judge_slowing(evidence: Evidence, first: RunConfig | None) -> Verdict:
     workers = evidence.margins.second.statements.other_workers
-    first = _find(evidence, workers[0])
     if first is None or any(evidence.runs_of(first, num_workers=m).empty for m in workers):
         return Verdict(claim=CLAIM.id, variant="C1", verdict="not applicable")
     cells = compare_areas(evidence, "num_workers", workers, base=first)
     return judge_statement(CLAIM.id, cells, evidence.margins.confidence, unit="nats", variant="C1")
 
 
-def _judge_rescue(evidence: Evidence) -> Verdict:
+def _judge_rescue(evidence: Evidence, first: RunConfig | None) -> Verdict:
     margins = evidence.margins
     most = margins.second.statements.other_workers[-1]
     kind = {"momentum": margins.momentum, "momentum_where": "worker", "momentum_convention": "ema"}
-    found = compare_accuracies(evidence, _find(evidence, most), _find(evidence, most, **kind))
+    without = first and change(first, num_workers=most)
+    found = compare_accuracies(evidence, without, without and change(without, **kind))
     verdict = judge_statement(CLAIM.id, [found], margins.confidence, variant="C5b")
     if found is None:
         return verdict
