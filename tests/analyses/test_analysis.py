@@ -152,6 +152,17 @@ def test_prune_spares_the_runs_of_analyses(study: Study) -> None:
     assert find_unused(study.params, pools, checkpoints, Path("data")) == []
 
 
+def test_runs_whose_length_is_given_in_steps_are_measured_to_their_end(study: Study) -> None:
+    description = study.describe_analysis("sharpness")
+    run = {**description["study"]["run"], "steps": 18}  # 1.8 epochs
+    settings = {**description["study"]["settings"], "num_seeds": 1, "epochs": [0, 0.5, 1.5, 2, 6]}
+    description["study"] |= {"run": run, "settings": settings}
+    make_analysis(description, {}, {"sharpness": "sharpness.csv"})
+    table = pd.read_csv("sharpness.csv")
+    assert table["step"].tolist() == [0, 5, 15] * 2
+    assert table["sharpness"].nunique() == 5  # the runs begin alike
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_kept(study: Study, tmp_path: Path) -> None:
     description = study.describe_analysis("sharpness")
     description["study"] |= {"run": {**description["study"]["run"], "batch_size": 20, "epochs": 1}}

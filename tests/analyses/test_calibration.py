@@ -24,6 +24,7 @@ from asgd.analyses.calibration import (
 from asgd.analyses.given import Given, Trained
 from asgd.analyses.make import make_analysis
 from asgd.commands.calibration import run as show
+from asgd.commands.cli import main
 from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Params, load_params
@@ -101,6 +102,23 @@ def test_of_equals_the_smaller_rate_wins() -> None:
     assert rank_learning_rates(runs_of({0.02: [0.5], 0.01: [0.5]}))["learning_rate"].iloc[0] == 0.01
 
 
+def test_a_rate_is_not_chosen_from_runs_that_differ_in_more(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = runs_of({0.01: [0.5, 0.6], 0.02: [0.8, 0.7]}).assign(num_workers=[1, 1, 1, 10])
+    with pytest.raises(AsgdError, match=r"runs\.csv: its runs differ in num_workers; a rate is chosen"):
+        rank_learning_rates(runs)
+    shown = [
+        "calibration",
+        "--preset",
+        "pilot",
+        "--params",
+        str(ROOT / "params.yaml"),
+        "--results",
+        str(ROOT / "results"),
+    ]
+    assert main(shown) == 1
+    assert "differ in num_workers" in capsys.readouterr().err
+
+
 def test_rates_are_tried_until_the_best_is_not_at_an_end() -> None:
     given = pretend(peak(0.09), RunConfig(num_workers=10))
     table = tabulate(given)[0]["calibration"]
@@ -164,6 +182,14 @@ def test_by_time_the_soonest_is_chosen_and_the_best_number_of_backups_marked() -
 def test_by_loss_the_lowest_is_chosen() -> None:
     found = chosen(pretend(peak(0.04), RunConfig(), criterion="loss"))
     assert found[["learning_rate", "score"]].values.tolist() == [[0.04, pytest.approx(0.4)]]
+
+    def result(config: RunConfig) -> Result:
+        accuracy, outcome, time = peak(0.02)(config)
+        return accuracy - 0.1 * config.backups, outcome, time
+
+    synchronous = {"schedule": "latency", "num_workers": 8, "policy": "synchronous"}
+    arms = [RunConfig.model_validate({**synchronous, "backups": backups}) for backups in (0, 2)]
+    assert chosen(pretend(result, *arms, criterion="loss"))["backups"].tolist() == [True, False]
 
 
 def test_the_lines_to_paste_are_yaml_that_means_the_same() -> None:

@@ -357,7 +357,9 @@ def test_arms_of_other_lengths_are_not_compared(claim: str) -> None:
     assert study.names(claim)
     for entries in study.calibrated.values():
         entries[-1]["epochs"] = 20
-    with pytest.raises(AsgdError, match=r"calibrated: m\d+\S+ and m\d+\S+ are compared, so give them the same `epochs`"):
+    with pytest.raises(
+        AsgdError, match=r"calibrated: m\d+\S+ and m\d+\S+ are compared, so give them the same `epochs`"
+    ):
         study.judge(claim)
 
 

@@ -7,7 +7,7 @@ own: from where its experiment starts, rates a factor of 2 apart are tried until
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ import pandas as pd
 
 from asgd.analyses.analysis import Analysis
 from asgd.analyses.given import Given, Trained
+from asgd.errors import AsgdError
 from asgd.settings.run import RunConfig
 from asgd.settings.statements import Criterion
 from asgd.settings.study import Experiment, Preset
 from asgd.settings.subjects import Subject
 from asgd.settings.validation import validate
 from asgd.simulator.outcome import TRAINED
-from asgd.tables.arms import change
+from asgd.tables.arms import change, config_of
 from asgd.tables.crossing import time_to
 from asgd.tables.evaluations import CHANCE_ACCURACY, complete_evaluations
 from asgd.tables.statistics import describe
@@ -63,6 +64,8 @@ MOST_RATES = 12
 
 Rates = Mapping[float, "Tried"]
 
+Evaluations = Sequence[pd.DataFrame]  #: of runs
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -73,6 +76,34 @@ class Tried:
     score: float  #: as in the table
     merit: float  #: the greater the better
     correction: float
+
+
+def _score_accuracy(runs: Evaluations, trained: Sequence[bool], level: float) -> tuple[float, float, int]:
+    score = float(np.mean([table["test_accuracy"].iloc[-1] for table in runs]))
+    return score, score, trained.count(False)
+
+
+def _score_loss(runs: Evaluations, trained: Sequence[bool], level: float) -> tuple[float, float, int]:
+    score = float(np.mean([table["train_eval_loss"].iloc[-1] for table in runs]))
+    return score, -score, trained.count(False)
+
+
+def _score_time(runs: Evaluations, trained: Sequence[bool], level: float) -> tuple[float, float, int]:
+    times = [time_to(level, table["time"], table["test_accuracy"]) for table in runs]
+    failed = sum(not one or math.isinf(time) for one, time in zip(trained, times, strict=True))
+    ends = [min(time, table["time"].iloc[-1]) for time, table in zip(times, runs, strict=True)]
+    score = float(np.exp(np.mean(np.log(ends))))
+    return score, -score, failed
+
+
+#: By criterion: score, merit and number of failed runs, of the evaluations of each run, whether it trained, and the
+#: accuracy that is timed.
+_SCORES: Mapping[Criterion, Callable[[Evaluations, Sequence[bool], float], tuple[float, float, int]]] = {
+    "accuracy": _score_accuracy,
+    "few rates": _score_accuracy,
+    "loss": _score_loss,
+    "time": _score_time,
+}
 
 
 @dataclass(frozen=True)
@@ -106,17 +137,8 @@ class Walk:
         evaluations = [complete_evaluations(pd.read_csv(io.StringIO(run.metrics)), run.record) for run in runs]
         trained = [run.record["outcome"] == TRAINED for run in runs]
         correction = float(pd.concat(evaluations)["correction"].median())
-        if self.criterion == "loss":
-            score = float(np.mean([table["train_eval_loss"].iloc[-1] for table in evaluations]))
-            return Tried(len(runs), trained.count(False), score, -score, correction)
-        if self.criterion != "time":
-            score = float(np.mean([table["test_accuracy"].iloc[-1] for table in evaluations]))
-            return Tried(len(runs), trained.count(False), score, score, correction)
-        times = [time_to(self.accuracy, table["time"], table["test_accuracy"]) for table in evaluations]
-        failed = sum(not one or math.isinf(time) for one, time in zip(trained, times, strict=True))
-        ends = [min(time, table["time"].iloc[-1]) for time, table in zip(times, evaluations, strict=True)]
-        score = float(np.exp(np.mean(np.log(ends))))
-        return Tried(len(runs), failed, score, -score, correction)
+        score, merit, failed = _SCORES[self.criterion](evaluations, trained, self.accuracy)
+        return Tried(len(runs), failed, score, merit, correction)
 
 
 def choose(tried: Rates) -> float:
@@ -135,9 +157,8 @@ def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     rows = [row for walk in list_walks(given) for row in _list_rows(walk, given)]
     table = pd.DataFrame(rows)
     chosen = table[table["chosen"]]
-    merits = chosen["score"].where(chosen["criterion"] != "time", -chosen["score"])
     same = [json.dumps({**json.loads(text), "backups": None}, sort_keys=True) for text in chosen["settings"]]
-    best = merits == merits.groupby([chosen["criterion"], same]).transform("max")
+    best = chosen["merit"] == chosen.groupby([chosen["criterion"], same])["merit"].transform("max")
     first = set(zip(chosen["criterion"][best], chosen["settings"][best], strict=True))
     table["backups"] = [pair in first for pair in zip(table["criterion"], table["settings"], strict=True)]
     return {"calibration": table[list(ANALYSIS.tables["calibration"].columns)]}, {}
@@ -164,6 +185,7 @@ def _list_rows(walk: Walk, given: Given) -> Iterator[dict[str, Any]]:
             "n": one.n,
             "failed": one.failed,
             "score": one.score,
+            "merit": one.merit,
             "correction": one.correction,
             "chosen": rate == best,
             "inside": rates[0] < rate < rates[-1],
@@ -238,8 +260,15 @@ def rank_learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
     """Every learning rate of ``runs`` (a table of ``asgd.tables.aggregate``), the best first: the first edition's rule.
 
     The best mean test accuracy at the last evaluation; a run that overflowed counts as at chance; of equals, the
-    smaller rate. Columns: learning_rate, n, mean, std (accuracies in [0, 1]), trained (number of runs).
+    smaller rate. Columns: learning_rate, n, mean, std (accuracies in [0, 1]), trained (number of runs). Raises
+    AsgdError if the runs differ in more than rate and seed.
     """
+    apart = {"seed", "learning_rate"}
+    configs = [config_of(row).model_dump(mode="json", exclude=apart) for row in runs.to_dict("records")]
+    if others := [key for key in configs[0] if any(config[key] != configs[0][key] for config in configs)]:
+        raise AsgdError(
+            f"runs.csv: its runs differ in {others[0]}; a rate is chosen from runs that differ in rate and seed"
+        )
     rows = []
     for rate, group in runs.groupby("learning_rate"):
         accuracy = describe(group["final_test_accuracy"].fillna(CHANCE_ACCURACY))

@@ -67,13 +67,15 @@ def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 
 def list_sharpness(config: RunConfig, run: Trained) -> list[dict[str, float]]:
-    """A row for each epoch at which ``run``, of ``config``, was to be probed for its sharpness."""
+    """A row for each epoch at which ``run``, of ``config``, was to be probed for its sharpness; none after its end."""
     momentum = (config.momentum, config.momentum_where, config.momentum_convention)
     limit = find_threshold(config.num_workers, *momentum) / config.learning_rate
     names = {"num_workers": config.num_workers, "seed": config.seed, "learning_rate": config.learning_rate}
     rows = []
     for epoch in config.probes["sharpness"].epochs:
         step = round(epoch * run.record["steps_per_epoch"])
+        if step > run.record["total_steps"]:
+            continue
         # A run that ended early stays at its last weights.
         found = run.probes["sharpness"].get(step, run.probes["sharpness"].iloc[-1])
         place = {"step": step, "epoch": step / run.record["steps_per_epoch"]}
@@ -83,7 +85,8 @@ def list_sharpness(config: RunConfig, run: Trained) -> list[dict[str, float]]:
 
 def _configure(given: Given, num_workers: int, seed: int) -> RunConfig:
     base, settings = given.base, given.settings
-    epochs = [epoch for epoch in settings.epochs if epoch <= base.epochs]
+    # How many epochs a length in steps is, the images decide.
+    epochs = [epoch for epoch in settings.epochs if base.steps or epoch <= base.epochs]
     length = base.epochs if base.steps else min(base.epochs, max(1, math.ceil(max(epochs, default=0))))
     probes = {"sharpness": {"epochs": epochs, "num_images": settings.num_images}}
     return change(base, num_workers=num_workers, seed=seed, epochs=length, probes=probes)

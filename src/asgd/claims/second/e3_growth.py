@@ -1,7 +1,6 @@
 """E3: Downpour's Adagrad extends the number of workers that can work."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd

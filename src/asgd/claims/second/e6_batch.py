@@ -22,8 +22,8 @@ CLAIM = Claim(
         s.batch_workers[0] }} minus that at m = {{ s.batch_workers[1] }}, every arm at its own calibrated rate. Of the
         batches {{ s.batch_sizes | listed }}, one counts if at least {{ s.trained_share | percent("g") }} of its runs at
         m = {{ s.batch_workers[1] }} train. Inconclusive: fewer than {{ s.least_batches }} count.
-        Supported: all batches have runs, and the cost rises from each batch that counts to the next, with the lower limit above 0. Contradicted:
-        an upper limit is below 0.""",
+        Supported: all batches have runs, and the cost rises from each batch that counts to the next, with the lower
+        limit above 0. Contradicted: an upper limit is below 0.""",
     effect="rise of the cost of delay from one batch to the next, where it is least",
     reason="""
         {%- if not found.costs -%}
