@@ -544,8 +544,12 @@ def test_a_line_cut_off_is_an_error():
 
 def test_a_column_that_is_missing_is_an_error_that_names_it():
     runs, evaluations = Tables().arm(num_workers=1, seeds=2).tables()
-    with pytest.raises(AsgdError, match=r"runs.csv: has no column outcome"):
-        judge_claims(runs.drop(columns="outcome"), evaluations, ClaimsConfig(), RunConfig())
+    for column in ("outcome", "num_workers", "output_relu"):
+        with pytest.raises(AsgdError, match=f"runs.csv: has no column {column}; delete it"):
+            judge_claims(runs.drop(columns=column), evaluations, ClaimsConfig(), RunConfig())
+    twice = Tables().arm(num_workers=1, seeds=2).arm(num_workers=10, seeds=2).tables()
+    with pytest.raises(AsgdError, match=r"evaluations.csv: has no column train_loss; delete it"):
+        judge_claims(twice[0], twice[1].drop(columns="train_loss"), ClaimsConfig(), RunConfig(epochs=3))
 
 
 def test_every_edition_that_may_be_named_has_its_rules():

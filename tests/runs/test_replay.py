@@ -78,7 +78,7 @@ def test_a_replay_belongs_to_its_recording(tmp_path: Path) -> None:
     train(orders)
     real, replayed = sorted(store.iterdir())
     assert is_finished(replayed)
-    tables = aggregate_runs(map(read_run, [real, replayed]), {"workers": [real.name, replayed.name]}, 0.95)
+    tables = aggregate_runs(map(read_run, [real, replayed]), {"workers": [real.name, replayed.name]})
     rows = tables["runs"].set_index("execution")
     assert bool(rows.loc["replayed", "replayed_identical"])
     assert sum(json.loads(rows.loc["real", "staleness_counts"]).values()) == 60
@@ -98,6 +98,6 @@ def test_a_replay_belongs_to_its_recording(tmp_path: Path) -> None:
     with pytest.raises(
         AsgdError, match=r"-replayed-\w+: is a replay of another recording of .*; delete it and train it again"
     ):
-        aggregate_runs(map(read_run, [real, replayed]), {}, 0.95)
+        aggregate_runs(map(read_run, [real, replayed]), {})
     train(orders)
     assert is_finished(replayed)

@@ -60,9 +60,7 @@ def aggregate_in(folder: Path, arms: Sequence[Sequence[Path]], experiments: dict
 
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name, table in AGGREGATED.items() if table.grows}
     names = [[path.name for path in paths] for paths in arms]
-    tables = aggregate_arms(
-        names, read, experiments, 0.95, list_later(arms), lambda name, rows: parts[name].append(rows)
-    )
+    tables = aggregate_arms(names, read, experiments, list_later(arms), lambda name, rows: parts[name].append(rows))
     for name, table in tables.items():
         write_table(folder / f"{name}.csv", table)
     for name, some in parts.items():
@@ -81,7 +79,7 @@ def test_tables_do_not_depend_on_how_many_arms_are_read_at_a_time(
     monkeypatch.setattr(chunks, "cut_arms", lambda names: cut_arms(names, at_a_time))
     monkeypatch.setattr("asgd.tables.parquet._ROWS", 20)  # so that types turn out wider when some are written
     aggregate_in(tmp_path, arms, experiments)
-    for name, table in aggregate_runs(map(read_run, folders), experiments, 0.95).items():
+    for name, table in aggregate_runs(map(read_run, folders), experiments).items():
         if AGGREGATED[name].grows:
             write_table(tmp_path / "expected.csv", table)
             expected = read_table(tmp_path / "expected.csv")

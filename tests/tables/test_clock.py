@@ -41,7 +41,7 @@ def tables(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Tables
             result = train_run(RunConfig(**settings), dataset)
             write_run(format_run(result), root / result.record["run"])
             names.append(result.record["run"])
-    return aggregate_runs((read_run(root / name) for name in names), {"all": names}, 0.95)
+    return aggregate_runs((read_run(root / name) for name in names), {"all": names})
 
 
 def test_all_runs_have_the_clock_as_soon_as_one_needs_it(tables: Tables) -> None:

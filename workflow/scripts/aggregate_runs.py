@@ -12,7 +12,7 @@ from asgd.tables.environment import Environment
 from asgd.tables.files import append_table, remove_other_forms, write_table
 
 study, outputs = snakemake.params.settings, snakemake.output
-experiments, confidence = study["experiments"], study["confidence"]
+experiments = study["experiments"]
 names = list(dict.fromkeys(name for members in experiments.values() for name in members))
 environment, pool = Environment(), Pool(Path(snakemake.params.runs))
 
@@ -27,11 +27,9 @@ if "arms" in study:
         growing = {name: table.key for name, table in AGGREGATED.items() if table.grows}
         append = {name: stack.enter_context(append_table(outputs[name], key)) for name, key in growing.items()}
         arms = ([names[place] for place in places] for places in study["arms"])
-        tables = aggregate_arms(
-            arms, read, experiments, confidence, study["later"], lambda name, rows: append[name](rows)
-        )
+        tables = aggregate_arms(arms, read, experiments, study["later"], lambda name, rows: append[name](rows))
 else:
-    tables = aggregate_runs(read(names), experiments, confidence)
+    tables = aggregate_runs(read(names), experiments)
 for name, table in tables.items():
     write_table(outputs[name], table, AGGREGATED[name].key)
 for name in AGGREGATED:

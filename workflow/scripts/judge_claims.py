@@ -10,11 +10,13 @@ from asgd.report import make_claims_page, read_earlier
 from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
+from asgd.tables.columns import EVALUATIONS, RUNS
 from asgd.tables.files import read_table
 
 study = snakemake.params.settings
 base, margins = validate(RunConfig, study["run"], "run"), validate(ClaimsConfig, study["claims"], "claims")
-runs, evaluations = read_table(snakemake.input.runs), read_table(snakemake.input.evaluations)
+runs = read_table(snakemake.input.runs, RUNS.columns)
+evaluations = read_table(snakemake.input.evaluations, EVALUATIONS.columns)
 read = {name: read_table(path, ()) for name, path in snakemake.input.items() if name in list_read(margins.edition)}
 verdicts = judge_claims(runs, evaluations, margins, base, tables=read)
 write_json(snakemake.output.claims, claims_to_json(verdicts))

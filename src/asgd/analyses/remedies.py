@@ -18,6 +18,7 @@ from asgd.settings.schedule import ScheduleKeys
 from asgd.settings.subjects import Subject
 from asgd.settings.update import UpdateKeys
 from asgd.tables.arms import Evidence
+from asgd.tables.statistics import SHOWN
 from asgd.tables.table import Table
 
 ANALYSIS = Analysis(
@@ -55,7 +56,8 @@ _PLACE = ("num_workers", *ScheduleKeys.model_fields)
 
 def tabulate(given: Given) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Every calibrated method at the m of E7 against plain SGD; in the summary the best of each schedule and m."""
-    evidence = Evidence.of(given.tables["runs"], given.tables["evaluations"], given.claims, given.base)
+    margins = given.claims.model_copy(update={"confidence": SHOWN})
+    evidence = Evidence.of(given.tables["runs"], given.tables["evaluations"], margins, given.base)
     ranked = [arm for arm in list_arms(evidence) if arm.num_workers in given.claims.second.statements.remedy_workers]
     rows = [row for config in ranked if (row := _compare(evidence, config))]
     table = pd.DataFrame(rows, columns=[name for name in ANALYSIS.tables["remedies"].columns if name != "rank"])

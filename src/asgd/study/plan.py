@@ -110,7 +110,6 @@ class Study:
             "experiments": manifest["experiments"],
             # The tables of the others are made again where results are shipped.
             "analyses": {name: manifest["analyses"][name] for name in trained},
-            "claims": {"confidence": manifest["claims"]["confidence"]},
         }
 
 

@@ -35,9 +35,8 @@ def describe_aggregation(study: Study) -> dict[str, Any]:
     their places among all runs of the experiments) and in what the runs differ (`later`).
     """
     members = {name: [run.name for run in runs] for name, runs in study.experiments.items()}
-    about = {"experiments": members, "confidence": study.params.claims.confidence}
     if study.params.selected.table_format == "csv":
-        return about
+        return {"experiments": members}
     preset, places = study.params.selected, {name: place for place, name in enumerate(study.runs)}
     arms: dict[str, dict[int, None]] = {}
     later: set[str] = set()
@@ -48,7 +47,7 @@ def describe_aggregation(study: Study) -> dict[str, Any]:
             arms.setdefault(arm.arm(), {}).update(dict.fromkeys(places[run.name] for run in own))
             later |= columns.find_later(arm.model_dump())
     keys = [key for key in RunConfig.later_keys() if key in later]
-    return {**about, "arms": [list(found) for found in arms.values()], "later": keys}
+    return {"experiments": members, "arms": [list(found) for found in arms.values()], "later": keys}
 
 
 def list_analysis_files(analyses: Mapping[str, Chosen], trained: bool = False) -> list[str]:

@@ -72,7 +72,7 @@ class Check:
 def check_summaries(results: Results) -> Check:
     """arms.csv, curves.csv and dvc_curves.csv are what runs.csv and evaluations.csv give, and those two agree."""
     runs, evaluations = results.table("runs"), results.table("evaluations")
-    tables = summarize_runs(runs, evaluations, results.study.params.claims.confidence)
+    tables = summarize_runs(runs, evaluations)
     faults = [_compare_table(results, name, table) for name, table in tables.items()]
     if unequal := _list_other_ends(runs, evaluations):
         names = results.table_file("runs"), results.table_file("evaluations").removeprefix("tables/")

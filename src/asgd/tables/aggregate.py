@@ -31,15 +31,15 @@ _FINALS = ("test_accuracy", "test_loss", "train_loss")
 AT_A_TIME = 500
 
 
-def aggregate_runs(read: Iterable[Read], experiments: Mapping[str, Sequence[str]], confidence: float) -> Tables:
+def aggregate_runs(read: Iterable[Read], experiments: Mapping[str, Sequence[str]]) -> Tables:
     """All tables of ``asgd.tables.columns``, by name, of the runs ``read``; see ``tabulate_runs``."""
     runs, evaluations = tabulate_runs(read, experiments)
-    return {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations, confidence)}
+    return {"runs": runs, "evaluations": evaluations, **summarize_runs(runs, evaluations)}
 
 
-def summarize_runs(runs: pd.DataFrame, evaluations: pd.DataFrame, confidence: float) -> dict[str, pd.DataFrame]:
+def summarize_runs(runs: pd.DataFrame, evaluations: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables that follow from those of the runs: arms, curves and dvc_curves."""
-    arms, curves = summarize_arms(runs), summarize_curves(evaluations, confidence)
+    arms, curves = summarize_arms(runs), summarize_curves(evaluations)
     return {"arms": arms, "curves": curves, "dvc_curves": select_dvc_curves(arms, curves)}
 
 
@@ -147,7 +147,7 @@ def summarize_arms(runs: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()[[*ARMS.columns, *later]]
 
 
-def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+def summarize_curves(evaluations: pd.DataFrame) -> pd.DataFrame:
     """One row per arm, evaluation and metric: mean, spread and t-interval over runs."""
     clock = [name for name in CURVES.later if name in evaluations]
     metrics = [name for name in (*METRICS, *LATER_METRICS) if name in evaluations]
@@ -165,7 +165,7 @@ def summarize_curves(evaluations: pd.DataFrame, confidence: float = 0.95) -> pd.
         found, chosen = sizes[owners] == size, np.flatnonzero(sizes[arm] == size)
         data = np.full((size, len(chosen), len(metrics)), np.nan)
         data[seeds[found], np.searchsorted(chosen, rows[found])] = values[found]
-        summary = describe(data.reshape(size, -1), confidence)
+        summary = describe(data.reshape(size, -1))
         keys = about.iloc[np.repeat(chosen, len(metrics))].assign(kind=np.tile(np.arange(len(metrics)), len(chosen)))
         limits = {"ci_low": summary.low, "ci_high": summary.high}
         described = {name: getattr(summary, name) for name in ("n", "mean", "variance", "std")}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig
+from asgd.settings.parameters import list_parameters
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
 from asgd.tables.table import Tables
@@ -18,7 +19,10 @@ from asgd.tables.table import Tables
 #: Keys that do not tell arms apart here: engines, devices and probes leave the trajectory as it is.
 _WITHOUT_EFFECT = {"seed", "engine", "device", "probes"}
 
-_NEEDED = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
+_READ = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
+
+#: Without one of these a run would pass for one at its default. Later parameters are columns of some studies only.
+_SETTINGS = [name for name in list_parameters() if name not in {*RunConfig.later_keys(), *_WITHOUT_EFFECT}]
 
 #: Columns of some studies only.
 _KEPT = ("replayed_identical",)
@@ -59,15 +63,15 @@ class Evidence:
         with_momentum: RunConfig | None = None,
         tables: Tables | None = None,
     ) -> "Evidence":
-        """Read the configuration of every run from its columns; a column that is absent has the key's default."""
-        if missing := [name for name in _NEEDED if name not in runs]:
+        """Read the configuration of every run from its columns. Raises AsgdError where one is missing."""
+        if missing := [name for name in (*_READ, *_SETTINGS) if name not in runs]:
             raise AsgdError(f"runs.csv: has no column {missing[0]}; delete it and make the tables again")
         ordered = runs
         if "engine" in runs:
             # Where engines were compared a seed stands twice in an arm: the study's own engine comes first and counts.
             ordered = runs.assign(other=runs["engine"] != base.resolved_engine()[0]).sort_values("other", kind="stable")
         configs = [config_of(row) for row in ordered.to_dict("records")]
-        kept = [name for name in (*_NEEDED, *_KEPT) if name in ordered]
+        kept = [name for name in (*_READ, *_KEPT) if name in ordered]
         keyed = ordered[kept].assign(setting=[_setting(config) for config in configs])
         return Evidence(keyed, evaluations, margins, base, with_momentum or base, configs, tables or {})
 
@@ -79,6 +83,8 @@ class Evidence:
 
     def curves_of(self, metric: str, **changes: Any) -> Curves:
         """``metric`` of an arm's runs; evaluations at which a run has no value are left out."""
+        if metric not in self.evaluations:
+            raise AsgdError(f"evaluations.csv: has no column {metric}; delete it and make the tables again")
         arm = self.runs_of(**changes)
         rows = self.evaluations[self.evaluations["run"].isin(set(arm["run"]))]
         place = "gradients" if "gradients" in rows else "step"

@@ -18,7 +18,6 @@ def aggregate_arms(
     arms: Iterable[Sequence[str]],
     read: Reader,
     experiments: Mapping[str, Sequence[str]],
-    confidence: float,
     later: Sequence[str],
     append: Callable[[str, pd.DataFrame], None],
 ) -> Tables:
@@ -33,7 +32,7 @@ def aggregate_arms(
     accuracies = []
     for names in cut_arms(arms):
         runs, evaluations = lay_out([reader.read(list(read(names)))], later)
-        curves = summarize_curves(evaluations, confidence)
+        curves = summarize_curves(evaluations)
         for name, table in {"runs": runs, "evaluations": evaluations, "curves": curves}.items():
             append(name, table)
         rows += summarize_arms(runs).itertuples(index=False, name=None)

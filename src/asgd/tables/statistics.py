@@ -21,6 +21,9 @@ from statsmodels.stats.weightstats import ttost_paired
 #: Sign patterns that are enumerated exactly (16 seeds); beyond it, as many are drawn from a fixed generator.
 MAX_SIGN_PATTERNS = 2**16
 
+#: The level of the intervals that tables and figures show, which say 95 %. The margins have that of the verdicts.
+SHOWN = 0.95
+
 Alternative = Literal["two-sided", "greater", "less"]
 
 
@@ -44,7 +47,7 @@ class Description(NamedTuple):
     high: NDArray[np.float64]
 
 
-def describe(values: ArrayLike, confidence: float = 0.95) -> Description:
+def describe(values: ArrayLike, confidence: float = SHOWN) -> Description:
     """Describe each column of ``values`` [seeds, ...] over seeds; missing values (nan) do not count.
 
     A column of equal values has variance 0 and limits that are its mean, as the band around a curve has.
@@ -61,7 +64,7 @@ def describe(values: ArrayLike, confidence: float = 0.95) -> Description:
         return Description(n, mean, variance, std, mean - half, mean + half)
 
 
-def describe_paired(first: ArrayLike, second: ArrayLike, confidence: float = 0.95, scale: float = 1.0) -> Description:
+def describe_paired(first: ArrayLike, second: ArrayLike, confidence: float = SHOWN, scale: float = 1.0) -> Description:
     """Describe ``scale`` times ``second - first``, both [seeds, ...] in the same order, with paired t-intervals.
 
     Where the differences of all seeds are equal there is no interval, and the limits are not-a-number.
@@ -71,7 +74,7 @@ def describe_paired(first: ArrayLike, second: ArrayLike, confidence: float = 0.9
     return found._replace(low=np.where(equal, np.nan, found.low), high=np.where(equal, np.nan, found.high))
 
 
-def estimate_paired_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Estimate:
+def estimate_paired_difference(first: ArrayLike, second: ArrayLike, confidence: float = SHOWN) -> Estimate:
     """Mean of ``second - first``, both [seeds] in the same order of seeds, with its paired t-interval."""
     found = describe_paired(first, second, confidence)
     return Estimate(float(found.mean), float(found.low), float(found.high), int(found.n))
@@ -114,7 +117,7 @@ def equivalence_test(first: ArrayLike, second: ArrayLike, low: float, high: floa
     return float(ttost_paired(differences, np.zeros_like(differences), low, high)[0])
 
 
-def wilson_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(count: int, n: int, confidence: float = SHOWN) -> tuple[float, float]:
     """Wilson interval of a probability from ``count`` of ``n``; (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
