@@ -62,6 +62,14 @@ def test_an_experiment_is_found_by_what_varies_whatever_its_name() -> None:
     assert plan_with({}, delay={"num_workers": [1, 2]}).analyses == {}
 
 
+def test_a_study_of_schedules_may_vary_every_parameter_of_theirs() -> None:
+    alone = {"schedule": "alone_first", "alone": 5}
+    variants = [{"schedule": "round_robin"}, alone, {"schedule": "latency", "slow_share": 0.5, "slow_factor": 2.0}]
+    varied = {"num_workers": [2, 3], "learning_rate": [0.01, 0.02], "variants": variants}
+    study = plan_with({}, any=varied)
+    assert select_figures(study)["schedules"] == study.analyses["limits"].experiment == "any"
+
+
 def test_an_edition_has_analyses_of_its_own() -> None:
     study = make_params({})
     first = plan_study(study, Path("data")).analyses

@@ -272,6 +272,27 @@ def test_stragglers_are_drawn_against_time_by_policy() -> None:
     assert all(axes.get_xscale() == "log" for axes in figure.axes)
 
 
+def test_policies_that_differ_in_a_number_alone_are_told_apart() -> None:
+    policies = [
+        {"policy": "discard", "max_staleness": 5, "stop": True},
+        {"policy": "discard", "max_staleness": 20, "stop": True},
+        {"policy": "synchronous", "backups": 2, "learning_rate": 0.01},
+        {"policy": "synchronous", "backups": 2, "learning_rate": 0.04},
+    ]
+    runs, evaluations = make_study(
+        expand(3, [{"num_workers": 10, **PARETO, **policy} for policy in policies]),
+        "any",
+        lambda config: (0.5, "trained"),
+    )
+    tables = make_tables(runs, evaluations.assign(gradients=evaluations["step"], time=evaluations["step"]))
+    assert legend_texts(draw("stragglers", tables, "any"))[:4] == [
+        "asynchronous, discard, stopped, max staleness = 5, rate = 0.01",
+        "asynchronous, discard, stopped, max staleness = 20, rate = 0.01",
+        "synchronous, backups = 2, rate = 0.01",
+        "synchronous, backups = 2, rate = 0.04",
+    ]
+
+
 def test_the_cost_of_delay_is_drawn_for_each_batch() -> None:
     figure = draw("batch_delay", make_batches())
     lost, gap = figure.axes

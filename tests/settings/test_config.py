@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from asgd.errors import AsgdError
 from asgd.settings.analyses import AnalysesConfig
+from asgd.settings.claims import ClaimsConfig
 from asgd.settings.run import Run, RunConfig
 from asgd.settings.study import Experiment, Preset, expand_experiments, load_params
 from asgd.settings.validation import validate
@@ -390,3 +392,32 @@ def test_the_analyses_are_as_ever_unless_params_say_otherwise() -> None:
         validate(AnalysesConfig, {"sharpness": {"epochs": [1, 0.5]}}, "analyses")
     with pytest.raises(AsgdError, match=r"unknown key 'death.probes'; keys allowed here are num_probes"):
         validate(AnalysesConfig, {"death": {"probes": 3}}, "analyses")
+
+
+@pytest.mark.parametrize(
+    ("margins", "told"),
+    [
+        ({"fail_workers": 100_000_000}, "fail_workers: as a run's parameter: num_workers = 100000000: "),
+        ({"slow_workers": [0, 10]}, "slow_workers: as a run's parameter: num_workers = 0: "),
+        ({"second": {"statements": {"spread_schedule": "radnom"}}}, "second.statements.spread_schedule: as a run's"),
+        ({"second": {"statements": {"other_network": "resnet9"}}}, "second.statements.other_network: as a run's"),
+        ({"second": {"statements": {"straggler_shape": 500}}}, "second.statements.straggler_shape: as a run's"),
+        ({"second": {"statements": {"batch_sizes": [0, 4]}}}, "second.statements.batch_sizes: as a run's"),
+        (
+            {"second": {"statements": {"batch_workers": [30, 30]}}},
+            "second.statements.batch_workers: [30, 30]: the first",
+        ),
+        ({"second": {"same_rate": {"learning_rate": 0}}}, "second.same_rate.learning_rate: as a run's parameter"),
+        ({"second": {"full_batch_rate": 0.0}}, "second.full_batch_rate: as a run's parameter"),
+        ({"second": {"matched_dropout": [[100_000_000, 0.3]]}}, "second.matched_dropout: as a run's parameter"),
+    ],
+)
+def test_a_margin_that_no_run_can_have_is_refused_before_training(margins: dict[str, Any], told: str) -> None:
+    with pytest.raises(AsgdError, match=re.escape(f"claims: {told}")):
+        validate(ClaimsConfig, margins, "claims")
+
+
+@pytest.mark.parametrize("key", ["limit", "flow_share", "flow_time", "time"])
+def test_a_measure_of_the_edge_that_is_zero_is_refused(key: str) -> None:
+    with pytest.raises(AsgdError, match=rf"analyses: edge\.{key} = 0\.0: Input should be greater than 0"):
+        validate(AnalysesConfig, {"edge": {key: 0.0}}, "analyses")

@@ -47,12 +47,12 @@ SECTION = Section(
     "full-batch descent at the edge of stability (`edge.csv`)",
     {
         "num_workers": Setting([1, 2, 5, 10, 30], "the m compared", at_least=1),
-        "limit": Setting(40.0, "the sharpness that is the limit at every m", at_least=0),
+        "limit": Setting(40.0, "the sharpness that is the limit at every m", above=0),
         "flow_share": Setting(
-            0.25, "rate at which gradient flow is followed, relative to the largest stable rate", at_least=0
+            0.25, "rate at which gradient flow is followed, relative to the largest stable rate", above=0
         ),
-        "flow_time": Setting(12.0, "rate times steps for which gradient flow is followed", at_least=0),
-        "time": Setting(5.0, "rate times steps of the descent with delay", at_least=0),
+        "flow_time": Setting(12.0, "rate times steps for which gradient flow is followed", above=0),
+        "time": Setting(5.0, "rate times steps of the descent with delay", above=0),
         "least_steps": Setting(400, "least number of these steps", at_least=1),
         "points": Setting(20, "measurements along each of the two", at_least=2),
     },

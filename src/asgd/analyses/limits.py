@@ -16,10 +16,7 @@ from asgd.tables.arms import change
 from asgd.tables.table import Table
 
 ANALYSIS = Analysis(
-    about=Subject(
-        varies=("learning_rate", "num_workers", "schedule"),
-        may_vary=("latency", "latency_cv", "latency_shape", "slow_share", "slow_factor", "server_time"),
-    ),
+    about=Subject(varies=("learning_rate", "num_workers", "schedule"), may_vary=("schedule",)),
     needs=("run", "seeds", "configs", "settings"),
     tables={
         "limits": Table(

@@ -30,7 +30,7 @@ SECTION = Section(
         "epochs": Setting(
             [1.5, 2.0, 3.0, 5.0, 10.0],
             "lengths, passes over the training set; lengths without runs are left out, and C2 needs more than 1",
-            at_least=0,
+            above=0,
             ascending=True,
         ),
     },

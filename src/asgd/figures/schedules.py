@@ -18,10 +18,7 @@ from asgd.tables.table import Tables
 PLOT = Plot(
     caption="Does delay cost as much accuracy under every schedule, and at every learning rate?",
     tables=("runs",),
-    about=Subject(
-        varies=("learning_rate", "num_workers", "schedule"),
-        may_vary=("latency", "latency_cv", "latency_shape", "slow_share", "slow_factor", "server_time"),
-    ),
+    about=Subject(varies=("learning_rate", "num_workers", "schedule"), may_vary=("schedule",)),
 )
 
 _WIDTH = 0.72  # of the space between two m

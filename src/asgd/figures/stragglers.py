@@ -1,5 +1,6 @@
 """Is it sooner to wait for the slow workers, or not to? Accuracy against simulated time, by policy."""
 
+from collections.abc import Iterable
 from itertools import cycle
 from typing import Any
 
@@ -20,12 +21,13 @@ PLOT = Plot(
     tables=("runs", "arms", "curves", "evaluations"),
     about=Subject(
         varies=("num_workers", "latency", "policy", "backups"),
-        may_vary=("learning_rate", "schedule", "latency_cv", "latency_shape", "max_staleness", "stop", "cancel"),
+        may_vary=("learning_rate", "schedule", "policy"),
     ),
 )
 
 _OTHERS = (ArmStyle("black", "X", "-"), ArmStyle("#D55E00", "P", DASHES[1]), ArmStyle("#CC79A7", ">", DASHES[3]))
 _NAMES = ("policy", "stop", "backups")
+_FURTHER = ("max_staleness", "learning_rate")
 
 
 def draw(tables: Tables, experiment: str) -> Figure:
@@ -33,7 +35,7 @@ def draw(tables: Tables, experiment: str) -> Figure:
 
     The other policies, which leave none, are in all rows.
     """
-    arms = [_describe(arm) for arm in list_arms(select_experiment(tables["arms"], experiment).sort_index())]
+    arms = _name(map(_describe, list_arms(select_experiment(tables["arms"], experiment).sort_index())))
     schedules = list(dict.fromkeys(arm["column"][0] for arm in arms))
     columns = sorted({arm["column"] for arm in arms}, key=lambda column: (schedules.index(column[0]), column[1]))
     rows = sorted({arm["cancel"] for arm in arms if arm["waits"]}, reverse=True) or [True]
@@ -58,17 +60,31 @@ def _describe(row: dict[str, Any]) -> dict[str, Any]:
     """The settings of an arm, with where it stands."""
     settings = whole_config_of(row).model_dump()
     column = (label_schedule(settings), settings["num_workers"])
-    waits = settings["policy"] == "synchronous"
-    name = label_settings(settings, _NAMES) if waits else f"asynchronous, {label_settings(settings, _NAMES)}"
-    return {**settings, "arm": row["arm"], "column": column, "waits": waits, "name": name}
+    return {**settings, "arm": row["arm"], "column": column, "waits": settings["policy"] == "synchronous"}
+
+
+def _name(described: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The arms with their names, which also say a staleness or rate where it alone tells arms of a panel apart."""
+    arms = list(described)
+    places: dict[Any, list[dict[str, Any]]] = {}
+    for arm in arms:
+        places.setdefault((arm["column"], *(arm[key] for key in (*_NAMES, "cancel"))), []).append(arm)
+    further = [key for key in _FURTHER if any(len({arm[key] for arm in some}) > 1 for some in places.values())]
+    labels = [label_settings(arm, [*_NAMES, *further]) for arm in arms]
+    return [
+        {**arm, "name": label if arm["waits"] else f"asynchronous, {label}"}
+        for arm, label in zip(arms, labels, strict=True)
+    ]
 
 
 def _choose_styles(arms: list[dict[str, Any]]) -> dict[str, ArmStyle]:
     """By name: the more workers synchronous SGD does not wait for, the lighter."""
     others = dict.fromkeys(arm["name"] for arm in arms if not arm["waits"])
-    waiting = {arm["backups"]: arm["name"] for arm in arms if arm["waits"]}
-    ordered = ordered_styles(list(waiting)) if waiting else {}
-    return dict(zip(others, cycle(_OTHERS), strict=False)) | {waiting[key]: style for key, style in ordered.items()}
+    waiting = sorted({(arm["backups"], arm["name"]) for arm in arms if arm["waits"]})
+    ordered = ordered_styles(range(len(waiting))).values()
+    return dict(zip(others, cycle(_OTHERS), strict=False)) | {
+        name: style for (_, name), style in zip(waiting, ordered, strict=True)
+    }
 
 
 def _finish(panels: Any, columns: list[tuple[str, int]]) -> None:

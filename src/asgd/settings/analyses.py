@@ -16,6 +16,7 @@ class Setting:
     default: Any
     description: str
     at_least: float | None = None  #: the number, or each of a list
+    above: float | None = None  #: the same, where the limit itself is too small
     ascending: bool = False  #: a list
 
 
@@ -38,8 +39,8 @@ def _make_field(setting: Setting) -> tuple[Any, Any]:
     several = isinstance(setting.default, list)
     values = setting.default if several else [setting.default]
     number: Any = float if any(isinstance(value, float) for value in values) else type(values[0])
-    if setting.at_least is not None:
-        number = Annotated[number, Field(ge=setting.at_least)]
+    if setting.at_least is not None or setting.above is not None:
+        number = Annotated[number, Field(ge=setting.at_least, gt=setting.above)]
     if several:
         number = Annotated[list[number], AfterValidator(_check_order)] if setting.ascending else list[number]
     return number, Field(setting.default, description=setting.description, min_length=1 if several else None)

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
+from asgd.settings.parameters import takes
 from asgd.settings.run import Probability
 from asgd.settings.statements import StatementMargins
-from asgd.settings.validation import StrictModel, _refuse_repetition
+from asgd.settings.validation import StrictModel, _refuse_descent, _refuse_repetition
 
 #: The editions of the decision rules (`asgd.claims`).
 EditionName = Literal["first", "second"]
@@ -15,10 +16,13 @@ EditionName = Literal["first", "second"]
 class SameRate(StrictModel):
     """One learning rate for the runs with and without momentum, at which the first edition saw momentum decide."""
 
-    learning_rate: float = Field(0.02, gt=0, description="eta of both arms")
-    epochs: float = Field(3.0, gt=0, description="their length, passes over the training set")
+    learning_rate: float = Field(0.02, description="eta of both arms")
+    epochs: float = Field(3.0, description="their length, passes over the training set")
     momentum_where: Literal["server", "worker"] = Field("worker", description="who keeps the velocity")
     momentum_convention: Literal["pytorch", "ema"] = Field("ema", description="how it is averaged")
+
+    _known_rate = field_validator("learning_rate")(takes("learning_rate"))
+    _known_length = field_validator("epochs")(takes("epochs"))
 
 
 class SecondMargins(StrictModel):
@@ -62,24 +66,23 @@ class SecondMargins(StrictModel):
     )
     generalisation_steps: int = Field(20_000, ge=1, description="C8: the most steps of full-batch descent")
     full_batch_rate: float | None = Field(
-        None, gt=0, description="C8: learning rate of full-batch descent, from the calibration; null: not judged"
+        None, description="C8: learning rate of full-batch descent, from the calibration; null: not judged"
     )
 
     statements: StatementMargins = Field(default_factory=StatementMargins, description="E1 to E9")
 
     _distinct_times = field_validator("server_times")(_refuse_repetition)
+    _ascending_pair = field_validator("time_workers")(_refuse_descent)
+    _known_workers = field_validator("time_workers")(takes("num_workers"))
+    _known_rate = field_validator("full_batch_rate")(takes("learning_rate"))
 
     @field_validator("matched_dropout")
     @classmethod
     def _check_pairs(cls, pairs: list[tuple[int, float]]) -> list[tuple[int, float]]:
         if len({m for m, _ in pairs}) < len(pairs) or any(m < 2 or p == 0 for m, p in pairs):
             raise ValueError(f"{pairs}: give each m above 1 once, with a p above 0")
+        takes("num_workers")([m for m, _ in pairs])
         return pairs
-
-    @field_validator("time_workers")
-    @classmethod
-    def _check_order(cls, pair: tuple[Any, Any]) -> tuple[Any, Any]:
-        return _refuse_descent(pair)
 
 
 class ClaimsConfig(StrictModel):
@@ -116,6 +119,10 @@ class ClaimsConfig(StrictModel):
         return {key: value for key, value in written.items() if key not in others}
 
     _distinct_workers = field_validator("slow_workers")(_refuse_repetition)
+    _ascending_pair = field_validator("gap_workers", "gap_points")(_refuse_descent)
+    _known_workers = field_validator("slow_workers", "gap_workers", "fail_workers", "some_fail_workers")(
+        takes("num_workers")
+    )
 
     @field_validator("slow_workers")
     @classmethod
@@ -123,14 +130,3 @@ class ClaimsConfig(StrictModel):
         if workers != sorted(workers):
             raise ValueError(f"{workers}: give them in ascending order")
         return workers
-
-    @field_validator("gap_workers", "gap_points")
-    @classmethod
-    def _check_order(cls, pair: tuple[Any, Any]) -> tuple[Any, Any]:
-        return _refuse_descent(pair)
-
-
-def _refuse_descent(pair: tuple[Any, Any]) -> tuple[Any, Any]:
-    if pair[0] >= pair[1]:
-        raise ValueError(f"{list(pair)}: the first must be smaller than the second")
-    return pair

@@ -1,12 +1,16 @@
 """What is said of run parameters: their names in labels, their units, and how their values are written."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
+from asgd.errors import AsgdError
+from asgd.settings.keys import Keys
+from asgd.settings.rooms import ROOMS
 from asgd.settings.run import RunConfig
 from asgd.settings.schedule import ScheduleKeys
+from asgd.settings.validation import validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +26,20 @@ def describe_parameters() -> dict[str, str]:
     return {name: field.description or "" for name, field in RunConfig.model_fields.items()}
 
 
+def takes(key: str, **others: Any) -> Callable[[Any], Any]:
+    """A check for pydantic: that the run parameter ``key`` takes a value, or each of several, beside ``others``."""
+
+    def check(value: Any) -> Any:
+        for one in value if isinstance(value, (list, tuple)) else [] if value is None else [value]:
+            try:
+                validate(RunConfig, {key: one, **others}, "as a run's parameter")
+            except AsgdError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    return check
+
+
 def kinds_of(parameter: str) -> list[str]:
     """The parameters that say the kind of ``parameter``, in order: of momentum, who keeps it and its convention."""
     return [name for name in RunConfig.model_fields if _about(name)["kind_of"] == parameter]
@@ -30,6 +48,14 @@ def kinds_of(parameter: str) -> list[str]:
 def whole_of(parameter: str) -> str:
     """The parameter of which ``parameter`` says the kind; itself if it says none."""
     return str(_about(parameter)["kind_of"]) or parameter
+
+
+def keys_of(room: str) -> set[str]:
+    """The parameters declared beside ``room``, whose value names a member; ``room`` alone if it is another."""
+    bases = [
+        base for base in RunConfig.__bases__ if issubclass(base, Keys) and room in ROOMS.keys() & base.model_fields
+    ]
+    return {room, *(key for base in bases for key in base.model_fields)}
 
 
 def order_values(key: str, values: "pd.Series[Any]") -> "pd.Series[Any]":

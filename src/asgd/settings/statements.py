@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from asgd.settings.validation import StrictModel, _refuse_repetition
+from asgd.settings.parameters import takes
+from asgd.settings.validation import StrictModel, _refuse_descent, _refuse_repetition
 
 #: By what a calibration chooses among learning rates: the mean final accuracy, the same among the first three rates,
 #: the mean logarithm of the time to an accuracy, or the mean final loss on the training subset.
@@ -30,7 +31,7 @@ class StatementMargins(StrictModel):
         0.8, gt=0, le=1, description="E3: share of the accuracy at the smallest m that a method must keep"
     )
     straggler_workers: list[int] = Field([10, 30], min_length=1, description="E4: the m compared")
-    straggler_shape: float = Field(1.5, gt=1, description="E4: shape of the Pareto times")
+    straggler_shape: float = Field(1.5, description="E4: shape of the Pareto times")
     edge_workers: list[int] = Field([1, 2, 5, 10, 30], min_length=1, description="E5: the m compared")
     edge_range: tuple[float, float] = Field(
         (0.9, 1.5), description="E5: sharpness over its limit that counts as at the edge"
@@ -43,7 +44,7 @@ class StatementMargins(StrictModel):
     least_batches: int = Field(3, ge=2, description="E6: fewer batches that count are inconclusive")
     remedy_workers: list[int] = Field([30, 100], min_length=1, description="E7: the m of the ranking")
     other_network: str = Field("resnet8", description="E8: the network")
-    other_batch_size: int = Field(128, ge=1, description="E8: its mini-batch")
+    other_batch_size: int = Field(128, description="E8: its mini-batch")
     other_workers: list[int] = Field([1, 4, 16], min_length=2, description="E8: the m compared; C5b at the largest")
 
     _distinct = field_validator(
@@ -57,7 +58,23 @@ class StatementMargins(StrictModel):
         "other_workers",
     )(_refuse_repetition)
 
-    @field_validator("growing_workers", "batch_sizes", "other_workers", "edge_range", "batch_workers")
+    _ascending_pairs = field_validator("edge_range", "batch_workers")(_refuse_descent)
+    _known_workers = field_validator(
+        "spread_workers",
+        "compensated_workers",
+        "growing_workers",
+        "straggler_workers",
+        "edge_workers",
+        "batch_workers",
+        "remedy_workers",
+        "other_workers",
+    )(takes("num_workers"))
+    _known_batches = field_validator("batch_sizes", "other_batch_size")(takes("batch_size"))
+    _known_schedule = field_validator("spread_schedule")(takes("schedule"))
+    _known_network = field_validator("other_network")(takes("network"))
+    _known_shape = field_validator("straggler_shape")(takes("latency_shape", schedule="latency", latency="pareto"))
+
+    @field_validator("growing_workers", "batch_sizes", "other_workers")
     @classmethod
     def _check_ascent(cls, values: Any) -> Any:
         if list(values) != sorted(values):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asgd.settings.parameters import list_parameters, whole_of
+from asgd.settings.parameters import keys_of, list_parameters, whole_of
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Preset
 
@@ -20,7 +20,8 @@ class Subject:
     """An experiment in which all of ``varies``, perhaps some of ``may_vary``, and nothing else varies.
 
     The seed may vary, and how often and on how many images runs are evaluated. Names are run parameters; `momentum`
-    includes its kinds.
+    includes its kinds. In ``may_vary``, `schedule`, `policy`, `update` and `network` include the parameters of their
+    members.
     """
 
     varies: tuple[str, ...]
@@ -32,7 +33,7 @@ class Subject:
 
     def _fits(self, parameters: Sequence[str]) -> bool:
         found = set(map(whole_of, parameters))
-        return set(self.varies) <= found <= {*self.varies, *self.may_vary}
+        return set(self.varies) <= found <= {*self.varies, *(key for name in self.may_vary for key in keys_of(name))}
 
 
 def find_subject(preset: Preset, name: str, subject: Subject, varying: Varying) -> str | None:

@@ -61,6 +61,12 @@ def _refuse_repetition(values: list[Any] | None) -> list[Any] | None:
     return values
 
 
+def _refuse_descent(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    if pair[0] >= pair[1]:
+        raise ValueError(f"{list(pair)}: the first must be smaller than the second")
+    return pair
+
+
 def _has_repetition(values: Sequence[Any]) -> bool:
     return len(values) != len({json.dumps(_plain(value), sort_keys=True) for value in values})
 

@@ -37,7 +37,7 @@ CLAIM = Claim(
 def judge(evidence: Evidence) -> list[Verdict]:
     """A verdict for C1 and one for C5b."""
     margins = evidence.margins.second.statements
-    network = {"network": margins.other_network, "batch_size": margins.other_batch_size}
+    network: dict[str, Any] = {"network": margins.other_network, "batch_size": margins.other_batch_size}
     first = find_calibrated(evidence, num_workers=margins.other_workers[0], **network)
     return [_judge_slowing(evidence, first), _judge_rescue(evidence, first)]
 
