@@ -144,10 +144,7 @@ def test_the_deaths_are_told_with_their_ranks_where_there_are_some() -> None:
     assert "(in the median 18.4 times); the median number of living logits was 7 at the start, 5.5 before" in said
     assert "at most 0.26 in a thousand; of the same runs without the ReLU on the logits, 2 trained and 1 over" in said
     assert said.endswith(f"; {SAY('ranks', RANKS)}")
-    assert (
-        "an AUC of 0.90; the number of logits that are dead at the start does so with an AUC of 0.50 (0.50 is chance)"
-        in said
-    )
+    assert "in 90\N{NO-BREAK SPACE}% the run that died is further above its stability limit; that more of its" in said
     assert SAY("deaths", {"survey": SURVEY, "ranks": None}).endswith("1 overflowed")
     assert SAY("deaths", {"survey": {"runs": 0}, "ranks": None}) == "no run without momentum died"
 

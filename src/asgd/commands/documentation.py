@@ -102,8 +102,7 @@ def make_reference() -> str:
         also = f" `{name}.parquet` where the preset has `tables: parquet`." if table.grows else ""
         parts.append(f"### {name}.csv\n\nRows: {table.rows}.{also}\n\n{columns}")
         if table.later:
-            about = "Where a run has another schedule, policy or update than the paper's, also:"
-            parts.append(f"{about}\n\n{_make_table(('column', 'meaning'), _quote(table.later))}")
+            parts.append(f"{table.where}\n\n{_make_table(('column', 'meaning'), _quote(table.later))}")
     return "\n".join(parts)
 
 
@@ -150,7 +149,12 @@ def _describe_type(field: FieldInfo) -> str:
     plain = default not in (None, "", PydanticUndefined) and not isinstance(default, (BaseModel, dict))
     about = field.json_schema_extra
     unit = f", {about['unit']}" if isinstance(about, dict) and about.get("unit") else ""
-    return _name_type(field.annotation) + unit + (f"; default `{default}`" if plain else "")
+    return _name_type(field.annotation) + unit + (f"; default `{_write(default)}`" if plain else "")
+
+
+def _write(default: Any) -> Any:
+    """A default as YAML has it: tuples are lists there."""
+    return [_write(part) for part in default] if isinstance(default, (list, tuple)) else default
 
 
 def _name_type(annotation: Any) -> str:

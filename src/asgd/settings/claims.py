@@ -35,7 +35,7 @@ class SecondMargins(StrictModel):
     some_fail_seeds: int = Field(
         40, ge=2, description="C3b: number of seeds that must train before the claim is not reproduced"
     )
-    rescue_points: float = Field(5.0, gt=0, description="C5b: what 'dramatically' means, points of accuracy")
+    rescue_points: float = Field(5.0, gt=0, description="C5b, E8: what 'dramatically' means, points of accuracy")
     matched_dropout: list[tuple[int, Probability]] = Field(
         [(10, 0.3), (30, 0.5)],
         min_length=1,
@@ -49,9 +49,9 @@ class SecondMargins(StrictModel):
     )
     gap_epochs: float = Field(30.0, gt=0, description="C6c: length of the runs whose train-test gap is compared")
     time_workers: tuple[int, int] = Field((1, 10), description="C7: the pair of m compared")
-    time_accuracy: float = Field(0.5, gt=0, lt=1, description="C7: the test accuracy to which the time is taken")
+    time_accuracy: float = Field(0.5, gt=0, lt=1, description="C7, E4: the test accuracy to which the time is taken")
     time_evaluations: int = Field(20, ge=1, description="C7: evaluations per epoch of the runs compared")
-    time_censored: int = Field(2, ge=0, description="C7: the most seeds that may never reach it")
+    time_censored: int = Field(2, ge=0, description="C7, E4: the most seeds that may never reach it")
     server_times: list[Annotated[float, Field(gt=0)]] = Field(
         [0.02, 0.1], description="C7: the server's time for a message in the variants, in mean times of a gradient"
     )
@@ -90,7 +90,10 @@ class ClaimsConfig(StrictModel):
 
     edition: EditionName = Field("first", description="edition of the decision rules; a preset may name another")
     confidence: float = Field(
-        0.95, gt=0.5, lt=1, description="level of the intervals (C2 and TOST use 90 %: two one-sided 5 % tests)"
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="level of the verdicts' intervals (C2 and TOST use 90 %: two one-sided 5 % tests)",
     )
     slow_workers: list[int] = Field([1, 10, 20, 30], min_length=2, description="C1, C4: the m compared")
     gap_workers: tuple[int, int] = Field((1, 10), description="C2: the pair of m compared")
@@ -101,10 +104,10 @@ class ClaimsConfig(StrictModel):
         0.9,
         gt=0.5,
         le=1,
-        description="C2, first edition only: share of evaluations after epoch 1 that must lie inside",
+        description="C2 and C6, first edition only: share of evaluations after epoch 1 that must lie inside",
     )
     fail_workers: int = Field(100, gt=1, description="C3, C5, C5b: the m that does not train")
-    some_fail_workers: int = Field(70, gt=1, description="C3b: the m at which some runs fail")
+    some_fail_workers: int = Field(70, gt=1, description="C3b, C5b: the m at which some runs fail")
     momentum: Probability = Field(
         0.9, gt=0, description="C4, C5, C5b: b of the runs with momentum that are compared with those without"
     )

@@ -24,7 +24,7 @@ class WorkflowOptions(BaseModel):
     pdf: bool = Field(True, description="False: everything but the PDF, for which TeX is needed")
     shipped: bool = Field(False, description="True: from the tables that are there, without images, runs and training")
     runs_per_job: int | Literal["auto"] = Field(
-        "auto", description="how many runs a training job has; auto: so many that its start is under a tenth of it"
+        "auto", description="how many runs a training job has; auto: enough that its start is under a tenth of its time"
     )
 
     @field_validator("*", mode="before")

@@ -15,6 +15,8 @@ _PARAMETERS = describe_parameters()
 _BEFORE = RunConfig.later_keys()
 # A later parameter is a column only of tables with runs that have another value than the one that means as before.
 _SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in _BEFORE}
+_ALSO = "; a further run parameter is a column if a run has another value than the paper's protocol"
+_OTHERS = "Where a run has another schedule, policy, update or execution than the paper's, also:"
 _ARM = {"arm": "hash of the configuration without the seed"}
 _RUN = {"run": "name of the run's folder", **_ARM, "seed": _PARAMETERS["seed"]}
 _EXPERIMENTS = {"experiments": "experiments that the run belongs to, separated by semicolons"}
@@ -56,7 +58,7 @@ LATER_METRICS = {
 }
 
 RUNS = Table(
-    rows="one for each run",
+    rows="one for each run" + _ALSO,
     key=("run",),
     columns={
         **_RUN,
@@ -73,6 +75,7 @@ RUNS = Table(
         "steps_per_second": "gradients per second, evaluations included",
     },
     later=_EXECUTION,
+    where="In a study with real or replayed runs, also:",
     grows=True,
 )
 
@@ -81,11 +84,12 @@ EVALUATIONS = Table(
     key=("run", "epoch"),
     columns={**_RUN, **_TIMES, **METRICS},
     later={**_CLOCK, **LATER_METRICS},
+    where=_OTHERS,
     grows=True,
 )
 
 ARMS = Table(
-    rows="one for each arm",
+    rows="one for each arm" + _ALSO,
     key=("arm",),
     columns={
         **_ARM,
@@ -113,6 +117,7 @@ CURVES = Table(
         "ci_high": "upper limit of it",
     },
     later=_CLOCK,
+    where=_OTHERS,
     grows=True,
 )
 

@@ -19,4 +19,5 @@ class Table:
     key: tuple[str, ...]  #: the columns that tell the rows apart: no two have the same values in them
     columns: Mapping[str, str]  #: what each column holds, with its unit
     later: Mapping[str, str] = field(default_factory=dict)  #: the same of columns that only some studies need
+    where: str = ""  #: which studies need them, as in "Where a run has another schedule, also:"
     grows: bool = False  #: whether it grows with the runs: then it is Parquet where the preset says so, and else CSV

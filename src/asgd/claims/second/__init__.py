@@ -1,15 +1,20 @@
-"""The second edition of the decision rules, fixed before its runs, on fresh seeds, were started. Each claim is a file.
+"""The second edition of the decision rules, fixed before its runs were started. It uses fresh seeds.
 
-An independent review of the first edition found faults in some of its rules. All rules of this edition have the
-following in common. Runs are *paired* by seed, and a comparison uses the seeds that both arms have; a statement about
-one arm uses all its runs. If no level is given, an interval is a paired t-interval at the margins' level of confidence;
-a probability has a Wilson interval. "Lower" and "upper" are its limits. A run that overflowed has the accuracy of
-chance. Curves are interpolated linearly between evaluations. Where a rule must hold in several places, effect and
-interval are those of the weakest, and the p-value is the largest. A ratio is judged by its logarithm, and shown as the
-ratio. A 90 % interval inside a margin is equivalent to two one-sided t-tests (TOST) at 5 %. p-values are one-sided in
-the direction of the claim: small values support it. Sign-flip tests are exact up to 16 seeds; of more, 65,536 patterns
-of signs are drawn. Points are points of test accuracy. Only runs count that match the study's base settings in
-everything except what the claim varies; engine and device do not distinguish runs.
+Each claim is a file. An independent review of the first edition found no fault in its numbers, but in some of its
+rules. C1 and C4 could be reproduced although an m had no runs. C2 and C6 counted evaluations, though those of one run
+depend on each other. C3 and C3b counted dead runs only, not all that do not train. C4 did not adjust for the number of
+m. C5 did not ask whether most runs without momentum fail. C6 searched for a pair of m and p without adjustment, and
+compared the gaps of a pair that did not match.
+
+All rules of this edition have the following in common. Runs are *paired* by seed, and a comparison uses the seeds that
+both arms have; a statement about one arm uses all its runs. If no level is given, an interval is a paired t-interval at
+the margins' level of confidence; a probability has a Wilson interval. "Lower" and "upper" are its limits. A run that
+overflowed has the accuracy of chance. Curves are interpolated linearly between evaluations. Where a rule must hold in
+several places, effect and interval are those of the weakest, and the p-value is the largest. A ratio is judged by its
+logarithm, and shown as the ratio. A 90 % interval inside a margin is equivalent to two one-sided t-tests (TOST) at 5 %.
+p-values are one-sided in the direction of the claim: small values support it. Sign-flip tests are exact up to 16 seeds;
+of more, 65,536 patterns of signs are drawn. Points are points of test accuracy. Only runs count that match the study's
+base settings in everything except what the claim varies; engine and device do not distinguish runs.
 
 A verdict has a *setting*. Some claims are also judged at a second one, the margins' `same_rate`, unless it is the
 study's own. If a claim has several kinds of momentum, each has a verdict. PyTorch's convention is judged at the nominal

@@ -15,11 +15,12 @@ from asgd.tables.statistics import estimate_paired_difference, sign_flip_test
 CLAIM = Claim(
     id="C8",
     statement="SGD generalises better than full-batch gradient descent",
-    rule="""On {{ margins.second.generalisation_images }} training images and with plain logits, m = 1: the test
-        accuracy where the training-subset loss first falls to the lowest level that both runs of a seed reach, but not
-        below {{ margins.second.generalisation_loss | num("g") }}, both interpolated between evaluations; SGD with the
-        study's mini-batch and learning rate minus full-batch descent at its own, of at most
-        {{ "{:,}".format(margins.second.generalisation_steps) }} steps.
+    rule="""SGD with the study's mini-batch and learning rate is compared with full-batch descent at its own rate, of
+        at most {{ "{:,}".format(margins.second.generalisation_steps) }} steps; both on
+        {{ margins.second.generalisation_images }} training images, with plain logits, at m = 1. For each seed the level
+        is the lowest training-subset loss that both runs reach, but at least
+        {{ margins.second.generalisation_loss | num("g") }}. The test accuracy of a run is taken where its loss first
+        falls to this level, interpolated between evaluations; the difference is SGD minus full-batch descent.
         Reproduced: its lower limit is above 0. Not reproduced: its upper limit is below 0. Not applicable: full-batch
         descent of some seed ends above a loss of {{ margins.second.generalisation_limit | num("g") }}, is cut off
         before it has reached that lowest loss or that many steps, or has no calibrated rate. p-value: one-sided
