@@ -12,9 +12,9 @@ from asgd.tables.arms import Evidence
 CLAIM = Claim(
     id="E5",
     statement="full-batch asynchronous descent settles at the edge of stability with delay",
-    rule="""The limit of stability is the same sharpness at every m: the learning rate is chosen so. Full-batch runs
-        start with undelayed descent at their own rate, for the time (rate times steps) after which descent at a small
-        rate has reached half of that limit. Judged by sharpness over limit, in the later half of the run (median
+    rule="""At every m the learning rate is chosen such that the limit of stability is the same sharpness. Full-batch
+        runs start with undelayed descent at their own rate, for the time (rate times steps) after which descent at a
+        small rate has reached half of that limit. Judged by sharpness over limit, in the later half of the run (median
         over measurements, then over seeds), at {{ say.values("m", margins.second.statements.edge_workers) }}.
         Supported: it lies inside {{ margins.second.statements.edge_range | between("g") }} at each m. Contradicted: at
         some m it lies outside for every seed, on the same side.""",

@@ -64,8 +64,9 @@ def judge(evidence: Evidence) -> list[Verdict]:
         return [Verdict(claim=CLAIM.id, verdict="inconclusive", n=n, details=details)]
     steps = [_compare(evidence, costs, small, large) for small, large in itertools.pairwise(counted)]
     verdict = judge_statement(CLAIM.id, steps, evidence.margins.confidence, details=details)
-    if absent and verdict.verdict == "supported":  # the batches without runs could refute it
-        return [verdict.model_copy(update={"verdict": "inconclusive", "p_value": None})]
+    if absent:  # A batch without runs could refute it: nothing is supported, and no p-value is that of the statement.
+        name = "contradicted" if verdict.verdict == "contradicted" else "inconclusive"
+        return [verdict.model_copy(update={"verdict": name, "p_value": None})]
     return [verdict]
 
 
