@@ -51,7 +51,7 @@ SECTION = Section(
         "flow_share": Setting(
             0.25, "rate at which gradient flow is followed, relative to the largest stable rate", above=0
         ),
-        "flow_time": Setting(12.0, "rate times steps for which gradient flow is followed", above=0),
+        "flow_time": Setting(20.0, "rate times steps for which gradient flow is followed", above=0),
         "time": Setting(5.0, "rate times steps of the descent with delay", above=0),
         "least_steps": Setting(400, "least number of these steps", at_least=1),
         "points": Setting(20, "measurements along each of the two", at_least=2),
