@@ -79,7 +79,7 @@ def check_that_other_analyses_are_not_taken_for_the_shipped_ones(project: Projec
     project.write_params(with_analyses(params, {"death": {"num_probes": 10}}))
     project.snakemake("--dry-run")
     done = project.run("snakemake", "--cores", "1", "-n", "--config", "shipped=True", "pdf=False")
-    assert "analyses.death.num_probes was 240 and is 10 now" in done.stdout
+    assert "analyses.death.settings.num_probes was 240 and is 10 now" in done.stdout
     project.write_params(params)
 
 

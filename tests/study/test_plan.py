@@ -65,12 +65,12 @@ def test_a_manifest_tells_which_runs_were_added(more: int) -> None:
 @pytest.mark.parametrize(
     ("preset", "part", "value", "told"),
     [
-        ("paper-jpeg", "claims.fail_workers", 70, "analyses.death.study.margins.fail_workers was 100 and is 70 now"),
+        ("paper-jpeg", "claims.fail_workers", 70, "analyses.death.margins.fail_workers was 100 and is 70 now"),
         ("paper-jpeg", "presets.paper-jpeg.subjects.sharpness", "momentum", "analyses.sharpness.experiment was 'map'"),
-        ("paper-jpeg", "presets.paper.analyses.sharpness.num_images", 400, "analyses.sharpness.study.settings"),
+        ("paper-jpeg", "presets.paper.analyses.sharpness.num_images", 400, "analyses.sharpness.settings"),
         ("paper-jpeg", "claims.equivalence_points", 3.0, ""),
-        ("rates", "claims.second.time_accuracy", 0.6, "analyses.calibration.study.margins.second.time_accuracy"),
-        ("rates", "presets.rates.experiments.stragglers.calibrated", "accuracy", "analyses.calibration.study.calib"),
+        ("rates", "claims.second.time_accuracy", 0.6, "analyses.calibration.margins.second.time_accuracy"),
+        ("rates", "presets.rates.experiments.stragglers.calibrated", "accuracy", "analyses.calibration.calib"),
         ("rates", "claims.second.rescue_points", 6.0, ""),
     ],
 )

@@ -67,6 +67,12 @@ class Study:
             chosen["margins"] = {key: attrgetter(key)(self.params.claims) for key in analysis.margins}
         return {"name": name, "experiment": experiment, "study": chosen}
 
+    def _record_analysis(self, name: str) -> dict[str, Any]:
+        """What decides an analysis as a manifest has it, which holds all margins already."""
+        about = self._choose_analysis(name)
+        decided = {key: value for key, value in about["study"].items() if key != "claims"}
+        return {"experiment": about["experiment"], **decided}
+
     @cached_property
     def runs(self) -> dict[str, Run]:
         """Every run, once, by name, in the order of the experiments."""
@@ -96,8 +102,7 @@ class Study:
             "data_folder": self.data_folder.name,
             "run": preset.run,
             "claims": self.params.claims.model_dump(mode="json"),
-            # All margins are above.
-            "analyses": {name: _leave_out_claims(self._choose_analysis(name)) for name in self.analyses},
+            "analyses": {name: self._record_analysis(name) for name in self.analyses},
             "experiments": {name: [run.name for run in runs] for name, runs in self.experiments.items()},
         }
 
@@ -128,10 +133,6 @@ def plan_study(params: Params, data_root: Path) -> Study:
     study = Study(params, prepared_folder(preset.data, data_root), experiments)
     _check_recordings(study, fingerprint)
     return study
-
-
-def _leave_out_claims(about: dict[str, Any]) -> dict[str, Any]:
-    return {**about, "study": {key: value for key, value in about["study"].items() if key != "claims"}}
 
 
 def _check_recordings(study: Study, fingerprint: str) -> None:
