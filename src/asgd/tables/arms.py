@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from asgd.errors import AsgdError
 from asgd.settings.claims import ClaimsConfig
-from asgd.settings.parameters import list_parameters
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
+from asgd.tables.columns import SETTINGS
 from asgd.tables.table import Tables
 
 #: Keys that do not tell arms apart here: engines, devices and probes leave the trajectory as it is.
@@ -21,8 +21,8 @@ _WITHOUT_EFFECT = {"seed", "engine", "device", "probes"}
 
 _READ = ("run", "seed", "outcome", "final_test_accuracy", "total_steps")
 
-#: Without one of these a run would pass for one at its default. Later parameters are columns of some studies only.
-_SETTINGS = [name for name in list_parameters() if name not in {*RunConfig.later_keys(), *_WITHOUT_EFFECT}]
+#: Without one of these a run would pass for one at its default.
+_SETTINGS = [name for name in SETTINGS if name not in _WITHOUT_EFFECT]
 
 #: Columns of some studies only.
 _KEPT = ("replayed_identical",)

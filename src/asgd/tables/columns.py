@@ -13,8 +13,9 @@ from asgd.tables.table import Table
 
 _PARAMETERS = describe_parameters()
 _BEFORE = RunConfig.later_keys()
-# A later parameter is a column only of tables with runs that have another value than the one that means as before.
-_SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in _BEFORE}
+#: The run parameters that are columns of every table of runs or arms. A later one is a column only of tables with runs
+#: that have another value than the one that means as before.
+SETTINGS = {name: _PARAMETERS[name] for name in list_parameters() if name not in _BEFORE}
 _ALSO = "; a further run parameter is a column if a run has another value than the paper's protocol"
 _OTHERS = "Where a run has another schedule, policy, update or execution than the paper's, also:"
 _ARM = {"arm": "hash of the configuration without the seed"}
@@ -63,7 +64,7 @@ RUNS = Table(
     columns={
         **_RUN,
         **_EXPERIMENTS,
-        **_SETTINGS,
+        **SETTINGS,
         "outcome": "how it ended: one of the [outcomes](#outcomes)",
         "stopped_early": "whether the run ended before total_steps because nothing could change any more",
         "last_step": "server steps really taken",
@@ -94,7 +95,7 @@ ARMS = Table(
     columns={
         **_ARM,
         **_EXPERIMENTS,
-        **_SETTINGS,
+        **SETTINGS,
         "n_runs": "number of runs, one per seed",
         **{outcome: f"number of runs with outcome {outcome}" for outcome in OUTCOMES},
         "final_test_accuracy_mean": "mean over runs of the final test accuracy, in [0, 1]",
