@@ -883,7 +883,7 @@ def test_margins_are_filled_into_the_rules() -> None:
         "C5b": ["above 3.5 points"],
         "C6": ["(4, 0.6)", "windows of 0.5 epochs", "Over 21 epochs"],
         "C7": ["40\N{NO-BREAK SPACE}% test accuracy", "8 evaluations", "more than 1 seeds", "0.3 of a gradient"],
-        "C8": ["600 training images", "below 0.7", "of 0.9", "1,234 steps"],
+        "C8": ["600 training images", "at least 0.7", "of 0.9", "1,234 steps"],
     }.items():
         for word in words:
             assert word in rules[claim]
