@@ -197,6 +197,11 @@ def test_what_a_study_lacks_is_empty() -> None:
         assert SAY(macro, []) == ""
 
 
+def test_a_sentence_begins_with_a_capital_but_not_a_symbol() -> None:
+    assert format_sentence("at m = 30 it falls") == "At m = 30 it falls."
+    assert format_sentence("m = 30: +1.1 points") == "m = 30: +1.1 points."
+
+
 def test_summaries_are_known_by_their_analysis(tmp_path: Path) -> None:
     (tmp_path / "death_summary.json").write_text(json.dumps({"run": RUN}))
     (tmp_path / "map_summary.json").write_text(json.dumps(MAP))

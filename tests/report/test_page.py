@@ -40,7 +40,7 @@ def test_a_verdict_stands_beside_that_of_the_earlier_edition() -> None:
 
     page = make_claims_page(both["second"], PROJECT / "report", both["first"])
     cells = [row.split("<td>") for row in page.split("<tr>")[2:]]
-    shown = "0.90 probability [0.60, 0.98]"
+    shown = "0.90 [0.60, 0.98]"
     assert [[row[k].split("<")[0] for k in (3, 4, 6)] for row in cells] == [
         # The editions measure different effects.
         ["reproduced", f"P(not trained) at m = 100: {shown}", f"partly: P(dead) at m = 100: {shown}"],

@@ -330,6 +330,25 @@ def test_a_failed_build_names_the_error_and_keeps_the_log(tmp_path: Path) -> Non
 
 
 @needs_latex
+def test_what_a_page_would_cut_off_is_refused(tmp_path: Path) -> None:
+    lines = ["\\documentclass{article}", "\\begin{document}", "\\begin{table}[!tp]", "\\rule{1pt}{2\\textheight}"]
+    lines += ["\\end{table}", "Text.", "\\end{document}"]
+    (tmp_path / "report.tex").write_text("\n".join(lines))
+    with pytest.raises(AsgdError, match=r"Float too large for page by .* on input line 5, so that it would be cut off"):
+        build_report(tmp_path, [], tmp_path / "out.pdf")
+    assert not (tmp_path / "out.pdf").exists()
+
+
+@needs_latex
+def test_many_verdicts_fit_on_their_page(tmp_path: Path) -> None:
+    write_example(tmp_path)
+    claims = (tmp_path / "claims.tex").read_text()
+    row = next(line for line in claims.splitlines() if line.startswith("C1 &"))
+    (tmp_path / "claims.tex").write_text(claims.replace(row, "\n".join([row] * 80), 1))
+    build_report(PROJECT / "report", [tmp_path / name for name in GENERATED], tmp_path / "report.pdf")
+
+
+@needs_latex
 def test_a_missing_generated_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AsgdError, match=r"numbers\.tex: cannot be read"):
         build_report(PROJECT / "report", [tmp_path / "numbers.tex"], tmp_path / "out.pdf")

@@ -75,6 +75,7 @@ class Row:
     statement: str
     verdict: VerdictName
     size: str  #: effect, unit and interval; empty without an effect
+    unit: str  #: of the effect; empty without one
     effect: str  #: what the effect is; empty without one
     confidence: float | None  #: level of the interval; None without one
     p_value: float | None
@@ -110,13 +111,17 @@ def format_size(verdict: Verdict) -> str:
 
 
 def format_estimate(effect: float, interval: Sequence[float] | None, unit: str) -> str:
-    """``+0.12 nats [+0.08, +0.16]``; of the logarithm of a ratio, the ratio: ``8.21 times [7.45, 9.05]``."""
+    """``+0.12 nats [+0.08, +0.16]``; of the logarithm of a ratio, the ratio: ``8.21 times [7.45, 9.05]``.
+
+    A probability stands without its unit: ``0.05 [0.01, 0.17]``.
+    """
     spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(unit, "+z.3f")
     if undo := _EXPONENTIALS.get(unit):
         effect, interval = undo(effect), interval and [undo(limit) for limit in interval]
         spec, unit = "#.3g", "times"
+    named = f" {unit}" if unit != "probability" else ""
     limits = f" {format_interval(interval, spec)}" if interval else ""
-    return f"{format_number(effect, spec)} {unit}{limits}"
+    return f"{format_number(effect, spec)}{named}{limits}"
 
 
 def format_setting(setting: Mapping[str, float]) -> str:
@@ -187,6 +192,7 @@ def _describe(verdict: Verdict, claim: Claim, margins: ClaimsConfig) -> Row:
         statement=state(claim, margins),
         verdict=verdict.verdict,
         size=format_size(verdict),
+        unit=verdict.unit if known else "",
         effect=_fill(claim.effect, verdict, margins) if known else "",
         confidence=verdict.confidence if known and verdict.interval else None,
         p_value=verdict.p_value,

@@ -19,7 +19,7 @@ PLOT = Plot(
 _WIDTH = 0.5  # of the space between two m
 _LABELS = {
     "lost": "(a) final accuracy lost (points)",
-    "gap_change": "(b) change of train-test gap (nats)",
+    "gap_change": "(b) change of gap (nats)",
 }
 
 

@@ -21,13 +21,16 @@ _WHOLE_LINES = {"max_print_line": "1000"}  # or LaTeX breaks its messages
 #: Without the user's settings (-norc), which may put the PDF elsewhere.
 _COMMAND = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "report.tex")
 _ERROR = re.compile(r"\S+\.\w+:\d+: |! ")
+#: What does not fit on its page is cut off, which is only a warning to LaTeX.
+_CUT_OFF = re.compile(r"Float too large for page by \S+ on input line \d+")
 
 
 def build_report(report_folder: str | Path, generated: Iterable[str | Path], output_pdf: str | Path) -> None:
     """Compile ``report.tex`` of ``report_folder`` with the generated tables and figures; write the PDF atomically.
 
     Only the files named in ``generated`` take part (as ``generated/<name>``), so one left over from an earlier study
-    cannot slip in. On failure raises AsgdError with LaTeX's first error; its log is then beside the PDF, as ``.log``.
+    cannot slip in. On failure raises AsgdError with LaTeX's first error, or what of a figure or table the page would
+    cut off; its log is then beside the PDF, as ``.log``.
     """
     if shutil.which("latexmk") is None:
         raise AsgdError(
@@ -45,8 +48,11 @@ def build_report(report_folder: str | Path, generated: Iterable[str | Path], out
             stdin=subprocess.DEVNULL,
             check=False,
         )
+        output = done.stdout.decode(errors="replace")
         if done.returncode:
-            _fail(folder, Path(output_pdf), done.stdout.decode(errors="replace"))
+            _fail(folder, Path(output_pdf), output, find_first_error(output))
+        if cut_off := _CUT_OFF.search(output):
+            _fail(folder, Path(output_pdf), output, f"{cut_off[0]}, so that it would be cut off; make it smaller")
         with atomic_path(output_pdf) as temporary:
             shutil.copyfile(folder / "report.pdf", temporary)
     Path(output_pdf).with_suffix(".log").unlink(missing_ok=True)  # of an earlier failure
@@ -64,12 +70,12 @@ def _gather(report_folder: Path, generated: list[Path], folder: Path) -> None:
                 raise AsgdError(f"{path}: cannot be read for the report ({error.strerror}); make it again") from error
 
 
-def _fail(folder: Path, output_pdf: Path, output: str) -> None:
+def _fail(folder: Path, output_pdf: Path, output: str, reason: str) -> None:
     log = folder / "report.log"
     kept = output_pdf.with_suffix(".log")
     with atomic_path(kept) as temporary:
         temporary.write_bytes(log.read_bytes() if log.exists() else output.encode())
-    raise AsgdError(f"{output_pdf}: LaTeX failed: {find_first_error(output)}; the log is {kept}")
+    raise AsgdError(f"{output_pdf}: LaTeX failed: {reason}; the log is {kept}")
 
 
 def find_first_error(output: str) -> str:

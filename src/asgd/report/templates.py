@@ -85,8 +85,9 @@ def format_hours(hours: float) -> str:
 
 
 def format_sentence(text: str) -> str:
-    """``text`` with a capital letter and a full stop; empty if it is."""
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    """``text`` with a capital letter and a full stop; empty if it is. A symbol, as in ``m = 30``, stays as it is."""
+    first = text[:1] if text[1:3] == " =" else text[:1].upper()
+    return f"{first}{text[1:]}." if text else ""
 
 
 def format_cell(text: str) -> str:
