@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from asgd.report.readme import find_shown
+from asgd.settings.study import load_params
 from tests.documentation import list_blocks, list_examples
 from tests.pipeline import ROOT, Project
 
@@ -176,7 +178,8 @@ def test_the_gallerys_command_draws_a_figure(project: Extended) -> None:
     figure = project.folder / "results/mine/figures/accuracies.png"
     figure.unlink()
     name = Path(command[0].split()[-1]).stem
-    run(project, "bash", "-c", command[0].replace("paper-jpeg", "mine").replace(name, "accuracies"))
+    study = str(find_shown(load_params(ROOT / "params.yaml")))
+    run(project, "bash", "-c", command[0].replace(study, "mine").replace(name, "accuracies"))
     assert figure.stat().st_size > 1000
 
 

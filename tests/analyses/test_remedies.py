@@ -64,5 +64,20 @@ def test_methods_are_ranked_on_their_own_schedule_with_as_many_workers() -> None
     )
 
 
+def test_a_method_that_is_best_twice_is_named_once() -> None:
+    place = {"schedule": "random worker", "methods": 3, "interval": None}
+    best = [
+        {**place, "method": "look-ahead", "num_workers": 30, "difference": 2.5},
+        {**place, "method": "look-ahead", "num_workers": 100, "difference": 2.1},
+    ]
+    assert (
+        Templates(ROOT / "report/templates")
+        .say("remedies", {"best": best})
+        .endswith(
+            "the best of 3 methods under random worker is look-ahead at m = 30 (+2.5 points) and m = 100 (+2.1 points)"
+        )
+    )
+
+
 def test_without_calibrated_arms_it_is_empty() -> None:
     assert rank(Study().arm(0.5, criterion=None)).empty
