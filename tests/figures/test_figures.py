@@ -7,6 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from PIL import Image
 
 from asgd.errors import AsgdError
 from asgd.figures.style import category_style, ordered_styles, save_figure, use_style
@@ -191,6 +192,14 @@ def test_same_data_give_the_same_bytes_with_embedded_fonts(tmp_path: Path) -> No
     assert b"/FontFile2" in pdf
     assert b"CreationDate" not in pdf
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.pdf", "first.png", "second.pdf", "second.png"]
+
+
+def test_a_png_has_few_colours_on_white(tmp_path: Path) -> None:
+    save_figure(draw("figure1_delay", make_tables((1, 10), 2, (0.0,)), "delay"), tmp_path / "figure")
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.mode == "P"
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+        assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
 
 
 @pytest.mark.parametrize(("name", "experiment"), CURVE_FIGURES.items())

@@ -20,6 +20,7 @@ TABLE = pd.DataFrame(
         "truth": [True, None, False],
         "mixed": [4, "full", 4],
         "word": ["a", "", "none"],
+        "late": [0.5, 0.25, "word"],
     }
 )
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Rows that are held until they are written together: groups of many rows are read faster and take less room.
 _ROWS = 50_000
+#: A column with a larger share of distinct numbers is not stored by a dictionary, but by its bytes: the first of all
+#: numbers, then the second and so on. Measured values take a fifth less room so.
+_MOST_DISTINCT = 0.25
 
 
 @explain_missing("a table as Parquet")
@@ -74,6 +77,7 @@ class ParquetTable:
 
         self._path, self._pq = path, pq
         self._waiting: list[pa.Table] = []
+        self._measured: set[str] = set()  # columns of numbers that hardly repeat
         self._schema: pa.Schema | None = None  # of what is in the file; null: a column without any value
         self._file: pq.ParquetWriter | None = None
 
@@ -102,9 +106,11 @@ class ParquetTable:
         schema = _widen([*known, *(part.schema for part in self._waiting)])
         if self._schema is not None and schema != self._schema:
             self._write_again(schema)
+        rows = pa.concat_tables(_cast(part, schema) for part in self._waiting)
         if self._file is None:
+            self._measured = {name for name in rows.column_names if _hardly_repeats(rows[name])}
             self._file = self._open(self._path, schema)
-        self._file.write_table(pa.concat_tables(_cast(part, schema) for part in self._waiting))
+        self._file.write_table(rows)
         self._schema = schema
         self._waiting.clear()
 
@@ -122,8 +128,15 @@ class ParquetTable:
             earlier.unlink()
 
     def _open(self, path: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
+        split = [field.name for field in schema if field.name in self._measured and field.type == "double"]
         return self._pq.ParquetWriter(
-            path, _fill(schema), compression="zstd", store_schema=False, write_page_checksum=True
+            path,
+            _fill(schema),
+            compression="zstd",
+            use_dictionary=[name for name in schema.names if name not in split],
+            use_byte_stream_split=split,
+            store_schema=False,
+            write_page_checksum=True,
         )
 
 
@@ -136,6 +149,10 @@ def settle(table: pd.DataFrame) -> pd.DataFrame:
     # An arm's name is a hash, as in asgd.tables.files. A row of one empty cell is an empty line, and counts.
     again = pd.read_csv(io.StringIO(text), dtype={"arm": str}, low_memory=False, skip_blank_lines=False)
     return table.assign(**{str(name): again[name].array for name in words})
+
+
+def _hardly_repeats(column: "pa.ChunkedArray") -> bool:
+    return len(column.unique()) > _MOST_DISTINCT * len(column)
 
 
 def _to_arrow(table: pd.DataFrame) -> "pa.Table":
