@@ -621,4 +621,4 @@ def test_the_table_shows_every_verdict_with_its_effect():
     assert max(map(len, text.splitlines())) <= 160
     for name in IDS:
         assert name in text
-    assert "1.00 [0.72, 1.00]" in " ".join(text.replace("│", " ").split())
+    assert "1.00 probability [0.72, 1.00]" in " ".join(text.replace("│", " ").split())

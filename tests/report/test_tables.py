@@ -189,7 +189,7 @@ def test_the_claims_table_has_verdict_and_effect_and_the_rules_have_the_reason()
 def test_the_claims_table_shows_an_earlier_edition_beside_and_leaves_out_what_is_judged_elsewhere() -> None:
     found = collect()
     first, second = found["verdicts"]
-    first["earlier"] = {**first, "verdict": "inconclusive", "size": "+0.1 nats", "confidence": 0.9}
+    first["earlier"] = {**first, "verdict": "inconclusive", "named_size": "+0.1 nats", "confidence": 0.9}
     second["same_steps_as"] = "worker-ema"
     found["editions"] = {"own": "second", "earlier": "first"}
     table = fill("claims.tex", found)

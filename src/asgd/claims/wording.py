@@ -75,6 +75,7 @@ class Row:
     statement: str
     verdict: VerdictName
     size: str  #: effect, unit and interval; empty without an effect
+    named_size: str  #: the same, to stand after `effect`
     unit: str  #: of the effect; empty without one
     effect: str  #: what the effect is; empty without one
     confidence: float | None  #: level of the interval; None without one
@@ -105,23 +106,28 @@ def explain(verdict: Verdict, margins: ClaimsConfig) -> str:
     return _fill(find_claims(margins.edition)[verdict.claim].reason, verdict, margins)
 
 
-def format_size(verdict: Verdict) -> str:
-    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect."""
-    return "" if verdict.effect is None else format_estimate(verdict.effect, verdict.interval, verdict.unit)
+def format_size(verdict: Verdict, named: bool = False) -> str:
+    """Effect, unit and interval, as in ``+0.12 nats [+0.08, +0.16]``; empty without an effect.
+
+    ``named``: what the effect is stands before it, so that of a probability the unit is left out.
+    """
+    if verdict.effect is None:
+        return ""
+    return format_estimate(verdict.effect, verdict.interval, verdict.unit, named)
 
 
-def format_estimate(effect: float, interval: Sequence[float] | None, unit: str) -> str:
+def format_estimate(effect: float, interval: Sequence[float] | None, unit: str, named: bool = False) -> str:
     """``+0.12 nats [+0.08, +0.16]``; of the logarithm of a ratio, the ratio: ``8.21 times [7.45, 9.05]``.
 
-    A probability stands without its unit: ``0.05 [0.01, 0.17]``.
+    ``named`` as for ``format_size``.
     """
     spec = {"probability": "z.2f", "points": "+z.1f", "of the limit": "z.2f"}.get(unit, "+z.3f")
     if undo := _EXPONENTIALS.get(unit):
         effect, interval = undo(effect), interval and [undo(limit) for limit in interval]
         spec, unit = "#.3g", "times"
-    named = f" {unit}" if unit != "probability" else ""
+    shown = "" if named and unit == "probability" else f" {unit}"
     limits = f" {format_interval(interval, spec)}" if interval else ""
-    return f"{format_number(effect, spec)}{named}{limits}"
+    return f"{format_number(effect, spec)}{shown}{limits}"
 
 
 def format_setting(setting: Mapping[str, float]) -> str:
@@ -192,6 +198,7 @@ def _describe(verdict: Verdict, claim: Claim, margins: ClaimsConfig) -> Row:
         statement=state(claim, margins),
         verdict=verdict.verdict,
         size=format_size(verdict),
+        named_size=format_size(verdict, named=True),
         unit=verdict.unit if known else "",
         effect=_fill(claim.effect, verdict, margins) if known else "",
         confidence=verdict.confidence if known and verdict.interval else None,
