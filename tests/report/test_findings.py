@@ -175,19 +175,19 @@ def test_the_search_is_told_in_long_and_in_short() -> None:
     )
     said = SAY("search", SEARCH).removeprefix(said)
     assert said.startswith(
-        "; there are 126 combinations after each of 1.5, 2 and 3 epochs, 4 combinations after each of 5 and 10 epochs, "
+        ". There are 126 combinations after each of 1.5, 2 and 3 epochs, 4 combinations after each of 5 and 10 epochs, "
         "with 5 to 10 seeds"
     )
-    assert "; 63 more are the same trajectories in the other convention; " in said
+    assert "; 63 more are the same trajectories in the other convention. " in said
     assert (
-        "if C3 is read as not trained, all of the claims hold together, in 1 of the combinations: rate 0.02 without "
+        "If C3 is read as not trained, all of the claims hold together in 1 of the combinations: rate 0.02 without "
         in said
     )
     assert (
-        "if C3 is read as dead, at most 1 of the claims hold together, in 10 of the combinations: rate 0.02 to 0.03 "
+        "If C3 is read as dead, at most 1 of the claims hold together in 10 of the combinations: rate 0.02 to 0.03 "
         in said
     )
-    assert said.endswith("; by the rules alone, all are reproduced in none of them")
+    assert said.endswith(" epochs. By the rules alone, all are reproduced in none of them")
 
 
 def test_what_a_study_lacks_is_empty() -> None:

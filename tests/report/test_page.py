@@ -67,15 +67,21 @@ def test_the_answer_says_on_what_a_claim_depends() -> None:
             judge("C5", "inconclusive", "worker-ema"),
             judge("C5", "reproduced", "worker-ema-same-rate", 0.02),
             judge("C5", "not applicable", "server-pytorch", same_steps_as="server-ema"),
+            judge("C5b", "not reproduced", "server-ema"),
+            judge("C5b", "cannot be tested", "worker-ema"),
             judge("E2", "supported", "dc_constant"),
             judge("E2", "contradicted", "dc_adaptive"),
+            judge("E8", "contradicted", "C1"),
+            judge("E8", "inconclusive", "C5b"),
         ]
     ) == {
         "reproduced": ["C1"],
         "depends on the setting": ["C3"],
         "depends on the kind of momentum": ["C4"],
         "depends on the kind of momentum and the setting": ["C5"],
+        "reproduced nowhere": ["C5b"],
         "depends on the case": ["E2"],
+        "supported nowhere": ["E8"],
     }
 
 

@@ -130,7 +130,7 @@ def _find_experiments(preset: Preset) -> dict[str, str | None]:
 
 
 def _list_arms(tables: Tables, experiment: str | None) -> list[dict[str, Any]]:
-    """The arms of an experiment: label and mean final accuracy; none without one."""
+    """The arms of an experiment: label, number of runs and their mean final accuracy; none without one."""
     if experiment is None:
         return []
     chosen = select_own_arms(tables, experiment)
@@ -149,6 +149,10 @@ def _list_momentum(tables: Tables, experiment: str | None) -> list[dict[str, Any
 
 def _label(arms: pd.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [
-        {"label": label_settings(arm, keys), "accuracy": float(arm["final_test_accuracy_mean"])}
+        {
+            "label": label_settings(arm, keys),
+            "runs": int(arm["n_runs"]),
+            "accuracy": float(arm["final_test_accuracy_mean"]),
+        }
         for arm in list_arms(arms)
     ]

@@ -47,6 +47,8 @@ def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict
 def answer(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
     """The ids of the claims by verdict; those with several verdicts are under "depends on" and what decides.
 
+    Those that no verdict supports are under "reproduced nowhere" or, if they are not the paper's, "supported nowhere".
+
     A verdict that is given where another kind of momentum takes the same steps does not count.
     """
     by_claim: dict[str, list[Verdict]] = {}
@@ -55,9 +57,17 @@ def answer(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
             by_claim.setdefault(verdict.claim, []).append(verdict)
     found: dict[str, list[str]] = {}
     for claim, judged in by_claim.items():
-        name = judged[0].verdict if _is_decided(judged, lambda _: None) else f"depends on {_find_what_decides(judged)}"
-        found.setdefault(name, []).append(claim)
+        found.setdefault(_summarise(judged), []).append(claim)
     return found
+
+
+def _summarise(judged: Sequence[Verdict]) -> str:
+    names = {verdict.verdict for verdict in judged}
+    if len(names) == 1:
+        return judged[0].verdict
+    if not names & {"reproduced", "supported", "partly", "ceiling"}:
+        return f"{'supported' if 'contradicted' in names else 'reproduced'} nowhere"
+    return f"depends on {_find_what_decides(judged)}"
 
 
 def _find_what_decides(judged: Sequence[Verdict]) -> str:

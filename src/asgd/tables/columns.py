@@ -123,7 +123,7 @@ CURVES = Table(
 )
 
 DVC_CURVES = Table(
-    rows="one for each arm and evaluation: what `dvc plots` draws",
+    rows="one for each arm and evaluation: what `dvc plots` draws, to a millionth",
     key=("arm", "epoch"),
     columns={
         "arm": "the arm's name, the same in every revision of a study",

@@ -18,13 +18,13 @@ _FURTHER_KEYS = tuple(key for key in list_parameters() if key not in {*_KEYS, *k
 def select_dvc_curves(arms: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """One row an arm and evaluation: arm (its name), epoch, mean, ci_low and ci_high of the test accuracy, in [0, 1].
 
-    With one seed there is no interval, and both limits are the mean.
+    With one seed there is no interval, and both limits are the mean. To a millionth, which no drawing shows.
     """
     names = _name_arms(list_arms(arms))
     accuracy = select_accuracy(curves)
     limits = {column: accuracy[column].fillna(accuracy["mean"]) for column in ("ci_low", "ci_high")}
     table = accuracy.assign(arm=accuracy["arm"].map(names), **limits)
-    return table[["arm", "epoch", "mean", "ci_low", "ci_high"]]
+    return table[["arm", "epoch", "mean", "ci_low", "ci_high"]].round({"mean": 6, "ci_low": 6, "ci_high": 6})
 
 
 def select_accuracy(curves: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,8 @@ CLAIM = Claim(
         {%- if not found.decisive -%} there are runs at fewer than two m
         {%- elif found.decisive.low is none -%} {{ say.no_interval(found.decisive.n) }}
         {%- elif found.trend == "rises" -%}
-            the mean loss rises from each m to the next, least {{ where }}: {{ say.size(found.decisive, "nats") }}
+            the mean loss rises from each m to the next, least surely {{ where }}:
+            {{ say.size(found.decisive, "nats") }}
         {%- elif found.trend == "falls" -%} the mean loss falls {{ where }}: {{ say.size(found.decisive, "nats") }}
         {%- else -%} the interval {{ where }} contains 0: {{ say.size(found.decisive, "nats") }}
         {%- endif %}; {{ say.tested(found) }}""",

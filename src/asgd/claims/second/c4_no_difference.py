@@ -35,6 +35,8 @@ CLAIM = Claim(
                 {%- if decisive.n > 1 -%} at m = {{ found.decisive }} {% endif %}{{ say.no_interval(decisive.n) }}
             {%- else -%}
                 m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }} ({{ confidence | percent("g") }})
+                {{- ", " -}} {{ found.equivalence | between("+z.1f") }}
+                ({{ (2 * margins.confidence - 1) | percent("g") }}, for the TOST)
             {%- endif -%}
             {%- if failed -%} ; {{ failed }}{% endif %}; {{ say.tested(found) }}
         {%- endif %}""",
@@ -69,6 +71,7 @@ def _judge_kind(cell: Cell, kind: Kind) -> Verdict:
         n = min((len(pair[0]) for pair in present.values()), default=0)
         return Verdict(verdict="not applicable", n=n, details=workers, **about)
     decisive, everywhere = choose_decisive(found, margin), len(found) == len(arms)
+    tested = compare_final(*present[decisive], margin, 2 * margins.confidence - 1)
     p_value = find_largest_p(found.values())
     return Verdict(
         verdict=_decide(found.values(), everywhere, margins),
@@ -78,7 +81,7 @@ def _judge_kind(cell: Cell, kind: Kind) -> Verdict:
         confidence=level,
         p_value=p_value if everywhere else None,
         n=min(difference["n"] for difference in found.values()),
-        details={**workers, "differences": found, "decisive": decisive},
+        details={**workers, "differences": found, "decisive": decisive, "equivalence": [tested["low"], tested["high"]]},
         **about,
     )
 

@@ -37,7 +37,7 @@ CLAIM = Claim(
             {{ say.values("p", found.rates) if found.rates else "no p" }}
         {%- else -%}
             (a) the mean training loss, with dropout on,
-            {% if found.trend == "rises" %} rises from each p to the next, least
+            {% if found.trend == "rises" %} rises from each p to the next, least surely
             {% else %} {{ "falls" if found.trend == "falls" else "does not clearly rise" }} {% endif %}
             from p = {{ found.decisive.from | num("g") }} to {{ found.decisive.to | num("g") }}:
             {{ say.size(found.decisive, "nats") }}; (b)

@@ -44,7 +44,7 @@ CLAIM = Claim(
             {{ found.never }} of {{ n }} seeds never reach it
             {%- if found.busy -%}
                 ; with m = {{ margins.second.time_workers[1] }} the server is busy for {{ found.busy | percent }} of the
-                time{{ ", so no worker waits for it" if found.busy < 1 }}
+                time{{ ", so after the first round no worker waits for it" if found.busy < 1 }}
             {%- endif -%}
         {%- endif %}""",
     figure="figure1_real_time",

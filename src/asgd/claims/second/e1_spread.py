@@ -11,7 +11,7 @@ CLAIM = Claim(
     rule="""Final accuracy of a random worker minus that of round robin, each at the best of a few learning rates on
         the calibration seeds, at {{ say.values("m", margins.second.statements.spread_workers) }}. Supported: the lower
         limit is above 0 at each m. Contradicted: an upper limit is below 0.""",
-    effect="accuracy, random worker minus round robin, at the m where it gains least",
+    effect="accuracy, random worker minus round robin, at the m that decides",
     reason="""
         {%- if not found.cells -%}
             no paired runs of both schedules at {{ say.values("m", margins.second.statements.spread_workers) }}

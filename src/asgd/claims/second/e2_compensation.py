@@ -25,7 +25,7 @@ CLAIM = Claim(
         m the correction (median of ||correction|| / ||gradient||, over evaluations and runs) is below
         {{ margins.second.statements.least_correction | percent("g") }}. Supported: the lower limit is above 0 at each
         m. Contradicted: an upper limit is below 0.""",
-    effect="accuracy, corrected minus plain, at the m where it gains least",
+    effect="accuracy, corrected minus plain, at the m that decides",
     reason="""
         {%- if not found.cells -%}
             no paired runs with and without the correction at

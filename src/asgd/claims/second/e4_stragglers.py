@@ -23,7 +23,7 @@ CLAIM = Claim(
         never reaches this accuracy counts with its whole length. Supported: the lower limit is above 0 at each m.
         Contradicted: an upper limit is below 0. Inconclusive: more than {{ margins.second.time_censored }} seeds of an
         arm never reach it.""",
-    effect="time of asynchronous over that of synchronous SGD, at the m where it is least",
+    effect="time of asynchronous over that of synchronous SGD, at the m that decides",
     reason="""
         {%- if not found.cells -%}
             no paired runs of both at {{ say.values("m", margins.second.statements.straggler_workers) }}

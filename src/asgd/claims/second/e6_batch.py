@@ -24,7 +24,7 @@ CLAIM = Claim(
         m = {{ s.batch_workers[1] }} train. Inconclusive: fewer than {{ s.least_batches }} count.
         Supported: all batches have runs, and the cost rises from each batch that counts to the next, with the lower
         limit above 0. Contradicted: an upper limit is below 0.""",
-    effect="rise of the cost of delay from one batch to the next, where it is least",
+    effect="rise of the cost of delay from one batch to the next (the pair that decides)",
     reason="""
         {%- if not found.costs -%}
             no batch has paired runs at m = {{ margins.second.statements.batch_workers | join(" and m = ") }}
@@ -37,7 +37,7 @@ CLAIM = Claim(
             {%- if found.absent %}; there are no paired runs at batch {{ found.absent | listed }}{% endif %}
             {%- if not found.weakest %} ; fewer than {{ margins.second.statements.least_batches }} batches count
             {%- else -%}
-                ; it rises least from batch {{ found.weakest.from }} to {{ found.weakest.to }}:
+                ; batch {{ found.weakest.from }} to {{ found.weakest.to }} decides:
                 {{ say.size(found.weakest, "points") }}
             {%- endif -%}
         {%- endif %}""",

@@ -19,13 +19,13 @@ CLAIM = Claim(
         {{ s.other_workers[-1] }}: final accuracy with momentum kept by the workers as an average minus that without:
         supported if the lower limit
         is above {{ margins.second.rescue_points | num("g") }} points, contradicted if the upper limit is below.""",
-    effect="""{% if variant == "C1" -%} change of the mean training loss from one m to the next, where it rises least
+    effect="""{% if variant == "C1" -%} change of the mean training loss from one m to the next (the pair that decides)
         {%- else -%} accuracy with momentum minus without at m = {{ margins.second.statements.other_workers[-1] }}
         {%- endif %}""",
     reason="""
         {%- if not found.cells -%} not all of its arms have paired runs
         {%- elif variant == "C1" -%}
-            it rises least from m = {{ found.weakest.from }} to {{ found.weakest.to }}:
+            m = {{ found.weakest.from }} to {{ found.weakest.to }} decides:
             {{ say.size(found.weakest, "nats") }}
         {%- else -%}
             {{ say.size(found.cells[0], "points") }} at rate {{ found.cells[0].rates[0] | num("g") }}
