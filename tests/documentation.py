@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
+from asgd.report.readme import find_shown
+from asgd.settings.study import load_params
 from tests.pipeline import ROOT
+
+#: The study that the README and the gallery show.
+SHOWN = str(find_shown(load_params(ROOT / "params.yaml")))
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 

@@ -12,10 +12,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from asgd.figures.plot import list_plots
-from asgd.report.readme import find_shown
-from asgd.settings.study import load_params
 from tests.browser import needs_browser, open_page
-from tests.documentation import PAGES
+from tests.documentation import PAGES, SHOWN
 from tests.pipeline import ROOT
 
 #: Attributes that make a browser load something.
@@ -115,12 +113,11 @@ def test_the_gallery_shows_every_figure_of_the_study(site: Path) -> None:
     shown = {
         Path(value).name for tag, name, value in Elements(site / "gallery.html").found if (tag, name) == ("img", "src")
     }
-    study = find_shown(load_params(ROOT / "params.yaml"))
-    there = {path.name for path in (ROOT / f"results/{study}/figures").glob("*.png")}
+    there = {path.name for path in (ROOT / f"results/{SHOWN}/figures").glob("*.png")}
     assert shown == there
     text = (site / "gallery.html").read_text()
     for name in there:
-        assert f"-- \\ results/{study}/figures/{name}" in " ".join(text.split())
+        assert f"-- \\ results/{SHOWN}/figures/{name}" in " ".join(text.split())
         assert list_plots()[Path(name).stem].caption.split("'")[0] in text
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from asgd.report.readme import find_shown
-from asgd.settings.study import load_params
-from tests.documentation import list_blocks, list_examples
+from tests.documentation import SHOWN, list_blocks, list_examples
 from tests.pipeline import ROOT, Project
 
 PAGE = ROOT / "docs/how-to/extend.md"
@@ -178,8 +176,7 @@ def test_the_gallerys_command_draws_a_figure(project: Extended) -> None:
     figure = project.folder / "results/mine/figures/accuracies.png"
     figure.unlink()
     name = Path(command[0].split()[-1]).stem
-    study = str(find_shown(load_params(ROOT / "params.yaml")))
-    run(project, "bash", "-c", command[0].replace(study, "mine").replace(name, "accuracies"))
+    run(project, "bash", "-c", command[0].replace(SHOWN, "mine").replace(name, "accuracies"))
     assert figure.stat().st_size > 1000
 
 

@@ -73,6 +73,8 @@ def test_the_answer_says_on_what_a_claim_depends() -> None:
             judge("E2", "contradicted", "dc_adaptive"),
             judge("E8", "contradicted", "C1"),
             judge("E8", "inconclusive", "C5b"),
+            judge("E4", "inconclusive", "a"),
+            judge("E4", "cannot be tested", "b"),
         ]
     ) == {
         "reproduced": ["C1"],
@@ -81,7 +83,7 @@ def test_the_answer_says_on_what_a_claim_depends() -> None:
         "depends on the kind of momentum and the setting": ["C5"],
         "reproduced nowhere": ["C5b"],
         "depends on the case": ["E2"],
-        "supported nowhere": ["E8"],
+        "supported nowhere": ["E8", "E4"],
     }
 
 

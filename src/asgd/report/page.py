@@ -26,7 +26,7 @@ def describe_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict
         {"id": claim.id, "statement": state(claim, margins), "rule": describe_rule(claim, margins)}
         for claim in find_claims(margins.edition).values()
     ]
-    own = [verdict.claim.startswith("C") for verdict in verdicts.verdicts]
+    own = [_is_the_papers(verdict) for verdict in verdicts.verdicts]
     return {
         "claims": claims,
         "answer": answer(itertools.compress(verdicts.verdicts, own)),
@@ -61,12 +61,16 @@ def answer(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
     return found
 
 
+def _is_the_papers(verdict: Verdict) -> bool:
+    return verdict.claim.startswith("C")
+
+
 def _summarise(judged: Sequence[Verdict]) -> str:
     names = {verdict.verdict for verdict in judged}
     if len(names) == 1:
         return judged[0].verdict
     if not names & {"reproduced", "supported", "partly", "ceiling"}:
-        return f"{'supported' if 'contradicted' in names else 'reproduced'} nowhere"
+        return f"{'reproduced' if _is_the_papers(judged[0]) else 'supported'} nowhere"
     return f"depends on {_find_what_decides(judged)}"
 
 
