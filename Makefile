@@ -18,7 +18,7 @@ export XDG_CACHE_HOME ?= $(shell mkdir -p .home && pwd)/.home
 endif
 
 # The preset whose results are shipped: the study, or until it is done the pilot.
-PRESET ?= $(if $(wildcard results/paper-jpeg/tables/study.json),paper-jpeg,pilot)
+PRESET ?= $(if $(wildcard results/second/tables/study.json),second,pilot)
 
 SNAKEMAKE = snakemake --cores $(CORES)
 READY = .venv/.ready
