@@ -529,26 +529,24 @@ def test_unpaired_seeds_are_left_out():
 def test_a_truncated_table_is_an_error_that_names_the_run(lost):
     tables = Tables().arm(num_workers=1, seeds=2).arm(num_workers=10, seeds=2)
     runs, evaluations = tables.tables()
-    with pytest.raises(
-        AsgdError, match=r"evaluations.csv: rows of run m10-.* are missing; delete it and make the tables"
-    ):
+    with pytest.raises(AsgdError, match=r"table evaluations: lacks rows of run m10-.*; delete it and make the tables"):
         judge_claims(runs, evaluations[:-lost], ClaimsConfig(), tables.base)
 
 
 def test_a_line_cut_off_is_an_error():
     tables = Tables().arm(num_workers=1, seeds=2).arm(num_workers=10, seeds=2)
     tables.evaluations[-1].loc[12, "test_accuracy"] = np.nan
-    with pytest.raises(AsgdError, match=r"evaluations.csv: rows of run m10-.*-3 are missing"):
+    with pytest.raises(AsgdError, match=r"table evaluations: lacks rows of run m10-.*-3"):
         tables.judge()
 
 
 def test_a_column_that_is_missing_is_an_error_that_names_it():
     runs, evaluations = Tables().arm(num_workers=1, seeds=2).tables()
     for column in ("outcome", "num_workers", "output_relu"):
-        with pytest.raises(AsgdError, match=f"runs.csv: has no column {column}; delete it"):
+        with pytest.raises(AsgdError, match=f"table runs: has no column {column}; delete it"):
             judge_claims(runs.drop(columns=column), evaluations, ClaimsConfig(), RunConfig())
     twice = Tables().arm(num_workers=1, seeds=2).arm(num_workers=10, seeds=2).tables()
-    with pytest.raises(AsgdError, match=r"evaluations.csv: has no column train_loss; delete it"):
+    with pytest.raises(AsgdError, match=r"table evaluations: has no column train_loss; delete it"):
         judge_claims(twice[0], twice[1].drop(columns="train_loss"), ClaimsConfig(), RunConfig(epochs=3))
 
 

@@ -146,7 +146,7 @@ def test_curves_that_are_too_many_are_thinned_to_their_ends_and_the_page_says_so
 def test_a_run_without_evaluations_is_an_error(mapped: dict[str, pd.DataFrame]) -> None:
     gone = mapped["runs"]["run"].iloc[3]
     fewer = mapped["evaluations"][mapped["evaluations"]["run"] != gone]
-    with pytest.raises(AsgdError, match=re.escape(f"evaluations.csv: has no rows of {gone}; make the tables again")):
+    with pytest.raises(AsgdError, match=re.escape(f"table evaluations: has no rows of {gone}; make the tables again")):
         describe({**mapped, "evaluations": fewer})
 
 

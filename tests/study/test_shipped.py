@@ -42,7 +42,12 @@ def test_what_is_shipped_matches_and_can_be_made_again(
 ) -> None:
     flags = ["--params", str(ROOT / "params.yaml"), "--results", str(ROOT / "results"), "--data-root", str(tmp_path)]
     status = main(["verify", "--preset", preset, *flags])
-    assert status == 0, capsys.readouterr().out
+    report = capsys.readouterr().out
+    assert status == 0, report
+    assert ("runs.csv" in report, "runs.parquet" in report) == (
+        (False, True) if PARAMS.presets[preset].table_format == "parquet" else (True, False)
+    )
+    assert not re.search(r" against\s*$", report, re.MULTILINE)
 
 
 def test_what_git_has_is_what_params_yaml_says_is_shipped() -> None:

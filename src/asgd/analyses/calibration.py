@@ -267,7 +267,7 @@ def rank_learning_rates(runs: pd.DataFrame) -> pd.DataFrame:
     configs = [config_of(row).model_dump(mode="json", exclude=apart) for row in runs.to_dict("records")]
     if others := [key for key in configs[0] if any(config[key] != configs[0][key] for config in configs)]:
         raise AsgdError(
-            f"runs.csv: its runs differ in {others[0]}; a rate is chosen from runs that differ in rate and seed"
+            f"table runs: its runs differ in {others[0]}; a rate is chosen from runs that differ in rate and seed"
         )
     rows = []
     for rate, group in runs.groupby("learning_rate"):

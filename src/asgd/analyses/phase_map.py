@@ -106,7 +106,7 @@ class PhaseMap:
         chosen = runs[[experiment in str(names).split(";") for names in runs["experiments"]]]
         chosen = chosen[chosen["momentum"].isin([0.0, margins.momentum])]
         if chosen.empty:
-            raise AsgdError(f"runs.csv: has no runs of experiment '{experiment}'; add it to params.yaml")
+            raise AsgdError(f"table runs: has no runs of experiment '{experiment}'; add it to params.yaml")
         chosen = chosen.assign(variant=[name_kind(row) for row in chosen.to_dict("records")])
         evaluated = evaluations[evaluations["run"].isin(set(chosen["run"]))]
         second = margins.second.model_copy(update={"same_rate": None})
@@ -203,7 +203,7 @@ def tabulate_claims(judged: Judged, margins: ClaimsConfig) -> pd.DataFrame:
 
 
 def name_kind(row: Mapping[Any, Any]) -> str:
-    """Which of ``VARIANTS`` a row of runs.csv is."""
+    """Which of ``VARIANTS`` a row of the table runs is."""
     return f"{row['momentum_where']}-{row['momentum_convention']}" if row["momentum"] else NO_MOMENTUM
 
 

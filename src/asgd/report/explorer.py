@@ -216,7 +216,7 @@ class Curves:
         order = list(OUTCOMES)
         found: dict[str, list[Any]] = {name: [] for name in by_arm}
         if missing := sorted(set(runs["run"]) - set(sizes.index)):
-            raise AsgdError(f"evaluations.csv: has no rows of {missing[0]}; make the tables again")
+            raise AsgdError(f"table evaluations: has no rows of {missing[0]}; make the tables again")
         for run in list_arms(runs.sort_values("seed", kind="stable")):
             end = int(ends[run["run"]])
             part = slice(end - sizes[run["run"]], end)

@@ -57,7 +57,7 @@ class Kept:
     outcome: str
     config: RunConfig
     data: DataConfig
-    evaluations: pd.DataFrame  #: its rows of evaluations.csv
+    evaluations: pd.DataFrame  #: its rows of the table evaluations
 
 
 @dataclass(frozen=True)
@@ -273,9 +273,9 @@ def check_accepted(preset: str, evaluations: pd.DataFrame) -> list[str]:
             faults.append(f"{family}: accepted without evidence; run asgd sources accept")
         for name, digest in evidence.get("runs", {}).get(preset, {}).items():
             if name not in rows:
-                faults.append(f"{family}: run {name} is not in evaluations.csv")
+                faults.append(f"{family}: run {name} is not in the table evaluations")
             elif digest_evaluations(rows[name], evidence["rounding"]) != digest:
-                faults.append(f"{family}: run {name} did not come out as evaluations.csv has it")
+                faults.append(f"{family}: run {name} did not come out as the table evaluations has it")
     return faults
 
 

@@ -75,9 +75,9 @@ def check_summaries(results: Results) -> Check:
     tables = summarize_runs(runs, evaluations)
     faults = [_compare_table(results, name, table) for name, table in tables.items()]
     if unequal := _list_other_ends(runs, evaluations):
-        names = results.table_file("runs"), results.table_file("evaluations").removeprefix("tables/")
-        faults.insert(0, f"{names[0]}: ends otherwise than {names[1]}: {name_some(unequal)}")
-    note = f"{', '.join(f'{name}.csv' for name in tables)} against runs.csv and evaluations.csv"
+        named = results.name_tables("evaluations")
+        faults.insert(0, f"{results.table_file('runs')}: ends otherwise than {named}: {name_some(unequal)}")
+    note = f"{results.name_tables(*tables)} against {results.name_tables('runs', 'evaluations')}"
     return Check("summaries", note, tuple(filter(None, faults)))
 
 
@@ -124,7 +124,7 @@ def check_analysis(results: Results, analysis: str) -> Check:
     if declared.summary:
         shipped = results.json(f"tables/{declared.summary}.json")
         faults += [f"tables/{declared.summary}.json: {text}" for text in compare_values(shipped, summary)]
-    note = f"{', '.join(declared.files.values())} against {', '.join(f'{name}.csv' for name in declared.reads)}"
+    note = f"{', '.join(declared.files.values())} against {results.name_tables(*declared.reads) or 'the settings'}"
     return Check(analysis, note, tuple(faults))
 
 
@@ -266,7 +266,8 @@ def check_packed(results: Results) -> Check:
             results.json("tables/environment.json"), describe_records([run for run, _ in runs])
         )
         faults += [f"tables/environment.json: {text}" for text in environment]
-    note = f"runs.csv, evaluations.csv and environment.json against the {len(packed):,} runs of {name}"
+    compared = results.name_tables("runs", "evaluations")
+    note = f"{compared}, environment.json against the {len(packed):,} runs of {name}"
     return Check("packed runs", note, tuple(faults))
 
 
@@ -297,7 +298,8 @@ def check_aggregation(results: Results, store: Path) -> Check:
         tables = tabulate_runs((pool.read(run) for run in names), results.members)
     # A run that was trained again took another time.
     faults = _compare_with_runs(results, tables, drop=_TIMES)
-    return Check("tables of runs", f"runs.csv and evaluations.csv against {len(names):,} runs", tuple(faults))
+    note = f"{results.name_tables('runs', 'evaluations')} against {len(names):,} runs"
+    return Check("tables of runs", note, tuple(faults))
 
 
 def _list_in_order(results: Results) -> list[str]:

@@ -65,7 +65,11 @@ class Results:
 
     def table_file(self, name: str) -> str:
         """The file of the table ``name``."""
-        return f"tables/{name_file(name, self.study.params.selected.table_format)}"
+        return f"tables/{self.name_tables(name)}"
+
+    def name_tables(self, *names: str) -> str:
+        """The names of the tables' files, for a reader."""
+        return ", ".join(name_file(name, self.study.params.selected.table_format) for name in names)
 
     def table(self, name: str) -> pd.DataFrame:
         """The table ``name``, with its documented columns. Raises AsgdError naming a file that is no such table."""

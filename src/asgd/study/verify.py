@@ -130,11 +130,12 @@ def check_names(results: Results) -> Check:
     evaluated = set(results.table("evaluations")["run"])
     expected = set(results.runs)
     faults = _other_names(runs, source_fingerprint(results.study.params.selected.data))
+    own, other = results.name_tables("runs"), results.name_tables("evaluations")
     for what, names in (
-        ("not in runs.csv", expected - set(runs["run"])),
-        ("in runs.csv, but not of the study", set(runs["run"]) - expected),
-        ("without rows in evaluations.csv", set(runs["run"]) - evaluated),
-        ("in evaluations.csv, but not in runs.csv", evaluated - set(runs["run"])),
+        (f"not in {own}", expected - set(runs["run"])),
+        (f"in {own}, but not of the study", set(runs["run"]) - expected),
+        (f"without rows in {other}", set(runs["run"]) - evaluated),
+        (f"in {other}, but not in {own}", evaluated - set(runs["run"])),
     ):
         if names:
             faults.append(f"{what}: {name_some(sorted(map(str, names)))}")
@@ -144,7 +145,7 @@ def check_names(results: Results) -> Check:
 def check_accepted_sources(results: Results) -> Check:
     """Sources that go by an earlier name were accepted by training runs again that came out as the tables have them."""
     faults = check_accepted(results.study.params.preset, results.table("evaluations"))
-    return Check("accepted", "accepted.json against evaluations.csv", tuple(faults))
+    return Check("accepted", f"accepted.json against {results.name_tables('evaluations')}", tuple(faults))
 
 
 def check_files(results: Results) -> Check:

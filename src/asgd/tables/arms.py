@@ -65,7 +65,7 @@ class Evidence:
     ) -> "Evidence":
         """Read the configuration of every run from its columns. Raises AsgdError where one is missing."""
         if missing := [name for name in (*_READ, *_SETTINGS) if name not in runs]:
-            raise AsgdError(f"runs.csv: has no column {missing[0]}; delete it and make the tables again")
+            raise AsgdError(f"table runs: has no column {missing[0]}; delete it and make the tables again")
         ordered = runs
         if "engine" in runs:
             # Where engines were compared a seed stands twice in an arm: the study's own engine comes first and counts.
@@ -84,14 +84,14 @@ class Evidence:
     def curves_of(self, metric: str, **changes: Any) -> Curves:
         """``metric`` of an arm's runs; evaluations at which a run has no value are left out."""
         if metric not in self.evaluations:
-            raise AsgdError(f"evaluations.csv: has no column {metric}; delete it and make the tables again")
+            raise AsgdError(f"table evaluations: has no column {metric}; delete it and make the tables again")
         arm = self.runs_of(**changes)
         rows = self.evaluations[self.evaluations["run"].isin(set(arm["run"]))]
         place = "gradients" if "gradients" in rows else "step"
         ends = rows.dropna(subset="test_accuracy").groupby("run")[place].max()
         for run, total_steps in zip(arm["run"], arm["total_steps"], strict=True):
             if ends.get(run) != total_steps:  # a truncated table would change a verdict silently
-                raise AsgdError(f"evaluations.csv: rows of run {run} are missing; delete it and make the tables again")
+                raise AsgdError(f"table evaluations: lacks rows of run {run}; delete it and make the tables again")
         table = rows.pivot(index="seed", columns="epoch", values=metric).dropna(axis="columns")
         return Curves(table.index.to_numpy(dtype=int), table.columns.to_numpy(dtype=float), table.to_numpy(dtype=float))
 
@@ -117,12 +117,12 @@ def pair(first: Curves, second: Curves) -> tuple[Curves, Curves]:
 
 
 def config_of(row: Mapping[Any, Any]) -> RunConfig:
-    """The settings of a row of runs.csv, but for those that do not tell arms apart here."""
+    """The settings of a row of the table runs, but for those that do not tell arms apart here."""
     return whole_config_of({key: value for key, value in row.items() if key not in _WITHOUT_EFFECT})
 
 
-def whole_config_of(row: Mapping[Any, Any], where: str = "runs.csv") -> RunConfig:
-    """The whole configuration of a row of runs.csv: an empty cell, or a column that is absent, has the key's default.
+def whole_config_of(row: Mapping[Any, Any], where: str = "table runs") -> RunConfig:
+    """The whole configuration of a row of the table runs: an empty cell, or an absent column, has the key's default.
 
     Raises AsgdError, which begins with ``where`` and the run's name, for settings that no run can have.
     """

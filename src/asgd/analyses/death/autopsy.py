@@ -92,12 +92,12 @@ def select_dead_runs(runs: pd.DataFrame, base: RunConfig) -> pd.DataFrame:
 
 
 def config_of_run(row: Mapping[Any, Any]) -> RunConfig:
-    """The whole configuration of a row of runs.csv, seed and engine included."""
+    """The whole configuration of a row of the table runs, seed and engine included."""
     return change(config_of(row), seed=int(row["seed"]), engine=str(row["engine"]))
 
 
 def follow(given: Given, row: Mapping[Any, Any]) -> RunConfig:
-    """The run of a row of runs.csv that died, probed to its end about ``survey_probes`` times."""
+    """The run of a row of the table runs that died, probed to its end about ``survey_probes`` times."""
     times = {"every": max(1, int(row["last_step"]) // given.settings.survey_probes)}
     logits = {**times, "num_images": given.settings.num_images}
     probes = {"displacement": times, "logits": logits, "silence": {"num_images": None}}

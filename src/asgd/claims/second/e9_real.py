@@ -20,7 +20,7 @@ CLAIM = Claim(
     figure="real_replayed",
 )
 
-#: Whether a replayed run ended at the recorded weights: a column of runs.csv, empty for other runs.
+#: Whether a replayed run ended at the recorded weights: a column of the table runs, empty for other runs.
 COLUMN = "replayed_identical"
 
 
