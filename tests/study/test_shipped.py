@@ -48,6 +48,7 @@ def test_what_is_shipped_matches_and_can_be_made_again(
         (False, True) if PARAMS.presets[preset].table_format == "parquet" else (True, False)
     )
     assert not re.search(r" against\s*$", report, re.MULTILINE)
+    assert ("only: nothing" in report) == (preset == "second")  # the runs of its analyses are packed too
 
 
 def test_what_git_has_is_what_params_yaml_says_is_shipped() -> None:

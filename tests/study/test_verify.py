@@ -387,7 +387,7 @@ def change_record(runs: dict[str, dict[str, bytes]], **entries: Any) -> None:
 def test_packed_runs_match_and_nothing_is_left_to_checksums(packed: Project) -> None:
     checks = verify(packed)
     assert not [check for check in checks.values() if check.faults]
-    assert "against the 2 runs of packed.tar.xz" in checks["packed runs"].note
+    assert "against 2 runs of packed.tar.xz" in checks["packed runs"].note
     assert checks["by checksum"].note == "only: nothing"
     assert not (packed.folder / "results/runs").exists()
 

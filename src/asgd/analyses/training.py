@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -22,6 +22,16 @@ from asgd.settings.data import DataConfig
 from asgd.settings.order import Order
 from asgd.settings.run import RunConfig
 from asgd.settings.validation import validate
+
+
+class Runs(Protocol):
+    """Finished runs by name, as ``asgd.runs.pool.Pool`` has them."""
+
+    def __contains__(self, run: str) -> bool: ...
+
+    def read_whole(self, run: str) -> tuple[dict[str, Any], str, dict[str, bytes]]:
+        """The record, the metrics and the contents of all files of a run."""
+
 
 Plan = Callable[[Given], Iterable[RunConfig]]
 Report = Callable[[list[str]], None]
@@ -66,20 +76,20 @@ def train_for(
         keep_runs(wanted, Pool(setup.store), setup.kept)
 
 
-def find_in(pool: Pool, fingerprint: str, known: dict[str, Trained]) -> Find:
+def find_in(runs: Runs, fingerprint: str, known: dict[str, Trained]) -> Find:
     """Looks up runs on the images with this ``fingerprint``; each is read once, checked, and then ``known``."""
 
     def find(config: RunConfig) -> Trained | None:
         name = identify_run(config, fingerprint).name
-        if name not in known and name in pool:
-            known[name] = _read(pool, name)
+        if name not in known and name in runs:
+            known[name] = _read(runs, name)
         return known.get(name)
 
     return find
 
 
-def _read(pool: Pool, run: str) -> Trained:
-    record, metrics, contents = pool.read_whole(run)
+def _read(runs: Runs, run: str) -> Trained:
+    record, metrics, contents = runs.read_whole(run)
     if "probes.csv" not in contents:
         return Trained(record, pd.DataFrame(), metrics)
     return Trained(record, pd.read_csv(io.BytesIO(contents["probes.csv"])).set_index("step", drop=False), metrics)

@@ -1,16 +1,18 @@
 """`asgd pack`: a preset's runs in one file."""
 
 import argparse
+from pathlib import Path
 
 from asgd.commands.command import Command
 from asgd.commands.flags import add_preset_flags, path
-from asgd.settings.folders import DATA_ROOT
+from asgd.settings.folders import DATA_ROOT, RUNS
 from asgd.settings.study import load_params
 
 COMMAND = Command(
     purpose="results",
     help="put the runs of a preset into one file",
-    description="Put all finished runs of a preset into one archive. `asgd unpack` restores them on any machine.",
+    description="Put all finished runs of a preset, and those that its analyses trained, into one archive. "
+    "`asgd unpack` restores them on any machine.",
     examples=("asgd pack --preset smoke runs.tar.xz",),
 )
 
@@ -26,6 +28,12 @@ def run(options: argparse.Namespace) -> None:
     from asgd.runs.archive import pack_runs
     from asgd.runs.pool import Pool
     from asgd.study.plan import plan_study
+    from asgd.study.shipped import Results
+    from asgd.study.trained import list_trained
 
-    names = plan_study(load_params(options.params, options.preset), DATA_ROOT).runs
-    print(f"{options.archive}: packed {pack_runs(names, Pool(), options.archive):,} of {len(names):,} runs")
+    study, pool = plan_study(load_params(options.params, options.preset), DATA_ROOT), Pool()
+    results = Results(study, RUNS.parent / study.params.preset, Path())
+    trained = [run for run in list_trained(results, pool) if run in pool]
+    packed = pack_runs([*study.runs, *trained], pool, options.archive) - len(trained)
+    also = f", and {len(trained):,} that its analyses trained" if trained else ""
+    print(f"{options.archive}: packed {packed:,} of {len(study.runs):,} runs{also}")

@@ -5,6 +5,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,23 @@ def unpack_runs(archive: Path, store: Path) -> int:
     return sum(place_run(store / name, files) for name, files, _ in _read_runs(archive))
 
 
-def read_archive(archive: Path) -> dict[str, tuple[dict[str, Any], str]]:
-    """The record and the metrics of each packed run, by name. Raises AsgdError as ``unpack_runs`` does."""
-    return {name: checked for name, _, checked in _read_runs(archive)}
+@dataclass(frozen=True)
+class Packed:
+    """The runs of an archive, whole and unedited, by name."""
+
+    runs: Mapping[str, tuple[dict[str, Any], str, dict[str, bytes]]]
+
+    def __contains__(self, run: str) -> bool:
+        return run in self.runs
+
+    def read_whole(self, run: str) -> tuple[dict[str, Any], str, dict[str, bytes]]:
+        """As ``Pool.read_whole``."""
+        return self.runs[run]
+
+
+def read_archive(archive: Path) -> Packed:
+    """The packed runs. Raises AsgdError as ``unpack_runs`` does."""
+    return Packed({name: (*checked, files) for name, files, checked in _read_runs(archive)})
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

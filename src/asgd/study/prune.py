@@ -12,6 +12,8 @@ from asgd.runs.pool import Pool
 from asgd.settings.study import Params
 from asgd.study.manifest import name_some
 from asgd.study.plan import plan_study
+from asgd.study.shipped import Results
+from asgd.study.trained import list_trained
 
 #: What is younger may belong to a process at work, which writes its checkpoint again every few minutes.
 _LIVE_SECONDS = 24 * 3600.0
@@ -25,15 +27,15 @@ def find_unused(
     A batch is one of them if none of its runs is asked for.
 
     With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
-    checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that the
-    records in the presets' folders in ``results`` name.
+    checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that
+    follow from the tables in ``results``, and those that the records there name.
     """
-    wanted = {
-        name
-        for preset in params.presets
-        for name in plan_study(params.model_copy(update={"preset": preset}), data_root).runs
-    }
+    wanted = set[str]()
     for preset in params.presets:
+        study = plan_study(params.model_copy(update={"preset": preset}), data_root)
+        wanted |= set(study.runs).union(
+            *(list_trained(Results(study, results / preset, Path()), pool) for pool in pools)
+        )
         for record in results.glob(f"{preset}/.made/*.runs.json"):
             wanted |= set(read_json(record))
     wanted |= {pool.batches.name for pool in pools if pool.batches.parent == pool.store}

@@ -36,7 +36,6 @@ from asgd.report import (
 from asgd.report.explorer import Shown, make_explorer
 from asgd.report.generated import EXPLORER
 from asgd.report.readme import BENCHMARK, make_blocks, read_block
-from asgd.runs.archive import read_archive
 from asgd.runs.pool import Pool
 from asgd.study.manifest import name_some
 from asgd.study.products import (
@@ -48,6 +47,7 @@ from asgd.study.products import (
     select_figures,
 )
 from asgd.study.shipped import Results, compare_makers
+from asgd.study.trained import find_complete, list_trained
 from asgd.tables.aggregate import summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
 from asgd.tables.environment import describe_records
@@ -119,13 +119,29 @@ def check_analysis(results: Results, analysis: str) -> Check:
     """The tables and the summary of an analysis that trains nothing are what the tables of runs give."""
     about, declared = results.study.describe_analysis(analysis), results.study.analyses[analysis].analysis
     read = {name: results.table(name) for name in declared.reads}
-    tables, summary = load_member(ROOM, analysis).tabulate(Given(analysis, about["experiment"], about["study"], read))
-    faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
-    if declared.summary:
-        shipped = results.json(f"tables/{declared.summary}.json")
-        faults += [f"tables/{declared.summary}.json: {text}" for text in compare_values(shipped, summary)]
+    faults = _compare_analysis(results, Given(analysis, about["experiment"], about["study"], read))
     note = f"{', '.join(declared.files.values())} against {results.name_tables(*declared.reads) or 'the settings'}"
     return Check(analysis, note, tuple(faults))
+
+
+def check_trained(results: Results, analysis: str, store: Path) -> Check:
+    """Those of one that trains are what its runs give: the packed ones, and those in ``store``, where all are there."""
+    declared, found = results.study.analyses[analysis].analysis, find_complete(results, analysis, store)
+    if not found:
+        return Check(analysis, "needs the runs that it trains", skipped=True)
+    faults = tuple(fault for given in found.values() for fault in _compare_analysis(results, given))
+    against = ", ".join([*map(results.name_tables, declared.reads), *found])
+    return Check(analysis, f"{', '.join(declared.files.values())} against {against}", faults)
+
+
+def _compare_analysis(results: Results, given: Given) -> list[str]:
+    summary_file = results.study.analyses[given.name].analysis.summary
+    tables, summary = load_member(ROOM, given.name).tabulate(given)
+    faults = list(filter(None, (_compare_table(results, name, table) for name, table in tables.items())))
+    if summary_file:
+        shipped = results.json(f"tables/{summary_file}.json")
+        faults += [f"tables/{summary_file}.json: {text}" for text in compare_values(shipped, summary)]
+    return faults
 
 
 def check_numbers(results: Results) -> Check:
@@ -248,18 +264,20 @@ def _list_disagreements(benchmark: Any) -> list[str]:
 
 
 def check_packed(results: Results) -> Check:
-    """The packed runs are those of the study, each whole and unedited, and the tables are exactly what they give."""
-    name = results.shipped.runs or ""
-    archive = results.folder.parent / name
-    packed = read_archive(archive)
-    wanted = _list_in_order(results)
+    """The packed runs are those of the study and its analyses, whole and unedited, and the tables are what they give.
+
+    Those of the analyses may be absent.
+    """
+    name, packed, wanted = results.shipped.runs, results.packed, _list_in_order(results)
+    others = packed.runs.keys() - set(wanted)
+    lacking, strange = set(wanted) - packed.runs.keys(), others and others - set(list_trained(results, packed))
     faults = [
         f"{name}: {what}: {name_some(sorted(names))}"
-        for what, names in (("lacks runs", set(wanted) - set(packed)), ("has other runs", set(packed) - set(wanted)))
+        for what, names in (("lacks runs", lacking), ("has other runs", strange))
         if names
     ]
     if not faults:
-        runs = [packed[run] for run in wanted]
+        runs = [packed.read_whole(run)[:2] for run in wanted]
         tables = tabulate_runs(runs, results.members)
         faults = _compare_with_runs(results, tables, drop=())
         environment = compare_values(
@@ -267,7 +285,7 @@ def check_packed(results: Results) -> Check:
         )
         faults += [f"tables/environment.json: {text}" for text in environment]
     compared = results.name_tables("runs", "evaluations")
-    note = f"{compared}, environment.json against the {len(packed):,} runs of {name}"
+    note = f"{compared}, environment.json against {len(wanted):,} runs of {name}"
     return Check("packed runs", note, tuple(faults))
 
 

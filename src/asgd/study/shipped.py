@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from asgd.analyses.analysis import analysis_tables
 from asgd.errors import AsgdError
 from asgd.files import read_json, write_json
+from asgd.runs.archive import Packed, read_archive
 from asgd.settings.run import RunConfig
 from asgd.settings.study import Shipped
 from asgd.settings.validation import validate
@@ -119,6 +120,11 @@ class Results:
     def shipped(self) -> Shipped:
         """What params.yaml says of the preset's files in git; for one that is not in git, that it may lack some."""
         return self.study.params.selected.shipped or Shipped(report=False)
+
+    @cached_property
+    def packed(self) -> Packed:
+        """The packed runs; none where params.yaml names no file of them. Raises AsgdError naming a damaged file."""
+        return read_archive(self.folder.parent / self.shipped.runs) if self.shipped.runs else Packed({})
 
     @cached_property
     def faults(self) -> dict[str, str]:

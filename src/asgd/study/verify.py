@@ -22,7 +22,6 @@ from asgd.settings.study import Params
 from asgd.study.accept import check_accepted
 from asgd.study.manifest import compare_manifests, compare_tables, name_some
 from asgd.study.plan import plan_study
-from asgd.study.products import list_analysis_files
 from asgd.study.remake import (
     Check,
     check_aggregation,
@@ -36,8 +35,10 @@ from asgd.study.remake import (
     check_report,
     check_runs,
     check_summaries,
+    check_trained,
 )
 from asgd.study.shipped import CHECKSUMS, Results
+from asgd.study.trained import find_complete
 from asgd.tables.arms import whole_config_of
 
 #: The libraries that decide what a run computes.
@@ -87,8 +88,9 @@ def _list_checks(results: Results, store: Path) -> dict[str, Callable[[Results],
         "summaries": check_summaries,
         "claims": check_claims,
     }
-    remade = [name for name, chosen in results.study.analyses.items() if not chosen.analysis.trains]
-    checks |= {name: partial(check_analysis, analysis=name) for name in remade}
+    for name, chosen in results.study.analyses.items():
+        trained = partial(check_trained, analysis=name, store=store)
+        checks[name] = trained if chosen.analysis.trains else partial(check_analysis, analysis=name)
     checks |= {"numbers": check_numbers, "figures": check_figures, "explorer": check_explorer, "report": check_report}
     if results.shipped.readme:
         checks["README"] = check_readme
@@ -188,7 +190,12 @@ def check_versions(results: Results) -> Check:
 
 def list_unmade(results: Results, store: Path) -> Check:
     """What no check makes again, here, but compares with its checksum only."""
-    unmade = [f"tables/{name}" for name in list_analysis_files(results.study.analyses, trained=True)]
+    unmade = [
+        f"tables/{name}"
+        for analysis, (declared, _) in results.study.analyses.items()
+        if declared.trains and not find_complete(results, analysis, store)
+        for name in declared.files.values()
+    ]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
         if not all(map(Pool(store).has_any, results.runs)):
