@@ -129,9 +129,9 @@ SEARCH: dict[str, Any] = {
 
 def test_a_run_that_did_not_die_and_one_that_did_are_told() -> None:
     assert SAY("death", RUN) == (
-        "the run with m = 5, learning rate 0.3 and seed 1 did not die; its learning rate times sharpness reached 7.0 "
-        "times the stability limit; 8 of its ten logits were alive at the start, 6 before the current weights were "
-        "furthest from the stale ones (step 30)"
+        "the run with m = 5, learning rate 0.3 and seed 1 did not die; its learning rate times sharpness reached at "
+        "least 7.0 times the stability limit; 8 of its ten logits were alive at the start, 6 before the current "
+        "weights were furthest from the stale ones (step 30)"
     )
     died = SAY("death", RUN | {"died_by": 50, "live_after_burst": 0})
     assert "died by step 50;" in died
@@ -140,13 +140,19 @@ def test_a_run_that_did_not_die_and_one_that_did_are_told() -> None:
 
 def test_the_deaths_are_told_with_their_ranks_where_there_are_some() -> None:
     said = SAY("deaths", {"survey": SURVEY, "ranks": RANKS})
-    assert said.startswith("in 2 of 3 runs without momentum that died, learning rate times sharpness exceeded the")
-    assert "(in the median 18.4 times); the median number of living logits was 7 at the start, 5.5 before" in said
+    assert said.startswith("in 2 of the 3, learning rate times sharpness exceeded the stability limit before the")
+    assert (
+        "(the median of all is 18.4 times the limit); the median number of living logits was 7 at the start, 5.5 before"
+        in said
+    )
     assert "at most 0.26 in a thousand; of the same runs without the ReLU on the logits, 2 trained and 1 over" in said
     assert said.endswith(f"; {SAY('ranks', RANKS)}")
-    assert "in 90\N{NO-BREAK SPACE}% the run that died is further above its stability limit; that more of its" in said
+    assert (
+        "in 90\N{NO-BREAK SPACE}% the run that died has the larger learning rate, relative to the limit of its m"
+        in said
+    )
     assert SAY("deaths", {"survey": SURVEY, "ranks": None}).endswith("1 overflowed")
-    assert SAY("deaths", {"survey": {"runs": 0}, "ranks": None}) == "no run without momentum died"
+    assert SAY("deaths", {"survey": {"runs": 0}, "ranks": None}) == "no such run died"
 
 
 def test_the_map_is_told_in_long_and_in_short() -> None:
