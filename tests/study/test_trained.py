@@ -38,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("finished"), PARAMS)
     project.snakemake()
     done = project.run("asgd", "pack", "results/packed.tar.xz")
-    assert done.stdout == "results/packed.tar.xz: packed 8 of 8 runs, and 2 that its analyses trained\n"
+    assert done.stdout == "results/packed.tar.xz: packed 8 of 8 runs, and 2 of 2 that its analyses trained\n"
     return project
 
 
@@ -93,6 +93,26 @@ def test_without_its_runs_an_analysis_is_left_to_its_checksum(clone: Project) ->
     assert not [check for check in checks.values() if check.faults]
     assert (checks["sharpness"].skipped, checks["sharpness"].note) == (True, "needs the runs that it trains")
     assert checks["by checksum"].note == "only: tables/sharpness.csv"
+
+
+def test_a_damaged_run_or_record_is_named_and_nothing_is_pruned(
+    clone: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(clone.folder)
+    unpack_runs(Path("results/packed.tar.xz"), Path("results/runs"))
+    probed = next(Path("results/runs").glob("*-probed-*"))
+    (probed / "probes.csv").write_text("step\n")
+    Path("results/tiny/tables/runs.csv").write_text("damaged")
+    assert main(["prune"]) == 0  # which needs neither
+    assert capsys.readouterr().out.endswith("results/runs: nothing to delete\n")
+    assert main(["pack", "again.tar.xz"]) == 0
+    assert f"{probed}/probes.csv: truncated or edited" in find_faults(clone)["sharpness"]
+    assert verify(clone)["by checksum"].note == "only: nothing"
+    Path("results/tiny/tables/study.json").write_text('{"experiments": {}, "trained": [1]}')
+    for command in ("prune --yes", "pack again.tar.xz"):
+        assert main(command.split()) != 0
+        assert "study.json: lists no runs of analyses; make it again" in capsys.readouterr().err
+    assert probed.exists()
 
 
 def test_unpacked_runs_of_an_analysis_are_not_trained_again_nor_pruned(

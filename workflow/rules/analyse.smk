@@ -70,6 +70,11 @@ if not SHIPPED:
             "logs/record_study.log",
         params:
             **PRODUCTS["record_study"].params,
+            trained={
+                name: str(PRODUCTS[f"analyse_{name}"].record.with_suffix(".runs.json"))
+                for name, chosen in STUDY.analyses.items()
+                if chosen.analysis.trains
+            },
         resources:
             mem_mb=1000,
             runtime=10,

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
-from asgd.files import write_json
+from asgd.files import read_json, write_json
 
-write_json(Path(snakemake.output.manifest), snakemake.params.settings)
+job = snakemake.params
+# What analyses trained is known only now: for `asgd pack`, `asgd verify` and `asgd prune`.
+trained = {name: read_json(Path(file)) for name, file in job.trained.items()}
+write_json(Path(snakemake.output.manifest), {**job.settings, "trained": trained})

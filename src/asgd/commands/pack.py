@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> None:
 
     study, pool = plan_study(load_params(options.params, options.preset), DATA_ROOT), Pool()
     results = Results(study, RUNS.parent / study.params.preset, Path())
-    trained = [run for run in list_trained(results, pool) if run in pool]
-    packed = pack_runs([*study.runs, *trained], pool, options.archive) - len(trained)
-    also = f", and {len(trained):,} that its analyses trained" if trained else ""
+    trained = list_trained(results)
+    found = [run for run in trained if run in pool]
+    packed = pack_runs([*study.runs, *found], pool, options.archive) - len(found)
+    also = f", and {len(found):,} of {len(trained):,} that its analyses trained" if trained else ""
     print(f"{options.archive}: packed {packed:,} of {len(study.runs):,} runs{also}")

@@ -27,15 +27,13 @@ def find_unused(
     A batch is one of them if none of its runs is asked for.
 
     With what killed processes left there. What may be in the making is spared: a folder that is not a finished run, a
-    checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that
-    follow from the tables in ``results``, and those that the records there name.
+    checkpoint, and whatever has a temporary name, changed within the last day. The runs of analyses are those that the
+    records in the presets' folders in ``results`` name. Raises AsgdError naming a record that is damaged.
     """
     wanted = set[str]()
     for preset in params.presets:
         study = plan_study(params.model_copy(update={"preset": preset}), data_root)
-        wanted |= set(study.runs).union(
-            *(list_trained(Results(study, results / preset, Path()), pool) for pool in pools)
-        )
+        wanted |= {*study.runs, *list_trained(Results(study, results / preset, Path()))}
         for record in results.glob(f"{preset}/.made/*.runs.json"):
             wanted |= set(read_json(record))
     wanted |= {pool.batches.name for pool in pools if pool.batches.parent == pool.store}

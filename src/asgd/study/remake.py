@@ -47,7 +47,7 @@ from asgd.study.products import (
     select_figures,
 )
 from asgd.study.shipped import Results, compare_makers
-from asgd.study.trained import find_complete, list_trained
+from asgd.study.trained import find_places, list_trained, look_up
 from asgd.tables.aggregate import summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
 from asgd.tables.environment import describe_records
@@ -126,12 +126,19 @@ def check_analysis(results: Results, analysis: str) -> Check:
 
 def check_trained(results: Results, analysis: str, store: Path) -> Check:
     """Those of one that trains are what its runs give: the packed ones, and those in ``store``, where all are there."""
-    declared, found = results.study.analyses[analysis].analysis, find_complete(results, analysis, store)
-    if not found:
+    declared, faults, against = results.study.analyses[analysis].analysis, list[str](), list[str]()
+    with Pool(store) as pool:
+        for where, runs in find_places(results, analysis, pool).items():
+            given, names = look_up(results, analysis, runs)
+            if names != sorted(results.trained[analysis]):
+                faults.append(f"tables/study.json: names other runs than the analysis asks for by those of {where}")
+            else:
+                faults += _compare_analysis(results, given)
+            against.append(f"{len(names):,} runs of {where}")
+    if not against:
         return Check(analysis, "needs the runs that it trains", skipped=True)
-    faults = tuple(fault for given in found.values() for fault in _compare_analysis(results, given))
-    against = ", ".join([*map(results.name_tables, declared.reads), *found])
-    return Check(analysis, f"{', '.join(declared.files.values())} against {against}", faults)
+    read = [*map(results.name_tables, declared.reads), *against]
+    return Check(analysis, f"{', '.join(declared.files.values())} against {', '.join(read)}", tuple(faults))
 
 
 def _compare_analysis(results: Results, given: Given) -> list[str]:
@@ -269,8 +276,8 @@ def check_packed(results: Results) -> Check:
     Those of the analyses may be absent.
     """
     name, packed, wanted = results.shipped.runs, results.packed, _list_in_order(results)
-    others = packed.runs.keys() - set(wanted)
-    lacking, strange = set(wanted) - packed.runs.keys(), others and others - set(list_trained(results, packed))
+    lacking = set(wanted) - packed.runs.keys()
+    strange = packed.runs.keys() - set(wanted).union(list_trained(results))
     faults = [
         f"{name}: {what}: {name_some(sorted(names))}"
         for what, names in (("lacks runs", lacking), ("has other runs", strange))

@@ -121,10 +121,30 @@ class Results:
         """What params.yaml says of the preset's files in git; for one that is not in git, that it may lack some."""
         return self.study.params.selected.shipped or Shipped(report=False)
 
-    @cached_property
+    @property
     def packed(self) -> Packed:
         """The packed runs; none where params.yaml names no file of them. Raises AsgdError naming a damaged file."""
-        return read_archive(self.folder.parent / self.shipped.runs) if self.shipped.runs else Packed({})
+        if isinstance(self._packed, AsgdError):
+            raise self._packed
+        return self._packed
+
+    @cached_property
+    def _packed(self) -> Packed | AsgdError:  # so that a damaged file is read once too
+        try:
+            return read_archive(self.folder.parent / self.shipped.runs) if self.shipped.runs else Packed({})
+        except AsgdError as error:
+            return error
+
+    @cached_property
+    def trained(self) -> dict[str, list[str]]:
+        """The runs that the analyses trained, by analysis; without those that were made before this was recorded.
+
+        Raises AsgdError naming tables/study.json if it is damaged.
+        """
+        found = self.manifest("tables/study.json").get("trained", {})
+        if not isinstance(found, dict) or not all(_are_words(names) for names in found.values()):
+            raise AsgdError(f"{self.folder / 'tables/study.json'}: lists no runs of analyses; make it again")
+        return found
 
     @cached_property
     def faults(self) -> dict[str, str]:

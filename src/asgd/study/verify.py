@@ -38,7 +38,7 @@ from asgd.study.remake import (
     check_trained,
 )
 from asgd.study.shipped import CHECKSUMS, Results
-from asgd.study.trained import find_complete
+from asgd.study.trained import find_places
 from asgd.tables.arms import whole_config_of
 
 #: The libraries that decide what a run computes.
@@ -193,7 +193,7 @@ def list_unmade(results: Results, store: Path) -> Check:
     unmade = [
         f"tables/{name}"
         for analysis, (declared, _) in results.study.analyses.items()
-        if declared.trains and not find_complete(results, analysis, store)
+        if declared.trains and not find_places(results, analysis, Pool(store))
         for name in declared.files.values()
     ]
     if not results.shipped.runs:
