@@ -140,7 +140,7 @@ def test_curves_that_are_too_many_are_thinned_to_their_ends_and_the_page_says_so
     assert study["places"][0][0] == [0, 1, 2, 3]
     monkeypatch.setattr(explorer, "MOST_VALUES", values / 5)
     assert describe(mapped)["places"][0][0] == [0, 1.25, 2.5, 3]
-    assert "the curves show every 5th evaluation and the last" in make_page(mapped)
+    assert "the curves show one evaluation in 5, and the last" in make_page(mapped)
 
 
 def test_a_run_without_evaluations_is_an_error(mapped: dict[str, pd.DataFrame]) -> None:
