@@ -104,7 +104,7 @@ def test_of_equals_the_smaller_rate_wins() -> None:
 
 def test_a_rate_is_not_chosen_from_runs_that_differ_in_more(capsys: pytest.CaptureFixture[str]) -> None:
     runs = runs_of({0.01: [0.5, 0.6], 0.02: [0.8, 0.7]}).assign(num_workers=[1, 1, 1, 10])
-    with pytest.raises(AsgdError, match=r"runs\.csv: its runs differ in num_workers; a rate is chosen"):
+    with pytest.raises(AsgdError, match=r"table runs: its runs differ in num_workers; a rate is chosen"):
         rank_learning_rates(runs)
     shown = [
         "calibration",
