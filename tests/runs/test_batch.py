@@ -161,3 +161,12 @@ def test_a_deleted_batch_comes_back(tmp_path: Path) -> None:
     assert restore_runs([C], open_pool(tmp_path), kept) == 0
     assert restore_runs([A, B, C], open_pool(tmp_path), kept) == 2
     assert open_pool(tmp_path).read_contents(B) == RUNS[B]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    """A killed process cannot remove its temporary file; the next one that writes this batch does, and no other's."""
+    left, other = tmp_path / ".batch-0a1b2c3d.parquet", tmp_path / ".other-0a1b2c3d.parquet"
+    left.write_bytes(b"PAR1")
+    other.write_bytes(b"PAR1")
+    write_batch(RUNS, tmp_path / "batch.parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "batch.parquet"]

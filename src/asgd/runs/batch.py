@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from asgd.errors import AsgdError
 from asgd.extras import explain_missing
-from asgd.files import atomic_path
+from asgd.files import atomic_path, remove_leftovers
 from asgd.runs.folder import check_run
 
 Contents = Mapping[str, bytes]  #: of a run's files, by their names
@@ -50,6 +50,7 @@ def write_batch(runs: Mapping[str, Contents], path: Path) -> None:
     schema = pa.schema([("run", pa.string()), *((column, pa.string()) for column in FILES)])
     options: dict[str, Any] = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": False}
     options |= {"write_page_checksum": True, "write_statistics": ["run"]}  # which tell the names without the rows
+    remove_leftovers(path)  # of a job that was killed while it wrote
     with atomic_path(path) as temporary, ParquetWriter(temporary, schema, **options) as writer:
         for name, contents in runs.items():
             texts = {column: [_decode(contents.get(file))] for column, file in FILES.items()}
