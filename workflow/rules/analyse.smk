@@ -12,6 +12,9 @@ ANALYSES = {
 ANALYSIS_FILES = [f"{RESULTS}/tables/{name}" for name in list_analysis_files(STUDY.analyses)]
 _TRAINED = [f"{RESULTS}/tables/{name}" for name in list_analysis_files(STUDY.analyses, trained=True)]
 
+# Where those that train record the names of their runs.
+RUNS_OF_ANALYSES = {}
+
 for _name, _chosen in STUDY.analyses.items():
     _analysis = _chosen.analysis
     # Where results are shipped their tables are too.
@@ -26,6 +29,8 @@ for _name, _chosen in STUDY.analyses.items():
         script="make_analysis",
         roots=[f"{ANALYSIS_ROOM}.{_name}"],
     )
+    if _analysis.trains:
+        RUNS_OF_ANALYSES[_name] = str(_product.record.with_suffix(".runs.json"))
 
     rule:
         name:
@@ -41,7 +46,7 @@ for _name, _chosen in STUDY.analyses.items():
             **_product.params,
             # Not among the settings, which are what decides the tables.
             data_root=str(DATA_ROOT),
-            used=str(_product.record.with_suffix(".runs.json")),
+            used=RUNS_OF_ANALYSES.get(_name, ""),
         threads: ANALYSIS_THREADS if _analysis.trains else 1
         resources:
             mem_mb=lambda wildcards, threads: 1000 + 1000 * threads,
@@ -70,11 +75,7 @@ if not SHIPPED:
             "logs/record_study.log",
         params:
             **PRODUCTS["record_study"].params,
-            trained={
-                name: str(PRODUCTS[f"analyse_{name}"].record.with_suffix(".runs.json"))
-                for name, chosen in STUDY.analyses.items()
-                if chosen.analysis.trains
-            },
+            trained=RUNS_OF_ANALYSES,
         resources:
             mem_mb=1000,
             runtime=10,

@@ -47,7 +47,7 @@ from asgd.study.products import (
     select_figures,
 )
 from asgd.study.shipped import Results, compare_makers
-from asgd.study.trained import find_places, list_trained, look_up
+from asgd.study.trained import find_places, list_trained, look_up, read_given
 from asgd.tables.aggregate import summarize_runs, tabulate_runs
 from asgd.tables.differences import TOLERANCE, compare_tables, compare_texts, compare_values
 from asgd.tables.environment import describe_records
@@ -117,9 +117,8 @@ def _by_id(claims: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_analysis(results: Results, analysis: str) -> Check:
     """The tables and the summary of an analysis that trains nothing are what the tables of runs give."""
-    about, declared = results.study.describe_analysis(analysis), results.study.analyses[analysis].analysis
-    read = {name: results.table(name) for name in declared.reads}
-    faults = _compare_analysis(results, Given(analysis, about["experiment"], about["study"], read))
+    declared = results.study.analyses[analysis].analysis
+    faults = _compare_analysis(results, read_given(results, analysis))
     note = f"{', '.join(declared.files.values())} against {results.name_tables(*declared.reads) or 'the settings'}"
     return Check(analysis, note, tuple(faults))
 

@@ -1,7 +1,7 @@
 """The runs that the analyses of a study trained, by the record in tables/study.json, and what they give."""
 
 from asgd.analyses.analysis import ROOM
-from asgd.analyses.given import Given
+from asgd.analyses.given import Find, Given, find_none
 from asgd.analyses.training import Runs, find_in
 from asgd.data import source_fingerprint
 from asgd.errors import AsgdError
@@ -35,11 +35,16 @@ def list_trained(results: Results) -> list[str]:
     return sorted({run for runs in results.trained.values() for run in runs} - set(results.study.runs))
 
 
+def read_given(results: Results, analysis: str, find: Find = find_none) -> Given:
+    """What ``analysis`` works on, with the tables of ``results``."""
+    about, declared = results.study.describe_analysis(analysis), results.study.analyses[analysis].analysis
+    tables = {name: results.table(name) for name in declared.reads}
+    return Given(analysis, about["experiment"], about["study"], tables, find)
+
+
 def look_up(results: Results, analysis: str, runs: Runs) -> tuple[Given, list[str]]:
     """What ``analysis`` works on, with its runs as they are in ``runs``, and the names of those that it asks for."""
-    about, declared = results.study.describe_analysis(analysis), results.study.analyses[analysis].analysis
     fingerprint = source_fingerprint(results.study.params.selected.data)
-    tables = {name: results.table(name) for name in declared.reads}
-    given = Given(analysis, about["experiment"], about["study"], tables, find_in(runs, fingerprint, {}))
+    given = read_given(results, analysis, find_in(runs, fingerprint, {}))
     plan = load_member(ROOM, analysis).plan(given)
     return given, sorted({identify_run(config, fingerprint).name for config in plan})

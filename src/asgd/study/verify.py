@@ -22,6 +22,7 @@ from asgd.settings.study import Params
 from asgd.study.accept import check_accepted
 from asgd.study.manifest import compare_manifests, compare_tables, name_some
 from asgd.study.plan import plan_study
+from asgd.study.products import list_analysis_files
 from asgd.study.remake import (
     Check,
     check_aggregation,
@@ -190,15 +191,12 @@ def check_versions(results: Results) -> Check:
 
 def list_unmade(results: Results, store: Path) -> Check:
     """What no check makes again, here, but compares with its checksum only."""
-    unmade = [
-        f"tables/{name}"
-        for analysis, (declared, _) in results.study.analyses.items()
-        if declared.trains and not find_places(results, analysis, Pool(store))
-        for name in declared.files.values()
-    ]
+    pool = Pool(store)
+    unchecked = {name: about for name, about in results.study.analyses.items() if not find_places(results, name, pool)}
+    unmade = [f"tables/{name}" for name in list_analysis_files(unchecked, trained=True)]
     if not results.shipped.runs:
         unmade.insert(0, "tables/environment.json")
-        if not all(map(Pool(store).has_any, results.runs)):
+        if not all(map(pool.has_any, results.runs)):
             unmade = [results.table_file("runs"), results.table_file("evaluations"), *unmade]
     return Check("by checksum", f"only: {', '.join(unmade)}" if unmade else "only: nothing", skipped=True)
 
