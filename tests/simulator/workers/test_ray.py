@@ -182,11 +182,11 @@ def list_workers(server: int) -> set[int]:
     return list_named(server, "ray::Worker")
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0, pause: float = 0.2) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 def start(*command: str, environment: dict[str, str] | None = None) -> "subprocess.Popen[str]":
@@ -351,6 +351,19 @@ def test_a_signal_while_workers_start_leaves_nothing(
     assert (process.returncode, said.splitlines()[-1]) == STOPPED[number], said
     assert "Traceback" not in said
     wait_until(lambda: not list_processes(str(tmp_path)) and not any(map(is_running, below)))
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ray_is_started_once_more_where_it_does_not_start(temporary: Path) -> None:
+    """As on a machine that is too busy for it: one of its own processes is lost before it has answered."""
+    process = start(*COMMAND, "--num-workers", "1", "--steps", "50", environment={"TMPDIR": str(temporary)})
+    wait_until(lambda: list_named(process.pid, "raylet/raylet"), pause=0.02)
+    for pid in list_named(process.pid, "raylet/raylet"):
+        os.kill(pid, signal.SIGKILL)
+    said = finish(process)
+    assert process.returncode == 0, said
+    assert "starting it once more" in said, said
     assert list(temporary.iterdir()) == []
 
 
