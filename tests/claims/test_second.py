@@ -281,7 +281,12 @@ def test_no_difference_must_hold_at_every_m(
     tables = momentum_of(points, noise=noise)
     found = judge(tables)["C4-worker-ema"]
     assert found.verdict == verdict
-    assert found.confidence == pytest.approx(1 - 0.05 / 4)
+    # Shown is the interval that decides: that of the TOST where it proves equivalence.
+    level = 0.9 if verdict == "reproduced" else 1 - 0.05 / 4
+    m = found.details["decisive"]
+    arms = [final_accuracies(tables, num_workers=m, momentum=b) for b in (0.0, 0.9)]
+    assert found.confidence == pytest.approx(level)
+    assert found.interval == pytest.approx(t_interval(arms[1] - arms[0], level))
     for m in points:
         arms = [final_accuracies(tables, num_workers=m, momentum=b) for b in (0.0, 0.9)]
         difference = found.details["differences"][str(m)]

@@ -54,11 +54,25 @@ def test_a_study_has_a_sentence_and_a_row_for_each_verdict() -> None:
     lines = render_claims([C3, *C4])
     assert lines[0] == "**Of the paper's 2 claims, 1 is not (C3) and 1 depends on the kind of momentum (C4).**"
     first, header, *rows = [line for line in lines if line.startswith("|")]
-    assert (first, header) == ("| Claim | Verdict | Effect and interval |", "|---|---|---|")
+    assert (first, header) == ("| Claim | Verdict | Effect and interval | n |", "|---|---|---|---:|")
     assert rows[0].startswith("| **C3** m = 100 does not train")
-    assert rows[0].endswith("| not&nbsp;reproduced | P(dead) = 0.10 [0.02,&nbsp;0.40] |")
-    assert rows[1] == "| **C4** momentum makes no difference at m = 1, 10, 20, 30 | | |"
-    assert rows[2:] == ["| &emsp;server, EMA | reproduced | - |", "| &emsp;worker, EMA | inconclusive | - |"]
+    assert rows[0].endswith("| not&nbsp;reproduced | P(dead) = 0.10 [0.02,&nbsp;0.40] | 10 |")
+    assert rows[1] == "| **C4** momentum makes no difference at m = 1, 10, 20, 30 | | | |"
+    assert rows[2:] == ["| &emsp;server, EMA | reproduced | - | 0 |", "| &emsp;worker, EMA | inconclusive | - | 0 |"]
+
+
+def test_an_interval_at_another_level_than_most_of_its_claim_says_so() -> None:
+    measured = {"effect": 1.0, "unit": "points", "interval": (0.5, 1.5)}
+    wide = [judge("C4", "inconclusive", variant=kind, confidence=0.99, **measured) for kind in ("a", "b")]
+    narrow = judge("C4", "reproduced", variant="c", confidence=0.9, **measured)
+    lines = render_claims([*wide, narrow], [wide[0], narrow.model_copy(update={"variant": "b"})])
+    size = "+1.0 points [+0.5,&nbsp;+1.5]"
+    assert [line.split(" | ", 2)[2] for line in lines if line.startswith("| &emsp;")] == [
+        f"{size} | 0 | inconclusive: {size} |",
+        f"{size} | 0 | reproduced: {size} (90\N{NO-BREAK SPACE}%) |",
+        f"{size} (90\N{NO-BREAK SPACE}%) | 0 | - |",
+    ]
+    assert lines[-1].endswith("Brackets are 99\N{NO-BREAK SPACE}% intervals.")
 
 
 def test_an_earlier_study_stands_beside_and_what_is_beyond_the_paper_below() -> None:
@@ -68,12 +82,12 @@ def test_an_earlier_study_stands_beside_and_what_is_beyond_the_paper_below() -> 
     assert lines[0] == "**Of the paper's 1 claims, 1 depends on the setting (C3).**"
     assert "**Of 1 statements beyond the paper, 1 is supported (E9).**" in lines
     own, beyond = [number for number, line in enumerate(lines) if line.startswith("| Claim")]
-    assert lines[own] == "| Claim | Verdict | Effect and interval | First edition |"
+    assert lines[own] == "| Claim | Verdict | Effect and interval | n | First edition |"
     assert lines[own + 3].startswith("| &emsp;at learning rate 0.01 | not&nbsp;reproduced |")
     assert lines[own + 3].endswith("| not reproduced: P(dead) = 0.10 [0.02,&nbsp;0.40] |")
-    assert lines[own + 4] == "| &emsp;at learning rate 0.02 | reproduced | - | - |"
+    assert lines[own + 4] == "| &emsp;at learning rate 0.02 | reproduced | - | 0 | - |"
     assert lines[beyond + 2].startswith("| **E9** ")
-    assert lines[beyond + 2].endswith("| supported | - |")
+    assert lines[beyond + 2].endswith("| supported | - | 0 |")
     assert any("(results/zero/report.pdf)" in line for line in lines)
 
 

@@ -1,6 +1,7 @@
 """The README's generated parts, kept in step with the results that they show."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +49,29 @@ def collect_study(results: Path, benchmark: Mapping[str, Any]) -> dict[str, Any]
 def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[str, Any]:
     """What the templates know of ``verdicts`` beside those of an ``earlier`` study: that of ``describe_claims``, and
 
-    - `groups`: for each claim its id, its statement, whether it is the paper's (`paper`), and as `rows` its verdicts,
-      each with a `label` that tells it from the others. One that is judged where other settings take the same steps
-      has none.
+    - `groups`: for each claim its id, its statement, whether it is the paper's (`paper`), the `confidence` of most of
+      its intervals, and as `rows` its verdicts, each with a `label` that tells it from the others. One that is judged
+      where other settings take the same steps has none.
     - `levels`: claims by the confidence level of their intervals, the level of most claims first.
     - `meanings`: of the outcomes that effects count.
     """
     described = describe_claims(verdicts, earlier)
     groups: dict[str, list[tuple[Verdict, dict[str, Any]]]] = {}
-    levels: dict[float, dict[str, None]] = {}
     for verdict, row in zip(verdicts.verdicts, described["verdicts"], strict=True):
         if not row["same_steps_as"]:
             groups.setdefault(verdict.claim, []).append((verdict, row))
-        if row["confidence"] is not None:
-            levels.setdefault(round(row["confidence"], 9), {})[verdict.claim] = None
+    confidence = {claim: _find_common_level(row for _, row in judged) for claim, judged in groups.items()}
+    levels: dict[float, list[str]] = {}
+    for claim, level in confidence.items():
+        if level is not None:
+            levels.setdefault(level, []).append(claim)
     return {
         **described,
         "groups": [
             {
                 **{key: judged[0][1][key] for key in ("statement", "paper")},
                 "id": claim,
+                "confidence": confidence[claim],
                 "rows": [
                     {**row, "label": label}
                     for label, (_, row) in zip(_label([verdict for verdict, _ in judged]), judged, strict=True)
@@ -76,8 +80,14 @@ def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[
             for claim, judged in groups.items()
         ],
         "meanings": dict(MEANINGS),
-        "levels": sorted(((level, list(ids)) for level, ids in levels.items()), key=lambda pair: -len(pair[1])),
+        "levels": sorted(levels.items(), key=lambda pair: -len(pair[1])),
     }
+
+
+def _find_common_level(rows: Iterable[dict[str, Any]]) -> float | None:
+    """The confidence level that most of ``rows`` with an interval have."""
+    levels = Counter(row["confidence"] for row in rows if row["confidence"] is not None)
+    return levels.most_common(1)[0][0] if levels else None
 
 
 def _label(judged: Sequence[Verdict]) -> list[str]:

@@ -10,12 +10,12 @@ All rules of this edition have the following in common. Runs are *paired* by see
 both arms have; a statement about one arm uses all its runs. If no level is given, an interval is a paired t-interval at
 the margins' level of confidence; a probability has a Wilson interval. "Lower" and "upper" are its limits. A run that
 overflowed has the accuracy of chance. Curves are interpolated linearly between evaluations. Where a rule must hold in
-several places, the one where it holds least surely decides: effect and interval are its own, and the p-value is the
-largest of all. A ratio is judged by its logarithm, and shown as the ratio. A 90 % interval inside a margin is
-equivalent to two one-sided t-tests (TOST) at 5 %. p-values are one-sided in the direction of the claim: small values
-support it. Sign-flip tests are exact up to 16 seeds; of more, 65,536 patterns of signs are drawn. Points are points of
-test accuracy. Only runs count that match the study's base settings in everything except what the claim varies; engine
-and device do not distinguish runs.
+several places, the one where it holds least surely decides: effect and interval are its own, unless the claim says
+otherwise, and the p-value is the largest of all. A ratio is judged by its logarithm, and shown as the ratio. A 90 %
+interval inside a margin is equivalent to two one-sided t-tests (TOST) at 5 %. p-values are one-sided in the direction
+of the claim: small values support it. Sign-flip tests are exact up to 16 seeds; of more, 65,536 patterns of signs are
+drawn. Points are points of test accuracy. Only runs count that match the study's base settings in everything except
+what the claim varies; engine and device do not distinguish runs.
 
 A verdict has a *setting*. Some claims are also judged at a second one, the margins' `same_rate`, unless it is the
 study's own. If a claim has several kinds of momentum, each has a verdict. PyTorch's convention is judged at the nominal

@@ -34,7 +34,7 @@ CLAIM = Claim(
             {%- if decisive.low is none -%}
                 {%- if decisive.n > 1 -%} at m = {{ found.decisive }} {% endif %}{{ say.no_interval(decisive.n) }}
             {%- else -%}
-                m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }} ({{ confidence | percent("g") }})
+                m = {{ found.decisive }} decides: {{ say.size(decisive, "points") }} ({{ found.level | percent("g") }})
                 {{- ", " -}} {{ found.equivalence | between("+z.1f") }}
                 ({{ (2 * margins.confidence - 1) | percent("g") }}, for the TOST)
             {%- endif -%}
@@ -73,15 +73,24 @@ def _judge_kind(cell: Cell, kind: Kind) -> Verdict:
     decisive, everywhere = choose_decisive(found, margin), len(found) == len(arms)
     tested = compare_final(*present[decisive], margin, 2 * margins.confidence - 1)
     p_value = find_largest_p(found.values())
+    verdict = _decide(found.values(), everywhere, margins)
+    # The interval that decides: of the TOST, or the adjusted one, which must lie outside.
+    shown, confidence = (tested, 2 * margins.confidence - 1) if verdict == "reproduced" else (found[decisive], level)
     return Verdict(
-        verdict=_decide(found.values(), everywhere, margins),
+        verdict=verdict,
         effect=found[decisive]["mean"],
         unit="points",
-        interval=(found[decisive]["low"], found[decisive]["high"]),
-        confidence=level,
+        interval=(shown["low"], shown["high"]),
+        confidence=confidence,
         p_value=p_value if everywhere else None,
         n=min(difference["n"] for difference in found.values()),
-        details={**workers, "differences": found, "decisive": decisive, "equivalence": [tested["low"], tested["high"]]},
+        details={
+            **workers,
+            "differences": found,
+            "level": level,
+            "decisive": decisive,
+            "equivalence": [tested["low"], tested["high"]],
+        },
         **about,
     )
 
