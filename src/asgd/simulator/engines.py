@@ -1,9 +1,7 @@
 """The engines by name: which module simulates a run, imported only when it is needed."""
 
-import os
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -116,25 +114,12 @@ def open_engine(
         return
     from asgd.simulator.workers.ray_backend import RayTransport
     from asgd.simulator.workers.real import RealEngine
+    from asgd.simulator.workers.startup import start_cluster
 
     files = _file_of(images.train_images), _file_of(images.train_labels)
     make = partial(_build_worker, config.model_dump(), files, kernels, len(images.classes))
-    with ExitStack() as stack:
-        ray = _enter_cluster(stack, config.num_workers)
+    with start_cluster(config.num_workers) as ray:
         yield RealEngine(config, engine, RayTransport(ray, config, make))  # type: ignore[arg-type]
-
-
-def _enter_cluster(stack: ExitStack, num_workers: int) -> Any:
-    """Ray, until ``stack`` ends. On a busy machine its own 30 s may not be enough, so it is started a second time."""
-    from asgd.simulator.workers.ray_backend import open_cluster
-
-    try:
-        return stack.enter_context(open_cluster(num_workers))
-    except AsgdError as error:
-        if error.__cause__ is None or os.environ.get("RAY_ADDRESS"):
-            raise
-        warnings.warn(f"{str(error).rstrip('.')}; starting it once more", stacklevel=2)
-    return stack.enter_context(open_cluster(num_workers))
 
 
 def _file_of(array: NDArray[Any]) -> str:

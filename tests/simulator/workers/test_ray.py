@@ -122,6 +122,27 @@ def build(config, num_classes):
     return Network()
 """
 
+#: A command that sends itself a signal where Python only prints what the signal's handler raises: as Ray forks.
+FORKED = """
+import os
+import signal
+import sys
+
+from asgd.commands.cli import main
+
+sent = []
+
+
+def send():
+    if len(sent) == {fork}:
+        os.kill(os.getpid(), {number})
+    sent.append(True)
+
+
+os.register_at_fork(after_in_parent=send)
+sys.exit(main(sys.argv[1:]))
+"""
+
 #: The status of a run that a signal ended, and the line that says so.
 STOPPED = {signal.SIGINT: (130, "asgd: interrupted"), signal.SIGTERM: (143, "asgd: terminated")}
 
@@ -364,6 +385,18 @@ def test_ray_is_started_once_more_where_it_does_not_start(temporary: Path) -> No
     said = finish(process)
     assert process.returncode == 0, said
     assert "starting it once more" in said, said
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "fork"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGTERM, 2)])
+def test_a_signal_while_ray_forks_ends_the_run(temporary: Path, number: signal.Signals, fork: int) -> None:
+    Path("forked.py").write_text(FORKED.format(number=int(number), fork=fork))
+    command = [sys.executable, "forked.py", *COMMAND[3:], "--num-workers", "1", "--steps", "50"]
+    process = start(*command, environment={"TMPDIR": str(temporary)})
+    said = finish(process)
+    assert (process.returncode, said.splitlines()[-1]) == STOPPED[number], said
+    assert "Traceback" not in said
     assert list(temporary.iterdir()) == []
 
 
