@@ -64,7 +64,7 @@ def collect_claims(verdicts: Verdicts, earlier: Verdicts | None = None) -> dict[
     levels: dict[float, list[str]] = {}
     for claim, level in confidence.items():
         if level is not None:
-            levels.setdefault(level, []).append(claim)
+            levels.setdefault(round(level, 9), []).append(claim)
     return {
         **described,
         "groups": [

@@ -60,7 +60,7 @@ def agrees(verdict: Verdict, margins: ClaimsConfig) -> bool:
 def _judge_kind(cell: Cell, kind: Kind) -> Verdict:
     margins = cell.evidence.margins
     margin = margins.equivalence_points
-    level = 1 - (1 - margins.confidence) / len(margins.slow_workers)
+    level, tost_level = 1 - (1 - margins.confidence) / len(margins.slow_workers), 2 * margins.confidence - 1
     arms = {m: cell.pair(kind, m) for m in margins.slow_workers}
     present = {m: pair for m, pair in arms.items() if len(pair[0])}
     failing = [m for m, pair in present.items() if both_fail(*pair)]
@@ -71,11 +71,11 @@ def _judge_kind(cell: Cell, kind: Kind) -> Verdict:
         n = min((len(pair[0]) for pair in present.values()), default=0)
         return Verdict(verdict="not applicable", n=n, details=workers, **about)
     decisive, everywhere = choose_decisive(found, margin), len(found) == len(arms)
-    tested = compare_final(*present[decisive], margin, 2 * margins.confidence - 1)
+    tested = compare_final(*present[decisive], margin, tost_level)
     p_value = find_largest_p(found.values())
     verdict = _decide(found.values(), everywhere, margins)
     # The interval that decides: of the TOST, or the adjusted one, which must lie outside.
-    shown, confidence = (tested, 2 * margins.confidence - 1) if verdict == "reproduced" else (found[decisive], level)
+    shown, confidence = (tested, tost_level) if verdict == "reproduced" else (found[decisive], level)
     return Verdict(
         verdict=verdict,
         effect=found[decisive]["mean"],
